@@ -1,0 +1,133 @@
+"""Reverse-mode automatic differentiation over NumPy arrays, written to be read.
+
+    from engine import Tensor
+
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    x.grad                      # 2x
+
+Operations carry NumPy's names where NumPy has them and PyTorch's otherwise.
+"""
+
+# First, because tensors and rules need each other: engine.tensor itself brings in the rules.
+from engine.tensor import Tensor  # isort: skip
+
+from engine import meanfield
+from engine.activations import (
+    ACTIVATIONS,
+    Activation,
+    elu,
+    find_activation,
+    gelu,
+    hardtanh,
+    identity,
+    leaky_relu,
+    prelu,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    tanh,
+)
+from engine.checking import GradcheckReport, detect_nonfinite, gradcheck
+from engine.errors import DtypeError, GradcheckError, GraphError, NonFiniteError, ShapeError
+from engine.rules.elementwise import (
+    abs,
+    add,
+    clip,
+    divide,
+    exp,
+    log,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    power,
+    sign,
+    sqrt,
+    subtract,
+    where,
+)
+from engine.rules.layout import broadcast_to, concatenate, reshape, stack, transpose
+from engine.rules.linear import dense, matmul
+from engine.rules.losses import cross_entropy, mse, quadratic
+from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
+from engine.rules.table import RULES, Rule
+from engine.scope import no_grad, place
+from engine.tracing.record import LayerRecord, Trace, trace
+from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
+
+__all__ = [
+    "ACTIVATIONS",
+    "RULES",
+    "Activation",
+    "DtypeError",
+    "GradcheckError",
+    "GradcheckReport",
+    "GraphError",
+    "LayerRecord",
+    "NonFiniteError",
+    "Rule",
+    "ShapeError",
+    "Tensor",
+    "Trace",
+    "abs",
+    "add",
+    "broadcast_to",
+    "clip",
+    "concatenate",
+    "cross_entropy",
+    "dense",
+    "detect_nonfinite",
+    "divide",
+    "elu",
+    "exp",
+    "find_activation",
+    "gelu",
+    "grad",
+    "gradcheck",
+    "hardtanh",
+    "hvp",
+    "identity",
+    "jacobian",
+    "leaky_relu",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "meanfield",
+    "min",
+    "minimum",
+    "mse",
+    "multiply",
+    "negative",
+    "no_grad",
+    "place",
+    "power",
+    "prelu",
+    "quadratic",
+    "relu",
+    "reshape",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sqrt",
+    "stack",
+    "subtract",
+    "sum",
+    "tanh",
+    "trace",
+    "transpose",
+    "value_and_grad",
+    "vjp",
+    "where",
+]

@@ -1,0 +1,176 @@
+"""`Activation`: a function f of one number, applied entry by entry, and all its derivatives.
+
+Two operations stand for the whole family. For y = f(s):
+
+    f          ∂L/∂s = scale(f, g, s)
+    scale      y = g ⊙ f′(s)      ∂L/∂g = scale(f, h, s)      ∂L/∂s = h ⊙ scale(f′, g, s)
+
+with h the gradient that arrives at scale. Since f′ is an Activation too, nothing else is
+needed for derivatives of any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.kernels import Elementwise
+from engine.rules.table import Rule, partials
+from engine.tensor import Operand, Tensor, apply
+
+Array = npt.NDArray[Any]
+Formula = Callable[..., Any]
+
+
+class Activation:
+    """f, with its name, kinks and range; `f(s)` applies it, `f.derivative` is f′.
+
+    Attributes:
+        name: for errors, traces and the command line.
+        kinks: where f is not differentiable; the one-sided choice made there is in the
+            function's docstring.
+        range: the infimum and supremum of f.
+        parameters: the values of its parameters by name; `f(a=0.2)` is f with another one, and
+            `f(s, a=0.2)` applies that.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        kernel: Elementwise,
+        second: Formula,
+        kinks: tuple[float, ...] = (),
+        range: tuple[float, float] = (-np.inf, np.inf),
+        parameters: dict[str, float] | None = None,
+        describe: str = "",
+    ) -> None:
+        self.name, self.kinks, self.range = name, kinks, range
+        self.parameters = dict(parameters or {})
+        self._kernel, self._second, self._describe = kernel, second, describe
+        self._constants = tuple(self.parameters.values())
+        if describe:
+            self.__doc__ = describe
+        self._rule = Rule(name, self.value, partials(lambda g, y, s: self.scale(g, s)))
+        self._scale_rule = Rule(
+            f"scale by {name}′",
+            lambda g, s: kernel.scaled_slope(g, s, *self._constants),
+            partials(
+                lambda h, y, g, s: self.scale(h, s),
+                lambda h, y, g, s: h * self.derivative.scale(g, s),
+            ),
+        )
+
+    def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
+        """f(s), of s's shape and dtype; with parameters alone, f with those parameters."""
+        f = self._variant(**parameters) if parameters else self
+        return f if s is None else apply(f._rule, s)
+
+    def value(self, s: Array) -> Array:
+        """f(s) of an array."""
+        return self._kernel.value(s, *self._constants)
+
+    def slope(self, s: Array) -> Array:
+        """f′(s) of an array."""
+        return self._kernel.slope(s, *self._constants)
+
+    def scale(self, g: Operand, s: Operand) -> Tensor:
+        """g ⊙ f′(s): the step of the backward pass from ∂L/∂x⁽ⁱ⁺¹⁾ to ∂L/∂s⁽ⁱ⁾."""
+        return apply(self._scale_rule, g, s)
+
+    @cached_property
+    def derivative(self) -> Derivative:
+        """f′, as an activation."""
+        return Derivative(
+            f"{self.name}′",
+            value=self.slope,
+            slope=lambda s: self._second(s, *self._constants),
+            kinks=self.kinks,
+        )
+
+    def __repr__(self) -> str:
+        inside = "".join(f", {key}={value:g}" for key, value in self.parameters.items())
+        kinks = f", kinks at {', '.join(f'{k:g}' for k in self.kinks)}" if self.kinks else ""
+        low, high = self.range
+        return f"Activation({self.name}{inside}, range {low:g} … {high:g}{kinks})"
+
+    def __reduce__(self) -> Any:
+        return _by_name, (self.name, tuple(self.parameters.items()))
+
+    def _variant(self, **parameters: float) -> Activation:
+        unknown = set(parameters) - set(self.parameters)
+        if unknown:
+            takes = ", ".join(self.parameters) or "none"
+            raise TypeError(
+                f"{self.name} has no parameter {', '.join(sorted(unknown))}; it takes: {takes}"
+            )
+        for key, value in parameters.items():
+            if not isinstance(value, int | float | np.floating) or not np.isfinite(value):
+                raise ValueError(f"{self.name}: {key}={value!r} must be a finite number")
+        return _variant(self, tuple({**self.parameters, **parameters}.items()))
+
+
+@lru_cache(maxsize=256)
+def _variant(f: Activation, parameters: tuple[tuple[str, float], ...]) -> Activation:
+    return Activation(
+        f.name,
+        kernel=f._kernel,
+        second=f._second,
+        kinks=f.kinks,
+        range=f.range,
+        parameters=dict(parameters),
+        describe=f._describe,
+    )
+
+
+class Derivative:
+    """f′, f″ …: an activation given by formulas in the engine's own operations.
+
+    The slope of f′ is written down for every built-in; from f‴ on, it is the derivative of
+    that formula, taken by the engine.
+    """
+
+    def __init__(
+        self, name: str, *, value: Formula, slope: Formula, kinks: tuple[float, ...]
+    ) -> None:
+        self.name, self.kinks = name, kinks
+        self._slope = slope
+        self._value = value
+        self._rule = Rule(name, value, partials(lambda g, y, s: self.scale(g, s)))
+
+    def __call__(self, s: Operand) -> Tensor:
+        return apply(self._rule, s)
+
+    def value(self, s: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(self._value(s))
+
+    def slope(self, s: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(self._slope(s))
+
+    def scale(self, g: Any, s: Any) -> Any:
+        """g ⊙ f″(s), in operations that can be differentiated again."""
+        return g * self._slope(s)
+
+    @cached_property
+    def derivative(self) -> Derivative:
+        from engine.transforms import slope_of  # transforms need tensors, which come after rules
+
+        return Derivative(
+            f"{self.name}′", value=self._slope, slope=slope_of(self._slope), kinks=self.kinks
+        )
+
+    def __repr__(self) -> str:
+        return f"Derivative({self.name})"
+
+
+def _by_name(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:
+    from engine.activations import ACTIVATIONS
+
+    f = ACTIVATIONS[name]
+    return f._variant(**dict(parameters)) if parameters else f

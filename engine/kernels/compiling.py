@@ -1,0 +1,118 @@
+"""`jit`: how every kernel of the project is compiled, cached and announced.
+
+Kernels are compiled when first called, once per machine and dtype, and then come from
+Numba's cache on disk. Numba alone leaves three holes, closed here:
+
+- two processes that compile at the same moment can write each other's cache entry under
+  the same name, after which a kernel would load another one's machine code;
+- a cache folder that can't be written, or is full, ends the caller's program;
+- a user waits for seconds without knowing what for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+import numba
+from numba.core import event
+from numba.core.caching import FunctionCache
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows has no fcntl; there Numba alone guards the cache
+    fcntl = None
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ours: WeakSet[Any] = WeakSet()
+_said: set[str] = set()
+
+
+def jit(*, parallel: bool = False, contract: bool = False) -> Callable[[F], F]:
+    """Compile a kernel with the project's settings, lazily, cached on disk.
+
+    `contract` lets the compiler join a product and a sum into one rounding (FMA). No other
+    fast-math flag is ever set: they make `isnan` answer no. Signatures are left to Numba
+    because explicit ones refuse read-only arrays. The interpreter's lock is released.
+    """
+
+    def compile_lazily(kernel: F) -> F:
+        dispatcher: Any = numba.njit(
+            parallel=parallel,
+            nogil=True,
+            error_model="numpy",
+            fastmath={"contract"} if contract else False,
+        )(kernel)
+        if dispatcher is kernel:  # NUMBA_DISABLE_JIT=1
+            return kernel
+        _ours.add(dispatcher)
+        try:
+            dispatcher._cache = _SharedCache(kernel)
+        except RuntimeError:  # Numba found no folder that it may write to
+            _say_once(
+                "no folder can be written for compiled kernels, so every process will "
+                "compile them anew; set NUMBA_CACHE_DIR to a folder of yours"
+            )
+        result: F = dispatcher
+        return result
+
+    return compile_lazily
+
+
+class _SharedCache(FunctionCache):
+    """Numba's cache of one kernel, shared by processes and never fatal."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None  # an unreadable entry is one that isn't there
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            self._impl.locator.ensure_cache_path()
+            with _locked(Path(self.cache_path) / "gradtrace.lock"):
+                super().save_overload(sig, data)
+        except OSError as error:
+            _say_once(
+                f"compiled kernels can't be stored in {self.cache_path} ({error.strerror}), so "
+                "the next process will compile them anew; set NUMBA_CACHE_DIR to a folder of yours"
+            )
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes while the block runs."""
+    if fcntl is None:
+        yield
+        return
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # closing the file releases it
+        yield
+
+
+class _Announce(event.Listener):
+    """Say once, on the error stream, that the first call is compiling."""
+
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"] in _ours:
+            _say_once("compiling kernels for this machine; needed once, then they are cached")
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def _say_once(message: str) -> None:
+    if message not in _said and sys.stderr is not None:
+        _said.add(message)
+        print(f"gradtrace: {message}", file=sys.stderr, flush=True)
+
+
+event.register("numba:compile", _Announce())

@@ -1,0 +1,1 @@
+"""The table of derivatives: each operation beside its vector-Jacobian product."""

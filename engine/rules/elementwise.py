@@ -1,0 +1,203 @@
+"""Arithmetic and the elementary functions, entry by entry, with NumPy's names and broadcasting.
+
+Each line of the table reads: name, value, and ∂L/∂a (and ∂L/∂b) from g = ∂L/∂y.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.rules.table import constant, partials, rule
+from engine.scope import at_place
+from engine.tensor import Operand, Tensor, apply, plain
+
+_add = rule(
+    "add",
+    np.add,
+    partials(lambda g, y, a, b: g, lambda g, y, a, b: g),
+    broadcasts=True,
+)
+_subtract = rule(
+    "subtract",
+    np.subtract,
+    partials(lambda g, y, a, b: g, lambda g, y, a, b: -g),
+    broadcasts=True,
+)
+_multiply = rule(
+    "multiply",
+    np.multiply,
+    partials(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+    broadcasts=True,
+)
+_divide = rule(
+    "divide",
+    np.divide,
+    partials(lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b),
+    broadcasts=True,
+)
+_power = rule(
+    "power",
+    np.power,
+    # a⁰ is 1 everywhere, and 0ᵇ is 0 for b > 0: without care both would give 0 · ∞.
+    partials(
+        lambda g, y, a, b: g * where(b == 0, 0.0, b * a ** where(b == 0, 1.0, b - 1)),
+        lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a)),
+    ),
+    broadcasts=True,
+)
+_negative = rule("negative", np.negative, partials(lambda g, y, a: -g))
+_exp = rule("exp", np.exp, partials(lambda g, y, a: g * y))
+_log = rule("log", np.log, partials(lambda g, y, a: g / a))
+_sqrt = rule("sqrt", np.sqrt, partials(lambda g, y, a: g * 0.5 / y))
+_abs = rule("abs", np.abs, partials(lambda g, y, a: g * sign(a)))
+_sign = rule("sign", np.sign, partials(constant))
+_maximum = rule(
+    "maximum",
+    np.maximum,
+    partials(
+        lambda g, y, a, b: g * _share(a > b, a == b, g),
+        lambda g, y, a, b: g * _share(b > a, a == b, g),
+    ),
+    broadcasts=True,
+)
+_minimum = rule(
+    "minimum",
+    np.minimum,
+    partials(
+        lambda g, y, a, b: g * _share(a < b, a == b, g),
+        lambda g, y, a, b: g * _share(b < a, a == b, g),
+    ),
+    broadcasts=True,
+)
+_where = rule(
+    "where",
+    lambda a, b, *, condition: np.where(condition, a, b),
+    partials(
+        lambda g, y, a, b, condition: where(condition, g, 0.0),
+        lambda g, y, a, b, condition: where(condition, 0.0, g),
+    ),
+    broadcasts=True,
+)
+_clip = rule(
+    "clip",
+    lambda a, *, low, high: np.clip(a, low, high),
+    partials(lambda g, y, a, low, high: where(_inside(a, low, high), g, 0.0)),
+)
+
+
+def add(a: Operand, b: Operand) -> Tensor:
+    """y = a + b; ∂L/∂a = ∂L/∂b = g."""
+    return apply(_add, a, b)
+
+
+def subtract(a: Operand, b: Operand) -> Tensor:
+    """y = a − b; ∂L/∂a = g, ∂L/∂b = −g."""
+    return apply(_subtract, a, b)
+
+
+def multiply(a: Operand, b: Operand) -> Tensor:
+    """y = a b; ∂L/∂a = g b, ∂L/∂b = g a."""
+    return apply(_multiply, a, b)
+
+
+def divide(a: Operand, b: Operand) -> Tensor:
+    """y = a / b; ∂L/∂a = g / b, ∂L/∂b = −g a / b²."""
+    return apply(_divide, a, b)
+
+
+def power(a: Operand, b: Operand) -> Tensor:
+    """y = aᵇ; ∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a (NaN for a < 0, as ln is)."""
+    return apply(_power, a, b)
+
+
+def negative(a: Operand) -> Tensor:
+    """y = −a."""
+    return apply(_negative, a)
+
+
+def exp(a: Operand) -> Tensor:
+    """y = eᵃ; ∂L/∂a = g y."""
+    return apply(_exp, a)
+
+
+def log(a: Operand) -> Tensor:
+    """y = ln a, NaN for a < 0 and −∞ at 0, without a warning; ∂L/∂a = g / a."""
+    return apply(_log, a)
+
+
+def sqrt(a: Operand) -> Tensor:
+    """y = √a, NaN for a < 0, without a warning; ∂L/∂a = g / 2y."""
+    return apply(_sqrt, a)
+
+
+def abs(a: Operand) -> Tensor:
+    """y = |a|; ∂L/∂a = g sign(a), 0 at 0."""
+    return apply(_abs, a)
+
+
+def sign(a: Operand) -> Tensor:
+    """y = −1, 0 or 1; its derivative is taken as 0 everywhere."""
+    return apply(_sign, a)
+
+
+def maximum(a: Operand, b: Operand) -> Tensor:
+    """The larger of each pair, NaN if one is NaN; where they are equal, each gets g / 2."""
+    return apply(_maximum, a, b)
+
+
+def minimum(a: Operand, b: Operand) -> Tensor:
+    """The smaller of each pair, NaN if one is NaN; where they are equal, each gets g / 2."""
+    return apply(_minimum, a, b)
+
+
+def where(condition: Any, a: Operand, b: Operand) -> Tensor:
+    """a where the condition is true, b elsewhere; g goes to the one that was taken.
+
+    `condition` is an array of booleans, for example `x > 0`; it has no gradient.
+    """
+    mask = plain(condition)
+    mask = np.array(mask) if isinstance(mask, np.ndarray) else np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(
+            f"where{at_place()}: "
+            f"the condition has dtype {mask.dtype}; give booleans, for example x > 0"
+        )
+    return apply(_where, a, b, condition=mask)
+
+
+def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) -> Tensor:
+    """min(max(a, low), high); g passes where low ≤ a ≤ high, and is 0 outside.
+
+    The bounds are constants: numbers or arrays of a's shape, or None for no bound.
+    """
+    shape, dtype = np.shape(plain(a)), getattr(a, "dtype", np.dtype(np.float64))
+    return apply(_clip, a, low=_bound(low, shape, dtype), high=_bound(high, shape, dtype))
+
+
+def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    if bound is None or isinstance(bound, int | float):
+        return bound
+    if isinstance(bound, Tensor) and bound.requires_grad:
+        raise TypeError(
+            f"clip{at_place()}: "
+            "a bound that requires a gradient; use maximum and minimum, which give it one"
+        )
+    array = np.array(plain(bound), dtype=dtype)
+    if np.broadcast_shapes(array.shape, shape) != shape:
+        raise ValueError(
+            f"clip{at_place()}: a bound of shape {array.shape} does not fit values of shape {shape}"
+        )
+    return array
+
+
+def _inside(a: Any, low: Any, high: Any) -> Any:
+    above = True if low is None else a >= low
+    below = True if high is None else a <= high
+    return np.logical_and(np.logical_and(above, below), a == a)
+
+
+def _share(wins: Any, ties: Any, g: Any) -> Any:
+    """1 where this operand alone was taken, ½ where both were."""
+    return (wins + 0.5 * ties).astype(g.dtype)

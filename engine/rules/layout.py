@@ -1,0 +1,164 @@
+"""Operations that move entries without changing them: reshape, transpose, index, join, cast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.rules.table import partials, rule
+from engine.scope import at_place
+from engine.tape import sum_to_shape
+from engine.tensor import Operand, Tensor, apply, plain
+
+_reshape = rule(
+    "reshape",
+    lambda a, *, shape: a.reshape(shape),
+    partials(lambda g, y, a, shape: g.reshape(a.shape)),
+    view=True,
+)
+_transpose = rule(
+    "transpose",
+    lambda a, *, axes: a.transpose(axes),
+    partials(lambda g, y, a, axes: g.transpose(tuple(int(i) for i in np.argsort(axes)))),
+    view=True,
+)
+_broadcast_to = rule(
+    "broadcast_to",
+    lambda a, *, shape: np.broadcast_to(a, shape),
+    partials(lambda g, y, a, shape: sum_to_shape(g, a.shape)),
+    view=True,
+)
+_index = rule(
+    "index",
+    lambda a, *, key: a[key],
+    partials(lambda g, y, a, key: _scatter_to(g, a.shape, key)),
+    view=True,
+)
+_scatter = rule(
+    "scatter",
+    lambda a, *, shape, key: _add_at(a, shape, key),
+    partials(lambda g, y, a, shape, key: index(g, key)),
+)
+_cast = rule(
+    "cast",
+    lambda a, *, dtype: a.astype(dtype),
+    partials(lambda g, y, a, dtype: g.astype(a.dtype)),
+)
+
+
+def _parts(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[Any]:
+    """The slices of g that belong to each operand of a concatenation."""
+    gradients: list[Any] = []
+    start = 0
+    for x, need in zip(xs, needs, strict=True):
+        stop = start + x.shape[axis]
+        key = (slice(None),) * axis + (slice(start, stop),)
+        gradients.append(g[key] if need else None)
+        start = stop
+    return gradients
+
+
+def _layers(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[Any]:
+    """The layers of g that belong to each operand of a stack."""
+    before = (slice(None),) * axis
+    return [g[(*before, i)] if need else None for i, need in enumerate(needs)]
+
+
+_concatenate = rule("concatenate", lambda *xs, axis: np.concatenate(xs, axis), _parts)
+_stack = rule("stack", lambda *xs, axis: np.stack(xs, axis), _layers)
+
+
+def reshape(a: Operand, *shape: Any) -> Tensor:
+    """The same entries in another shape: `reshape(a, 6, 4)`, `(a, (6, 4))` or `(a, 6, -1)`."""
+    wanted = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    return apply(_reshape, a, shape=tuple(int(n) for n in wanted))
+
+
+def transpose(a: Operand, *axes: Any) -> Tensor:
+    """Axes reversed, or in the order given: `transpose(a, 2, 0, 1)` or `(a, (2, 0, 1))`."""
+    ndim = np.ndim(plain(a))
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence)):
+        axes = tuple(axes[0] or ())
+    order = tuple(int(axis) for axis in axes) or tuple(range(ndim))[::-1]
+    if sorted(axis % ndim if -ndim <= axis < ndim else axis for axis in order) != list(range(ndim)):
+        raise ValueError(
+            f"transpose{at_place()}: "
+            f"axes {order} do not name each of the {ndim} axes of a tensor of shape "
+            f"{np.shape(plain(a))} once"
+        )
+    return apply(_transpose, a, axes=tuple(axis % ndim for axis in order))
+
+
+def broadcast_to(a: Operand, shape: Sequence[int] | int) -> Tensor:
+    """a repeated along new and stretched axes; g is summed over them."""
+    wanted = (shape,) if isinstance(shape, int) else tuple(shape)
+    return apply(_broadcast_to, a, shape=wanted)
+
+
+def index(a: Operand, key: Any) -> Tensor:
+    """a[key] with NumPy's indexing; ∂L/∂a is g put back in its place, added where places repeat."""
+    parts = key if isinstance(key, tuple) else (key,)
+    checked = tuple(_index_part(part) for part in parts)
+    return apply(_index, a, key=checked if isinstance(key, tuple) else checked[0])
+
+
+def _index_part(part: Any) -> Any:
+    if isinstance(part, Tensor):
+        raise IndexError(
+            f"index{at_place()}: "
+            "a tensor holds floats, which are no positions; index with integers or "
+            "booleans, for example t[labels] with a NumPy array of labels"
+        )
+    if isinstance(part, list | np.ndarray):
+        array = np.array(part)
+        return array.astype(np.intp) if array.size == 0 else array
+    return part
+
+
+def _scatter_to(g: Any, shape: tuple[int, ...], key: Any) -> Any:
+    return apply(_scatter, g, shape=shape, key=key)
+
+
+def _add_at(a: npt.NDArray[Any], shape: tuple[int, ...], key: Any) -> npt.NDArray[Any]:
+    out = np.zeros(shape, a.dtype)
+    if any(isinstance(part, np.ndarray) for part in (key if isinstance(key, tuple) else (key,))):
+        np.add.at(out, key, a)  # a place may be named more than once
+    else:
+        out[key] = a
+    return out
+
+
+def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors joined along an existing axis; each gets its slice of g."""
+    operands = _several(tensors, "concatenate")
+    return apply(_concatenate, *operands, axis=_axis(axis, np.ndim(plain(operands[0]))))
+
+
+def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis; each gets its layer of g."""
+    operands = _several(tensors, "stack")
+    return apply(_stack, *operands, axis=_axis(axis, np.ndim(plain(operands[0])) + 1))
+
+
+def _several(tensors: Sequence[Operand], name: str) -> list[Operand]:
+    operands = list(tensors)
+    if not operands:
+        raise ValueError(f"{name}{at_place()}: an empty list; give at least one tensor")
+    return operands
+
+
+def _axis(axis: int, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"axis {axis} is not one of the {ndim} axes of the result")
+    return axis % ndim
+
+
+def cast(a: Operand, dtype: npt.DTypeLike) -> Tensor:
+    """a in float32 or float64; the gradient comes back in a's own."""
+    wanted = np.dtype(dtype)
+    if wanted not in (np.float32, np.float64):
+        raise TypeError(f"astype{at_place()}: dtype {wanted}; tensors are float32 or float64")
+    return apply(_cast, a, dtype=wanted)

@@ -1,0 +1,157 @@
+"""The matrix product, and `dense`: the article's layer with the article's derivation.
+
+For one layer, x the input, s = xW + b, x⁽ⁱ⁺¹⁾ = f(s), with j counting the inputs, k the units:
+
+    ∂L/∂s_k  = ∂L/∂x_k⁽ⁱ⁺¹⁾ · f′(s_k)
+    ∂L/∂w_jk = Σ_batch x_j · ∂L/∂s_k
+    ∂L/∂b_k  = Σ_batch ∂L/∂s_k
+    ∂L/∂x_j  = Σ_k w_jk · ∂L/∂s_k
+
+(The article writes f′(s_j) x_j for ∂x_k⁽ⁱ⁺¹⁾/∂w_jk; by its own s = xW it is f′(s_k) x_j.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import kernels
+from engine.activations import Activation, find_activation, identity
+from engine.errors import ShapeError
+from engine.rules.layout import reshape, transpose
+from engine.rules.table import partials, rule
+from engine.scope import at_place
+from engine.tensor import Operand, Tensor, apply, plain
+
+Array = npt.NDArray[Any]
+
+
+def _matmul_value(a: Array, b: Array) -> Array:
+    if a.ndim == b.ndim == 2:
+        return kernels.matmul(a, b)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a = np.broadcast_to(a, batch + a.shape[-2:])
+    b = np.broadcast_to(b, batch + b.shape[-2:])
+    out = np.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+    for i in np.ndindex(batch):
+        kernels.matmul(a[i], b[i], out=out[i])
+    return out
+
+
+_matmul = rule(
+    "matmul",
+    _matmul_value,
+    partials(
+        lambda g, y, a, b: _product(g, _swapped(b)),
+        lambda g, y, a, b: _product(_swapped(a), g),
+    ),
+    broadcasts=True,
+)
+
+
+def _product(a: Any, b: Any) -> Tensor:
+    return apply(_matmul, a, b)
+
+
+def _swapped(a: Any) -> Any:
+    return transpose(a, (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2))
+
+
+def matmul(a: Operand, b: Operand) -> Tensor:
+    """The product of vectors, matrices, or stacks of matrices, as NumPy's `@` defines it.
+
+    y_ik = Σ_j a_ij b_jk; ∂L/∂a = g bᵀ, ∂L/∂b = aᵀ g. A one-dimensional operand counts as a row
+    on the left, as a column on the right, and its axis is gone from the result.
+
+    Raises: ShapeError unless a's last axis is as long as b's last but one (its only one).
+    """
+    a, b = (x if isinstance(x, Tensor | np.ndarray) else np.asarray(x) for x in (a, b))
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ShapeError(
+            f"matmul{at_place()}: "
+            f"shapes {a.shape} and {b.shape}: the last axis of the first must be as long "
+            "as the last but one of the second; transpose one of them, or multiply with * if that "
+            "was meant"
+        )
+    row, column = a.ndim == 1, b.ndim == 1
+    left = reshape(a, 1, -1) if row else a
+    right = reshape(b, b.shape[0], 1) if column else b
+    if left.ndim > 2 and right.ndim == 2:  # one large product is faster than many small ones
+        lead = left.shape[:-1]
+        flat = reshape(left, (int(np.prod(lead)), left.shape[-1]))
+        y = reshape(_product(flat, right), (*lead, right.shape[1]))
+    else:
+        y = _product(left, right)
+    if row or column:
+        y = reshape(y, y.shape[: -1 - row] + (() if column else y.shape[-1:]))
+    return y
+
+
+def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array]:
+    s = kernels.matmul(x, W)
+    if b:
+        s += b[0]
+    return (s if f is identity else f.value(s)), s
+
+
+def _dense_vjp(
+    dL_dx_next: Any,
+    x_next: Any,
+    x: Any,
+    W: Any,
+    *b: Any,
+    f: Activation,
+    saved: Any,
+    needs: Sequence[bool],
+) -> list[Any]:
+    s = saved if saved is not None else _affine(x, W, *b)
+    dL_ds = dL_dx_next if f is identity else f.scale(dL_dx_next, s)
+    dL_dW = _product(transpose(x), dL_ds) if needs[1] else None
+    dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]
+    dL_dx = _product(dL_ds, transpose(W)) if needs[0] else None
+    return [dL_dx, dL_dW, *dL_db]
+
+
+def _affine(x: Any, W: Any, *b: Any) -> Any:
+    s = _product(x, W)
+    return s + b[0] if b else s
+
+
+DENSE = rule("dense", _dense_value, _dense_vjp, saves=True)
+
+
+def dense(
+    x: Operand, W: Operand, b: Operand | None = None, f: Activation | str = identity
+) -> Tensor:
+    """The article's layer, x⁽ⁱ⁺¹⁾ = f(xW + b), as one operation.
+
+    Args:
+        x: (batch, fan_in), or with any axes before the last; (fan_in,) is one example.
+        W: (fan_in, fan_out).
+        b: (fan_out,), or None.
+        f: an activation or its name.
+
+    Returns: x⁽ⁱ⁺¹⁾, (batch, fan_out). The gradients are the four lines at the head of this file.
+
+    Raises: ShapeError if the shapes do not fit, ValueError for an unknown name of f.
+    """
+    f = find_activation(f)
+    shape, W_shape = np.shape(plain(x)), np.shape(plain(W))
+    if len(W_shape) != 2 or not shape or shape[-1] != W_shape[0]:
+        raise ShapeError(
+            f"dense{at_place()}: "
+            f"x has shape {shape} and W {W_shape}; W must be (fan_in, fan_out) with fan_in "
+            f"= {shape[-1] if shape else '?'}, the length of x's last axis"
+        )
+    if b is not None and np.shape(plain(b)) != W_shape[1:]:
+        raise ShapeError(
+            f"dense{at_place()}: "
+            f"b has shape {np.shape(plain(b))}; for W of shape {W_shape} it must be "
+            f"({W_shape[1]},), one bias for each unit"
+        )
+    flat = x if len(shape) == 2 else reshape(x, (int(np.prod(shape[:-1])), shape[-1]))
+    y = apply(DENSE, flat, W, f=f) if b is None else apply(DENSE, flat, W, b, f=f)
+    return y if len(shape) == 2 else reshape(y, (*shape[:-1], W_shape[1]))

@@ -1,0 +1,107 @@
+"""Losses: cross-entropy from logits, and the quadratic ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import kernels
+from engine.errors import ShapeError
+from engine.rules.layout import reshape
+from engine.rules.reductions import softmax
+from engine.rules.table import partials, rule
+from engine.scope import at_place
+from engine.tensor import Operand, Tensor, apply, plain
+
+Array = npt.NDArray[Any]
+
+
+def _cross_entropy_value(logits: Array, *, labels: Array) -> tuple[Array, Array]:
+    losses, p = kernels.cross_entropy(logits, labels)
+    return np.mean(losses, dtype=logits.dtype), p
+
+
+def _cross_entropy_vjp(
+    g: Any, y: Any, logits: Any, *, labels: Array, saved: Any, needs: Sequence[bool]
+) -> list[Any]:
+    p = softmax(logits) if saved is None else saved
+    target = np.zeros(logits.shape, logits.dtype)
+    target[np.arange(len(labels)), labels] = 1
+    return [(p - target) * (g * (1.0 / len(labels)))]
+
+
+_cross_entropy = rule("cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True)
+_squared_error = rule(
+    "squared_error",
+    lambda a, t, *, over: np.asarray(np.square(a - t).sum(dtype=a.dtype) / a.dtype.type(over)),
+    partials(
+        lambda g, y, a, t, over: (a - t) * (g * (2.0 / over)),
+        lambda g, y, a, t, over: (t - a) * (g * (2.0 / over)),
+    ),
+)
+
+
+def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
+    """−ln softmax(logits)_label, averaged over the batch, in nats.
+
+    L = (1/N) Σ_n [ln Σ_k e^{o_nk} − o_n,label]; ∂L/∂o = (softmax(o) − y) / N with y one-hot.
+    Computed from the logits, so no probability underflows to ln 0.
+
+    Args:
+        logits: (N, K), or (K,) for one example.
+        labels: (N,) integers in [0, K).
+
+    Raises: ShapeError, TypeError or ValueError for labels that do not fit, naming the first.
+    """
+    shape = np.shape(plain(logits))
+    y = np.array(plain(labels))
+    if len(shape) == 1 and y.ndim == 0:
+        return cross_entropy(reshape(logits, 1, -1), y.reshape(1))
+    if len(shape) != 2 or y.shape != shape[:1] or not y.size:
+        raise ShapeError(
+            f"cross_entropy{at_place()}: "
+            f"logits of shape {shape} and labels of shape {y.shape}; they must be "
+            "(N, K) and (N,), N at least 1"
+        )
+    if y.dtype.kind not in "iu":
+        raise TypeError(
+            f"cross_entropy{at_place()}: labels of dtype {y.dtype}; they must be integers"
+        )
+    wrong = np.flatnonzero((y < 0) | (y >= shape[1]))
+    if wrong.size:
+        raise ValueError(
+            f"cross_entropy{at_place()}: "
+            f"label {y[wrong[0]]} of example {wrong[0]} is not one of the "
+            f"{shape[1]} classes 0 … {shape[1] - 1}"
+        )
+    return apply(_cross_entropy, logits, labels=y)
+
+
+def quadratic(x: Operand, target: Operand) -> Tensor:
+    """The quadratic cost, (1/N) Σ_n Σ_k (x_nk − t_nk)²; ∂L/∂x = 2 (x − t) / N.
+
+    x and target of one shape, N the length of the first axis.
+    """
+    shape = _one_shape("quadratic", x, target)
+    return apply(_squared_error, x, target, over=float(shape[0] if shape else 1))
+
+
+def mse(prediction: Operand, target: Operand) -> Tensor:
+    """The mean over all entries of (prediction − target)²; ∂L/∂prediction = 2 (p − t) / size."""
+    shape = _one_shape("mse", prediction, target)
+    return apply(_squared_error, prediction, target, over=float(np.prod(shape)))
+
+
+def _one_shape(name: str, a: Operand, b: Operand) -> tuple[int, ...]:
+    shape: tuple[int, ...] = np.shape(plain(a))
+    other = np.shape(plain(b))
+    if shape != other or 0 in shape:
+        raise ShapeError(
+            f"{name}{at_place()}: "
+            f"shapes {shape} and {other}; prediction and target must have the same, with "
+            "at least one entry (broadcasting here would silently average wrong pairs)"
+        )
+    return shape

@@ -1,0 +1,135 @@
+"""Sums, means and extremes over axes, and the softmax family.
+
+`axis` is None for all axes, an integer, or a tuple of them; `keepdims` leaves the reduced axes
+with size 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.rules.elementwise import exp
+from engine.rules.layout import broadcast_to
+from engine.rules.table import partials, rule
+from engine.tensor import Operand, Tensor, apply, plain
+
+Axis = int | tuple[int, ...] | None
+
+_sum = rule(
+    "sum",
+    lambda a, *, axis, keepdims: np.sum(a, axis=axis, keepdims=keepdims),
+    partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis)),
+)
+_mean = rule(
+    "mean",
+    lambda a, *, axis, keepdims: np.mean(a, axis=axis, keepdims=keepdims),
+    partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) / _count(a, axis)),
+)
+
+
+def _extreme_vjp(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    taken = (a == _kept(plain(y), a, axis)).astype(g.dtype)
+    return _spread(g, a, axis) * (taken / taken.sum(axis=axis, keepdims=True))
+
+
+_max = rule(
+    "max",
+    lambda a, *, axis, keepdims: np.max(a, axis=axis, keepdims=keepdims),
+    partials(_extreme_vjp),
+)
+_min = rule(
+    "min",
+    lambda a, *, axis, keepdims: np.min(a, axis=axis, keepdims=keepdims),
+    partials(_extreme_vjp),
+)
+_logsumexp = rule(
+    "logsumexp",
+    lambda a, *, axis, keepdims: _stable_logsumexp(a, axis, keepdims),
+    partials(
+        lambda g, y, a, axis, keepdims: _spread(g, a, axis) * exp(a - _spread(y, a, axis)),
+    ),
+)
+_softmax = rule(
+    "softmax",
+    lambda a, *, axis: np.exp(a - _stable_logsumexp(a, axis, True)),
+    partials(lambda g, y, a, axis: y * (g - (g * y).sum(axis=axis, keepdims=True))),
+)
+_log_softmax = rule(
+    "log_softmax",
+    lambda a, *, axis: a - _stable_logsumexp(a, axis, True),
+    partials(lambda g, y, a, axis: g - exp(y) * g.sum(axis=axis, keepdims=True)),
+)
+
+
+def sum(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Σ over the axes; g goes to every entry."""
+    return apply(_sum, a, axis=axis, keepdims=keepdims)
+
+
+def mean(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean over the axes; g / count goes to every entry."""
+    return apply(_mean, a, axis=axis, keepdims=keepdims)
+
+
+def max(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest over the axes; entries that tie for it share g equally."""
+    return apply(_max, a, axis=axis, keepdims=keepdims)
+
+
+def min(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest over the axes; entries that tie for it share g equally."""
+    return apply(_min, a, axis=axis, keepdims=keepdims)
+
+
+def logsumexp(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """ln Σ eᵃ without overflow; ∂L/∂a = g softmax(a)."""
+    return apply(_logsumexp, a, axis=axis, keepdims=keepdims)
+
+
+def softmax(a: Operand, axis: int = -1) -> Tensor:
+    """y_k = e^{a_k} / Σ_j e^{a_j}; ∂L/∂a_k = y_k (g_k − Σ_j g_j y_j)."""
+    return apply(_softmax, a, axis=axis)
+
+
+def log_softmax(a: Operand, axis: int = -1) -> Tensor:
+    """y_k = a_k − ln Σ_j e^{a_j}; ∂L/∂a_k = g_k − e^{y_k} Σ_j g_j."""
+    return apply(_log_softmax, a, axis=axis)
+
+
+def _stable_logsumexp(a: npt.NDArray[Any], axis: Axis, keepdims: bool) -> npt.NDArray[Any]:
+    if a.size == 0:
+        raise ValueError("no entries to take softmax or logsumexp of")
+    highest = np.max(a, axis=axis, keepdims=True)
+    highest = np.where(np.isfinite(highest), highest, 0)  # ∞ − ∞ would be NaN
+    total = np.log(np.sum(np.exp(a - highest), axis=axis, keepdims=True)) + highest
+    return np.asarray(total if keepdims else total.reshape(_reduced_shape(a, axis)))
+
+
+def _axes(a: Any, axis: Axis) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(a.ndim))
+    return tuple(i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _reduced_shape(a: Any, axis: Axis) -> tuple[int, ...]:
+    gone = _axes(a, axis)
+    return tuple(size for i, size in enumerate(a.shape) if i not in gone)
+
+
+def _kept(y: Any, a: Any, axis: Axis) -> Any:
+    """y with the reduced axes put back at size 1."""
+    gone = _axes(a, axis)
+    return y.reshape(tuple(1 if i in gone else size for i, size in enumerate(a.shape)))
+
+
+def _spread(g: Any, a: Any, axis: Axis) -> Any:
+    """g repeated along the axes that were reduced."""
+    return broadcast_to(_kept(g, a, axis), a.shape)
+
+
+def _count(a: Any, axis: Axis) -> int:
+    return math.prod(a.shape[i] for i in _axes(a, axis))

@@ -1,0 +1,78 @@
+"""`Rule`: one operation and its derivative; `RULES`: the table of them all.
+
+For y = f(x₁, x₂, …) and a loss L, a rule holds the value f and the vector-Jacobian products
+
+    ∂L/∂x_i = (∂L/∂y) · (∂y/∂x_i)
+
+as functions of g = ∂L/∂y, y and the operands. They are written in the engine's own operations:
+on arrays they run at once, on tensors they are recorded, so that a derivative can be
+differentiated again.
+
+A rule holds only its local derivative. The engine owns what all rules share: promotion of
+dtypes, undoing of broadcasts, accumulation, and the checks of shape and dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Gradients = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An operation and its derivative.
+
+    Attributes:
+        name: what errors and traces call it.
+        value: `value(*xs, **parameters)` on arrays of one dtype. With `saves`, it returns
+            `(y, saved)`, where `saved` is what the derivative would otherwise compute again.
+        vjp: `vjp(g, y, *xs, needs=…, **parameters)`: a gradient (or None) for each operand.
+            `needs` says for each operand whether its gradient is wanted. With `saves`, it also
+            takes `saved`, which is None when the derivative is to be differentiated again.
+        broadcasts: operands are broadcast against each other.
+        view: y may share memory with its first operand.
+        saves: see `value`.
+    """
+
+    name: str
+    value: Callable[..., Any]
+    vjp: Callable[..., Gradients]
+    broadcasts: bool = False
+    view: bool = False
+    saves: bool = False
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    name: str, value: Callable[..., Any], vjp: Callable[..., Gradients], **flags: bool
+) -> Rule:
+    """Put a rule into the table."""
+    if name in RULES:
+        raise ValueError(f"the table of rules already has one named {name!r}")
+    RULES[name] = Rule(name, value, vjp, **flags)
+    return RULES[name]
+
+
+def partials(*functions: Callable[..., Any]) -> Callable[..., Gradients]:
+    """A VJP from one function for each operand: `partials(∂a, ∂b)`, ∂ = ∂(g, y, a, b).
+
+    Those whose gradient nobody wants are not called.
+    """
+
+    def vjp(g: Any, y: Any, *xs: Any, needs: Sequence[bool], **parameters: Any) -> Gradients:
+        return [
+            partial(g, y, *xs, **parameters) if need else None
+            for partial, need in zip(functions, needs, strict=True)
+        ]
+
+    return vjp
+
+
+def constant(*_: Any, **__: Any) -> None:
+    """The partial of an operand on which the result does not depend smoothly: no gradient."""
+    return

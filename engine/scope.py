@@ -1,0 +1,70 @@
+"""What holds for the code that runs inside a `with` block: its place, and whether it records.
+
+Everything here belongs to one thread: two threads that train two nets do not see each
+other's settings.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.tracing.record import Trace
+
+
+class _State(threading.local):
+    recording: bool = True  # do operations on tensors leave nodes?
+    place: str = ""  # where the program is, for example "layer 3"
+    watching: bool = False  # is detect_nonfinite open?
+    trace: Trace | None = None  # the innermost open trace
+    nesting: int = 0  # how many of grad, vjp, jacobian, hvp are running
+
+
+state = _State()
+
+
+class _Setting:
+    """Set one attribute of the state for the time of a block."""
+
+    __slots__ = ("_before", "_name", "_value")
+
+    def __init__(self, name: str, value: object) -> None:
+        self._name, self._value = name, value
+
+    def __enter__(self) -> None:
+        self._before = getattr(state, self._name)
+        setattr(state, self._name, self._value)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        setattr(state, self._name, self._before)
+
+
+def place(name: str) -> _Setting:
+    """Name the place of the operations in the block: `with place("layer 3"): …`.
+
+    Errors, traces and `detect_nonfinite` report it. Places nest: "net / layer 3".
+    """
+    return _Setting("place", f"{state.place} / {name}" if state.place else name)
+
+
+def no_grad() -> _Setting:
+    """In the block, operations compute values only: no node, no memory held, no gradient."""
+    return _Setting("recording", False)
+
+
+def recording(on: bool) -> _Setting:
+    """Switch recording on or off, whatever the block around it says."""
+    return _Setting("recording", on)
+
+
+def at_place(where: str | None = None) -> str:
+    """The words that an error adds for a place (by default the present one): " in layer 3"."""
+    where = state.place if where is None else where
+    return f" in {where}" if where else ""

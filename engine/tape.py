@@ -1,0 +1,221 @@
+"""The record of what was computed, and the sweep that walks it backward.
+
+Every operation on tensors that need gradients leaves a `Node`. A node points to the nodes of
+its operands and never the other way, and it holds arrays, not tensors: there is no cycle, so
+a graph that nobody needs any more is gone at once, without the garbage collector.
+
+Nodes are numbered as they are made. An operand is made before the operation that uses it, so
+walking the numbers downward is already a topological order: the sweep needs no sort and no
+recursion, and a node is visited once, after everything that depends on it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import GraphError, NonFiniteError
+from engine.rules.table import Rule
+from engine.scope import at_place, state
+
+Array: TypeAlias = npt.NDArray[Any]
+Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
+
+_numbers = itertools.count()
+
+
+class Version:
+    """How often a value has been changed; shared by the tensors that look at the same memory."""
+
+    __slots__ = ("name", "number")
+
+    def __init__(self, name: str) -> None:
+        self.name, self.number = name, 0
+
+
+class Leaf:
+    """The place where the gradient of a variable is accumulated."""
+
+    __slots__ = ("__weakref__", "grad", "number")
+
+    def __init__(self) -> None:
+        self.grad: Any = None
+        self.number = next(_numbers)
+
+
+class Node:
+    """One operation that was carried out: its rule, operands, result, and the operands' nodes."""
+
+    __slots__ = (
+        "__weakref__",
+        "grad",
+        "inputs",
+        "keeps_grad",
+        "number",
+        "output",
+        "parameters",
+        "parents",
+        "place",
+        "rule",
+        "saved",
+        "versions",
+    )
+
+    def __init__(
+        self,
+        rule: Rule,
+        inputs: tuple[Array, ...],
+        output: Array,
+        parents: tuple[Node | Leaf | None, ...],
+        parameters: dict[str, Any],
+        versions: tuple[tuple[int, Version, int], ...],
+        saved: Any,
+    ) -> None:
+        self.rule = rule
+        self.inputs: tuple[Array, ...] | None = inputs
+        self.output: Array | None = output
+        self.parents = parents
+        self.parameters = parameters
+        self.versions = versions  # (which operand, its version, the number seen)
+        self.saved = saved
+        self.place = state.place
+        self.number = next(_numbers)
+        self.keeps_grad = False
+        self.grad: Any = None
+
+    def free(self) -> None:
+        """Let go of the arrays and of the operands' nodes."""
+        self.inputs = self.output = self.saved = None
+        self.parents, self.parameters, self.versions = (), {}, ()
+
+    def __str__(self) -> str:
+        return f"{self.rule.name}{at_place(self.place)}"
+
+
+def sweep(
+    root: Node | Leaf,
+    g: Any,
+    *,
+    floor: int = 0,
+    retain_graph: bool = False,
+    wrap: Wrap | None = None,
+) -> dict[Node | Leaf, Any]:
+    """Carry g = ∂L/∂root back to everything that root was computed from.
+
+    Args:
+        root: where to begin.
+        g: an array of root's shape; a tensor when `wrap` is given.
+        floor: nodes with a smaller number count as constants: nothing is carried to them.
+        retain_graph: keep the arrays, so that the graph can be swept again.
+        wrap: makes a tensor of an array, its node and its version; given, the sweep is recorded.
+
+    Returns: the gradient of every leaf reached, and of every node that keeps its own.
+
+    Raises: GraphError if a part of the graph was freed, a value in it was changed since, or a
+        rule returns a gradient of the wrong shape or dtype; nothing is accumulated then.
+    """
+    found: dict[Node | Leaf, Any] = {}
+    pending: dict[Node | Leaf, Any] = {root: g}
+    queue = [(-root.number, root)]
+    with np.errstate(all="ignore"):
+        while queue:
+            node = heapq.heappop(queue)[1]
+            g = pending.pop(node)
+            if isinstance(node, Leaf):
+                found[node] = g
+                continue
+            if node.keeps_grad:
+                found[node] = g
+            for parent, gradient in zip(node.parents, pull_back(node, g, floor, wrap), strict=True):
+                if parent is None or gradient is None:
+                    continue
+                if parent in pending:
+                    pending[parent] = pending[parent] + gradient
+                else:
+                    pending[parent] = gradient
+                    heapq.heappush(queue, (-parent.number, parent))
+            if not retain_graph:
+                node.free()
+    return found
+
+
+def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None) -> list[Any]:
+    """One step of the sweep: from ∂L/∂y of a node to the ∂L/∂x of its operands."""
+    inputs, output = node.inputs, node.output
+    if inputs is None or output is None:
+        raise GraphError(
+            f"the graph behind {node} has been freed by an earlier backward pass; "
+            "call the first one with retain_graph=True, or compute the loss again"
+        )
+    for _, version, number in node.versions:
+        if version.number != number:
+            raise GraphError(
+                f"{version.name} was changed after {node} had used it and before the backward "
+                "pass that needs its old value; change it after backward(), or compute again"
+            )
+    needs = tuple(parent is not None and parent.number >= floor for parent in node.parents)
+    saved = {"saved": node.saved if wrap is None else None} if node.rule.saves else {}
+    if wrap is None:
+        gradients = node.rule.vjp(g, output, *inputs, needs=needs, **saved, **node.parameters)
+    else:
+        versions = {position: version for position, version, _ in node.versions}
+        xs = [wrap(x, node.parents[i], versions.get(i)) for i, x in enumerate(inputs)]
+        y = wrap(output, node, None)
+        gradients = node.rule.vjp(g, y, *xs, needs=needs, **saved, **node.parameters)
+    if len(gradients) != len(inputs):
+        raise GraphError(
+            f"the rule of {node} gave {len(gradients)} gradients for {len(inputs)} operands"
+        )
+    checked = [
+        _checked(node, position, gradient, inputs[position]) if needs[position] else None
+        for position, gradient in enumerate(gradients)
+    ]
+    if state.watching:
+        _watch(node, g, checked)
+    if state.trace is not None:
+        state.trace.saw_backward(node, g, checked)
+    return checked
+
+
+def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
+    """The gradient, summed over the axes along which x was broadcast; its shape must be x's."""
+    if gradient is None:
+        return None
+    if node.rule.broadcasts and gradient.shape != x.shape:
+        gradient = sum_to_shape(gradient, x.shape)
+    if gradient.shape != x.shape or gradient.dtype != x.dtype:
+        raise GraphError(
+            f"the rule of {node} gave operand {position} a gradient of shape {gradient.shape} "
+            f"and dtype {gradient.dtype}; the operand has {x.shape} and {x.dtype}"
+        )
+    return gradient
+
+
+def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo a broadcast: Σ over the axes that broadcasting added or stretched."""
+    added = g.ndim - len(shape)
+    if added < 0:
+        return g
+    stretched = tuple(
+        axis + added for axis, size in enumerate(shape) if size == 1 and g.shape[axis + added] != 1
+    )
+    return g.sum(axis=tuple(range(added)) + stretched).reshape(shape)
+
+
+def _watch(node: Node, g: Any, gradients: list[Any]) -> None:
+    for position, gradient in enumerate(gradients):
+        values = None if gradient is None else np.asarray(getattr(gradient, "_array", gradient))
+        if values is not None and not np.isfinite(values).all():
+            bad = int(np.size(values) - np.isfinite(values).sum())
+            source = np.asarray(getattr(g, "_array", g))
+            came = "finite" if np.isfinite(source).all() else "not finite either"
+            raise NonFiniteError(
+                f"backward of {node}: {bad} of {values.size} entries of the gradient of operand "
+                f"{position}, shape {values.shape}, are NaN or Inf; the incoming gradient, shape "
+                f"{source.shape}, is {came}"
+            )

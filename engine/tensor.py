@@ -1,0 +1,545 @@
+"""`Tensor`: a NumPy array, and the record of the operation that made it.
+
+`apply` is the one way in which operations happen: it runs a rule on arrays and, when an
+operand needs a gradient, leaves a node on the tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import DtypeError, GraphError, NonFiniteError, ShapeError
+from engine.rules.table import Rule
+from engine.scope import at_place, no_grad, state
+from engine.tape import Leaf, Node, Version, sweep
+
+Array: TypeAlias = npt.NDArray[Any]
+Operand: TypeAlias = "Tensor | Array | float | npt.ArrayLike"
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class Tensor:
+    """A float32 or float64 array that operations on it can be differentiated back to.
+
+    Args:
+        data: anything that NumPy takes for an array of numbers; it is copied, so a later change
+            of yours does not reach the tensor. Integers and booleans are promoted to the float
+            that NumPy's own functions would give, mostly float64.
+        requires_grad: collect ∂L/∂(this) in `.grad` when `L.backward()` is called.
+        dtype: float32 or float64, instead of the data's own.
+        name: what errors and traces call it.
+
+    Raises: DtypeError for complex numbers, text, objects, and other float types.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_node", "_owned", "_version", "name")
+
+    def __init__(
+        self,
+        data: Operand,
+        requires_grad: bool = False,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        name: str | None = None,
+    ) -> None:
+        source = data._array if isinstance(data, Tensor) else as_floats(data)
+        wanted = source.dtype if dtype is None else _float_dtype(np.dtype(dtype))
+        self._array: Array = np.array(source, dtype=wanted, order="C", copy=True)
+        self._node: Node | Leaf | None = Leaf() if requires_grad else None
+        self._version: Version | None = Version(name or "a tensor")
+        self._owned = True
+        self.name = name
+
+    @classmethod
+    def _wrap(
+        cls, array: Array, node: Node | Leaf | None = None, version: Version | None = None
+    ) -> Tensor:
+        tensor = object.__new__(cls)
+        tensor._array, tensor._node, tensor._version = array, node, version
+        tensor._owned, tensor.name = False, None
+        return tensor
+
+    # --- the value ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        return self._array.size
+
+    def numpy(self) -> Array:
+        """The values as a read-only view; it follows later changes of a parameter."""
+        view = self._array.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> float:
+        """The value of a tensor with one entry, as a Python float."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs a tensor with one entry; this has shape {self.shape}")
+        return float(self._array.reshape(()))
+
+    def detach(self) -> Tensor:
+        """A tensor of the same memory that is a constant to every gradient."""
+        return Tensor._wrap(self._array, None, self._version)
+
+    def update(self, change: Callable[[Array], None]) -> None:
+        """Change a variable or constant in place: `W.update(lambda array: …)`.
+
+        The one way to write into a tensor. It is noticed by every graph that still needs the old
+        values, whose backward pass then raises instead of giving a wrong gradient.
+
+        Raises: GraphError for the result of an operation; compute a new tensor instead.
+        """
+        if isinstance(self._node, Node):
+            raise GraphError(
+                f"the result of {self._node} can't be changed in place; compute a new tensor, or "
+                "change the variable that it was computed from"
+            )
+        if not self._owned:  # another tensor may look at this memory
+            self._array = np.array(self._array, order="C", copy=True)
+            self._version, self._owned = Version(self.name or "a tensor"), True
+        version = cast(Version, self._version)
+        try:
+            change(self._array)
+        finally:
+            version.number += 1
+
+    def assign(self, value: Operand) -> None:
+        """Set all values, `value` broadcast to this shape. See `update`."""
+        new = value._array if isinstance(value, Tensor) else as_floats(value)
+        try:
+            new = np.broadcast_to(new, self.shape)
+        except ValueError:
+            raise ShapeError(
+                f"values of shape {new.shape} can't be assigned to {self.name or 'a tensor'} "
+                f"of shape {self.shape}"
+            ) from None
+        self.update(lambda array: np.copyto(array, new, casting="same_kind"))
+
+    # --- the gradient ------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._node is not None
+
+    @property
+    def is_leaf(self) -> bool:
+        """True for what a user made, False for the result of a recorded operation."""
+        return not isinstance(self._node, Node)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """∂L/∂(this), summed over the backward passes since `zero_grad`; None before the first.
+
+        Raises: GraphError for an intermediate result that wasn't asked to keep its gradient.
+        """
+        node = self._node
+        if isinstance(node, Node) and not node.keeps_grad:
+            raise GraphError(
+                f"the result of {node} doesn't keep its gradient; call retain_grad() on it before "
+                "backward(), or look at all of them with engine.trace()"
+            )
+        return None if node is None else cast("Tensor | None", node.grad)
+
+    @grad.setter
+    def grad(self, value: Tensor | Array | None) -> None:
+        if self._node is None:
+            raise GraphError("a tensor that doesn't require a gradient has no .grad to set")
+        if value is not None:
+            value = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ShapeError(
+                    f"a gradient of shape {value.shape} and dtype {value.dtype} doesn't fit a "
+                    f"tensor of shape {self.shape} and dtype {self.dtype}"
+                )
+        self._node.grad = value
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of an intermediate result in its `.grad`."""
+        if isinstance(self._node, Node):
+            self._node.keeps_grad = True
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        if self._node is not None:
+            self._node.grad = None
+
+    def backward(
+        self,
+        gradient: Operand | None = None,
+        *,
+        retain_graph: bool = False,
+        create_graph: bool = False,
+    ) -> None:
+        """Add ∂(this)/∂v to `v.grad` for every variable v that this was computed from.
+
+        Args:
+            gradient: ∂L/∂(this), of this shape; may be left out for a single number, where it is 1.
+            retain_graph: keep the graph for another backward pass; otherwise it is freed.
+            create_graph: record the backward pass itself, so that `.grad` can be differentiated.
+
+        Raises: GraphError if this depends on no variable, the graph was freed, or a value in it
+            was changed; ShapeError if `gradient` has another shape or is missing.
+        """
+        if self._node is None:
+            raise GraphError(
+                "nothing to differentiate: this tensor was computed from no variable "
+                "(Tensor(x, requires_grad=True)), or inside no_grad()"
+            )
+        seed = self._seed(gradient)
+        if create_graph:
+            found = sweep(
+                self._node,
+                seed if isinstance(seed, Tensor) else Tensor._wrap(seed),
+                retain_graph=True,
+                wrap=Tensor._wrap,
+            )
+        else:
+            # A copy, because the gradient may end up, as it is, in some .grad.
+            array = seed._array.copy() if isinstance(seed, Tensor) else seed
+            found = sweep(self._node, array, retain_graph=retain_graph)
+        for node, g in found.items():
+            new = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g))
+            if node.grad is None:
+                node.grad = new
+            else:
+                node.grad = node.grad + new if create_graph else _sum(node.grad, new)
+
+    def _seed(self, gradient: Operand | None) -> Tensor | Array:
+        if gradient is None:
+            if self.size != 1:
+                raise ShapeError(
+                    f"backward() of a tensor of shape {self.shape} needs the gradient that "
+                    "arrives at it: give one of that shape, or reduce the tensor to a loss "
+                    "with .sum() or .mean()"
+                )
+            return np.ones(self.shape, self.dtype)
+        array = gradient._array if isinstance(gradient, Tensor) else as_floats(gradient)
+        if array.shape != self.shape:
+            raise ShapeError(
+                f"backward() of a tensor of shape {self.shape} was given a gradient of shape "
+                f"{array.shape}; they must be the same"
+            )
+        if isinstance(gradient, Tensor) and gradient.dtype == self.dtype:
+            return gradient
+        return np.array(array, dtype=self.dtype)
+
+    # --- operators: one line to the rule each -------------------------------------------------
+
+    def __add__(self, other: Operand) -> Tensor:
+        return elementwise.add(self, other)
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return elementwise.add(other, self)
+
+    def __sub__(self, other: Operand) -> Tensor:
+        return elementwise.subtract(self, other)
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return elementwise.subtract(other, self)
+
+    def __mul__(self, other: Operand) -> Tensor:
+        return elementwise.multiply(self, other)
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return elementwise.multiply(other, self)
+
+    def __truediv__(self, other: Operand) -> Tensor:
+        return elementwise.divide(self, other)
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return elementwise.divide(other, self)
+
+    def __pow__(self, other: Operand) -> Tensor:
+        return elementwise.power(self, other)
+
+    def __rpow__(self, other: Operand) -> Tensor:
+        return elementwise.power(other, self)
+
+    def __matmul__(self, other: Operand) -> Tensor:
+        return linear.matmul(self, other)
+
+    def __rmatmul__(self, other: Operand) -> Tensor:
+        return linear.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return elementwise.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return elementwise.abs(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return layout.index(self, index)
+
+    # Comparisons have no gradient: they give arrays of booleans.
+    def __lt__(self, other: Operand) -> Any:
+        return self._array < plain(other)
+
+    def __le__(self, other: Operand) -> Any:
+        return self._array <= plain(other)
+
+    def __gt__(self, other: Operand) -> Any:
+        return self._array > plain(other)
+
+    def __ge__(self, other: Operand) -> Any:
+        return self._array >= plain(other)
+
+    def __eq__(self, other: object) -> Any:
+        return self._array == plain(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._array != plain(other)
+
+    __hash__ = object.__hash__
+
+    # --- methods with NumPy's names ------------------------------------------------------------
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reductions.sum(self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reductions.mean(self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reductions.max(self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reductions.min(self, axis, keepdims)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return layout.reshape(self, *shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return layout.transpose(self, *axes)
+
+    @property
+    def T(self) -> Tensor:
+        return layout.transpose(self)
+
+    def astype(self, dtype: npt.DTypeLike) -> Tensor:
+        return layout.cast(self, dtype)
+
+    # --- as Python and NumPy see it --------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous; compare its values, "
+                "or choose entry by entry with engine.where"
+            )
+        return bool(self._array.reshape(()))
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor of shape () has no length")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self._node is not None and state.recording:
+            raise TypeError(
+                "NumPy asked for the plain array of a tensor that is being differentiated, which "
+                "would lose the gradient; use .numpy() or .detach() where that is meant"
+            )
+        if copy is False:
+            return self.numpy()
+        return np.array(self._array, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        return numpy_names.call_ufunc(ufunc, method, inputs, keywords)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        return numpy_names.call_function(function, args, keywords)
+
+    def __reduce__(self) -> Any:
+        if isinstance(self._node, Node):
+            raise GraphError(
+                f"the result of {self._node} can't be copied or pickled together with its graph; "
+                "use .detach()"
+            )
+        return _rebuild, (self._array.copy(), self.requires_grad, self.name)
+
+
+def _rebuild(array: Array, requires_grad: bool, name: str | None) -> Tensor:
+    return Tensor(array, requires_grad, name=name)
+
+
+def _sum(a: Tensor, b: Tensor) -> Tensor:
+    with no_grad():
+        return a + b
+
+
+# --- how an operation happens -----------------------------------------------------------------
+
+
+def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
+    """Carry out a rule, and record it if an operand needs a gradient.
+
+    With no tensor among the operands, it runs on arrays and returns an array (this is how the
+    backward pass runs); the return type speaks of the usual case.
+
+    Raises: what the rule's value raises, with the operation's name, its place and the shapes.
+    """
+    tensors = False
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            tensors = True
+            break
+    aligned = _aligned(operands)
+    arrays = tuple([x._array if isinstance(x, Tensor) else x for x in aligned])
+    try:
+        with np.errstate(all="ignore"):
+            y = rule.value(*arrays, **parameters)
+    except (ValueError, IndexError) as error:
+        raise _explained(error, rule, arrays) from error
+    saved = None
+    if rule.saves:
+        y, saved = y
+    if state.watching and not np.isfinite(y).all():
+        _report_nonfinite(rule, arrays, y)
+    if not tensors:
+        return cast(Tensor, y)
+    y = np.asarray(y)
+    version = aligned[0]._version if rule.view and isinstance(aligned[0], Tensor) else None
+    if not state.recording:
+        return Tensor._wrap(y, None, version)
+    parents = tuple([x._node if isinstance(x, Tensor) else None for x in aligned])
+    if not any(parent is not None for parent in parents):
+        return Tensor._wrap(y, None, version)
+    # What the node holds must not change behind its back: a caller's array is copied, and a
+    # tensor's version is noted.
+    held = tuple(
+        [
+            x._array
+            if isinstance(x, Tensor)
+            else (x.copy() if x is original or not x.flags.owndata else x)
+            for x, original in zip(aligned, operands, strict=True)
+        ]
+    )
+    versions = tuple(
+        [
+            (i, x._version, x._version.number)
+            for i, x in enumerate(aligned)
+            if isinstance(x, Tensor) and x._version is not None
+        ]
+    )
+    node = Node(rule, held, y, parents, parameters, versions, saved)
+    if state.trace is not None:
+        state.trace.saw_forward(node)
+    return Tensor._wrap(y, node, version)
+
+
+def as_floats(data: Any) -> Array:
+    """`data` as a float32 or float64 array: integers promoted, anything else refused."""
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise DtypeError(f"these values do not form an array of numbers: {error}") from None
+    dtype = _float_dtype(array.dtype)
+    return array if array.dtype == dtype else array.astype(dtype)
+
+
+def plain(x: Any) -> Any:
+    """The array of a tensor, and anything else as it is."""
+    return x._array if isinstance(x, Tensor) else x
+
+
+def _float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind == "f" and dtype.itemsize in (4, 8):
+        return dtype.newbyteorder("=")
+    if dtype.kind in "iub":
+        return np.result_type(dtype, np.float32)
+    raise DtypeError(
+        f"values of dtype {dtype} can't be differentiated here; the engine computes in float32 "
+        "and float64 (convert with .astype(np.float32))"
+    )
+
+
+def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands as tensors and arrays of one dtype, as NumPy would promote them.
+
+    Python's numbers take the others' dtype; arrays and NumPy's own scalars count with theirs.
+    """
+    first = operands[0]
+    dtype = first.dtype if isinstance(first, Tensor | np.ndarray) else None
+    if dtype is not None and dtype in _FLOATS:
+        for x in operands:
+            if not isinstance(x, Tensor | np.ndarray) or x.dtype != dtype:
+                break
+        else:
+            return operands
+    strong = [
+        x if isinstance(x, Tensor) else as_floats(x)
+        for x in operands
+        if not (isinstance(x, int | float) and not isinstance(x, np.generic))
+    ]
+    common = np.result_type(*[x.dtype for x in strong]) if strong else np.dtype(np.float64)
+    rest = iter(strong)
+    aligned: list[Any] = []
+    for x in operands:
+        if isinstance(x, int | float) and not isinstance(x, np.generic):
+            aligned.append(np.asarray(x, dtype=common))
+            continue
+        y = next(rest)
+        if y.dtype == common:
+            aligned.append(y)
+        else:
+            aligned.append(layout.cast(y, common) if isinstance(y, Tensor) else y.astype(common))
+    return tuple(aligned)
+
+
+def _explained(error: Exception, rule: Rule, arrays: tuple[Array, ...]) -> Exception:
+    shapes = ", ".join(str(x.shape) for x in arrays)
+    where = f"{rule.name}{at_place()}"
+    if rule.broadcasts and not isinstance(error, ShapeError):
+        return ShapeError(
+            f"{where}: shapes {shapes} do not broadcast: aligned at the last axis, sizes must be "
+            "equal or 1; reshape an operand so that they are"
+        )
+    if isinstance(error, IndexError):
+        return IndexError(f"{where}: {error} (operand of shape {shapes})")
+    return ShapeError(f"{where}: {error} (operands of shape {shapes})")
+
+
+def _report_nonfinite(rule: Rule, arrays: tuple[Array, ...], y: Any) -> None:
+    y = np.asarray(y)
+    bad = int(y.size - np.isfinite(y).sum())
+    finite = all(np.isfinite(x).all() for x in arrays)
+    source = "all its operands are finite" if finite else "an operand already holds NaN or Inf"
+    raise NonFiniteError(
+        f"{rule.name}{at_place()}: {bad} of {y.size} entries of the result, shape "
+        f"{y.shape}, are NaN or Inf; {source}"
+    )
+
+
+# The rules are written with Tensor and apply, and Tensor's operators call the rules.
+from engine import numpy_names  # noqa: E402
+from engine.rules import elementwise, layout, linear, reductions  # noqa: E402
+from engine.summary import summary  # noqa: E402

@@ -1,0 +1,1 @@
+"""What a forward and backward pass did, layer by layer, as data."""

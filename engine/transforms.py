@@ -1,0 +1,173 @@
+"""Derivatives as functions: `grad`, `value_and_grad`, `vjp`, `jacobian`, `hvp`.
+
+They take arrays, numbers or tensors and give tensors. Inside one another they are recorded, so
+`grad(grad(f))` is the second derivative; the outermost one gives plain values. None of them
+touches the `.grad` of any tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ShapeError
+from engine.rules.layout import stack
+from engine.rules.table import partials, rule
+from engine.scope import recording, state
+from engine.tape import Leaf, Node, sweep
+from engine.tensor import Operand, Tensor, apply
+
+Function = Callable[..., Any]
+
+_variable = rule("variable", lambda x: x, partials(lambda g, y, x: g), view=True)
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that gives ∂f/∂x, for f that returns a single number.
+
+    Args:
+        f: a function of tensors.
+        argnums: which argument is x; for several, a tuple of gradients is returned.
+
+    Raises: ShapeError when f returns more than one number (see `jacobian`), TypeError when it
+        returns no tensor.
+    """
+    both = value_and_grad(f, argnums)
+
+    def gradient(*args: Any, **keywords: Any) -> Any:
+        return both(*args, **keywords)[1]
+
+    return gradient
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that gives (f(x), ∂f/∂x), at the cost of one forward and backward pass."""
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    def value_and_gradient(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
+        for i in chosen:
+            if not -len(args) <= i < len(args):
+                raise TypeError(f"grad: argument {i} was asked for; {len(args)} were given")
+        places = [i % len(args) for i in chosen]
+
+        def of_variables(*variables: Tensor) -> Any:
+            full = list(args)
+            for i, x in zip(places, variables, strict=True):
+                full[i] = x
+            return f(*full, **keywords)
+
+        value, pull = vjp(of_variables, *[args[i] for i in places])
+        if value.size != 1:
+            raise ShapeError(
+                f"grad needs a function that returns one number; this one returned shape "
+                f"{value.shape}: reduce it with .sum() or .mean(), or use jacobian"
+            )
+        gradients = pull(np.ones(value.shape, value.dtype))
+        return value, gradients[0] if isinstance(argnums, int) else gradients
+
+    return value_and_gradient
+
+
+def vjp(f: Function, *xs: Operand) -> tuple[Tensor, Callable[[Operand], tuple[Tensor, ...]]]:
+    """f(x) and the function g ↦ gᵀ·∂f/∂x, the vector-Jacobian product, one for each x.
+
+    `y, pull = vjp(f, x)`; `(dL_dx,) = pull(dL_dy)`, as often as you like.
+    """
+    y, variables, record = _run(f, xs)
+
+    def pull(g: Operand) -> tuple[Tensor, ...]:
+        seed = g if isinstance(g, Tensor) else Tensor(g, dtype=y.dtype)
+        if seed.shape != y.shape:
+            raise ShapeError(
+                f"vjp: a gradient of shape {seed.shape} for a function that returned {y.shape}"
+            )
+        return tuple(_pull(y, seed, variables, record))
+
+    return (y if record else y.detach()), pull
+
+
+def jacobian(f: Function, x: Operand) -> Tensor:
+    """∂f/∂x, all of it: shape y.shape + x.shape; one backward pass for each entry of y."""
+    y, variables, record = _run(f, (x,))
+    rows = []
+    for i in range(y.size):
+        unit = np.zeros(y.size, y.dtype)
+        unit[i] = 1
+        rows += _pull(y, Tensor(unit.reshape(y.shape)), variables, record)
+    shape = y.shape + variables[0].shape
+    return stack(rows).reshape(shape) if rows else Tensor(np.zeros(shape, y.dtype))
+
+
+def hvp(f: Function, x: Operand, v: Operand) -> Tensor:
+    """The Hessian of f at x times v, H·v = ∂(∇f·v)/∂x, without forming H.
+
+    Two passes, for f that returns a single number; v has x's shape.
+    """
+    direction = v if isinstance(v, Tensor) else Tensor(v)
+    if direction.shape != np.shape(x):
+        raise ShapeError(f"hvp: v has shape {direction.shape}, x has {np.shape(x)}")
+    gradient = grad(f)
+    result: Tensor = grad(lambda z: (gradient(z) * direction).sum())(x)
+    return result
+
+
+def slope_of(formula: Function) -> Function:
+    """The derivative of a function that works entry by entry, arrays in, arrays out."""
+
+    def slope(s: Any) -> Any:
+        y, pull = vjp(formula, s)
+        (gradient,) = pull(np.ones(y.shape, y.dtype))
+        return gradient if isinstance(s, Tensor) else gradient.numpy()
+
+    return slope
+
+
+def _run(f: Function, xs: Sequence[Operand]) -> tuple[Tensor, list[Tensor], bool]:
+    """f of fresh variables, those variables, and whether its gradient must be recorded."""
+    outer = state.recording and any(isinstance(x, Tensor) and x.requires_grad for x in xs)
+    record = outer or (state.recording and state.nesting > 0)
+    variables = [_fresh(x) for x in xs]
+    state.nesting += 1
+    try:
+        with recording(True):
+            y = f(*variables)
+    finally:
+        state.nesting -= 1
+    if not isinstance(y, Tensor):
+        raise TypeError(
+            f"the function returned {type(y).__name__}; to be differentiated it must return a "
+            "Tensor, computed from its arguments with the engine's operations"
+        )
+    return y, variables, record
+
+
+def _fresh(x: Operand) -> Tensor:
+    """A variable with x's value; if x is itself being differentiated, it stays connected to it."""
+    if isinstance(x, Tensor) and x.requires_grad and state.recording:
+        variable = apply(_variable, x)
+        variable.retain_grad()
+        return variable
+    return Tensor(x, requires_grad=True)
+
+
+def _pull(y: Tensor, g: Tensor, variables: list[Tensor], record: bool) -> list[Tensor]:
+    nodes: list[Leaf | Node] = [x._node for x in variables if x._node is not None]
+    found: dict[Leaf | Node, Any] = {}
+    if y._node is not None:
+        floor = min(node.number for node in nodes)
+        if record:
+            with recording(True):
+                found = sweep(y._node, g, floor=floor, retain_graph=True, wrap=Tensor._wrap)
+        else:
+            found = sweep(y._node, g._array, floor=floor, retain_graph=True)
+    gradients = []
+    for x, node in zip(variables, nodes, strict=True):
+        gradient = found.get(node)
+        if gradient is None:  # f does not depend on this one
+            gradient = np.zeros(x.shape, x.dtype)
+        if not isinstance(gradient, Tensor):
+            gradient = Tensor._wrap(np.asarray(gradient))
+        gradients.append(gradient)
+    return gradients
