@@ -37,7 +37,7 @@ class Tensor:
     Raises: DtypeError for complex numbers, text, objects, and other float types.
     """
 
-    __slots__ = ("__weakref__", "_array", "_node", "_owned", "_version", "name")
+    __slots__ = ("__weakref__", "_array", "_name", "_node", "_owned", "_version")
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Tensor:
         self._node: Node | Leaf | None = Leaf() if requires_grad else None
         self._version: Version | None = Version(name or "a tensor")
         self._owned = True
-        self.name = name
+        self._name = name
 
     @classmethod
     def _wrap(
@@ -61,7 +61,7 @@ class Tensor:
     ) -> Tensor:
         tensor = object.__new__(cls)
         tensor._array, tensor._node, tensor._version = array, node, version
-        tensor._owned, tensor.name = False, None
+        tensor._owned, tensor._name = False, None
         return tensor
 
     # --- the value ---------------------------------------------------------------------------
@@ -81,6 +81,17 @@ class Tensor:
     @property
     def size(self) -> int:
         return self._array.size
+
+    @property
+    def name(self) -> str | None:
+        """What errors and traces call it."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+        if self._version is not None and self._owned:
+            self._version.name = name or "a tensor"
 
     def numpy(self) -> Array:
         """The values as a read-only view; it follows later changes of a parameter."""

@@ -1,0 +1,1 @@
+"""Experiments: each a question of the article, measured, with a verdict."""

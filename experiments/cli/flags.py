@@ -1,0 +1,71 @@
+"""Flags from an experiment's dataclass: a preset first, then the flags that override it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from experiments.lab.question import Question, SettingsError
+
+_PRESETS = ("quick", "default", "paper")
+
+
+class FlagError(ValueError):
+    """A command line that can't be understood: one line for the user."""
+
+
+def read_settings(question: Question, flags: Sequence[str]) -> Any:
+    """The settings that the flags name, or None when they asked for help (then it was printed).
+
+    Raises: FlagError for unknown flags and unreadable values, SettingsError for values that
+        can't be run.
+    """
+    import tyro
+
+    chosen = [flag[2:] for flag in flags if flag.removeprefix("--") in _PRESETS]
+    if len(set(chosen)) > 1:
+        raise FlagError(f"--{' and --'.join(chosen)} are two presets; choose one")
+    default = question.preset(chosen[0] if chosen else "default")
+    rest = [flag for flag in flags if flag.removeprefix("--") not in _PRESETS or flag in _PRESETS]
+    presets = "; ".join(
+        f"--{name}: " + (", ".join(f"{k} {v}" for k, v in question.presets.get(name, {}).items()))
+        for name in _PRESETS
+        if name in question.presets
+    )
+    help_wanted = "-h" in rest or "--help" in rest
+    said = io.StringIO()
+    try:
+        with contextlib.nullcontext() if help_wanted else contextlib.redirect_stderr(said):
+            return tyro.cli(
+                question.settings,
+                prog=f"gradtrace run {question.name}",
+                description=f"{question.asks}\n\nPresets, which flags override: {presets}.",
+                args=rest,
+                default=default,
+            )
+    except SettingsError as error:
+        raise FlagError(str(error)) from None
+    except SystemExit as end:
+        if not end.code:
+            return None
+        raise FlagError(_one_line(said.getvalue(), question.settings.__name__)) from None
+
+
+def _one_line(box: str, settings: str) -> str:
+    """What tyro drew as a box, as a sentence: its first paragraph and its suggestion."""
+    lines = [line.strip("│╭╮╰╯─ \t") for line in box.splitlines()]
+    paragraphs: list[list[str]] = [[]]
+    for raw, line in zip(box.splitlines(), lines, strict=True):
+        if "──" in raw:
+            paragraphs.append([])
+        elif line:
+            paragraphs[-1].append(line)
+    texts = [" ".join(paragraph) for paragraph in paragraphs if paragraph]
+    if not texts:
+        return "these flags can't be read; --help lists them"
+    texts[0] = texts[0].removeprefix(f"Error parsing {settings}: ").rstrip(".")
+    hint = next((t for t in texts[1:] if t.startswith("Perhaps you meant")), "")
+    hint = f" ({hint.split(':', 1)[1].strip().split()[0]}?)" if ":" in hint else ""
+    return f"{texts[0]}{hint}; --help lists the flags"

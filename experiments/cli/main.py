@@ -1,0 +1,94 @@
+"""`gradtrace list` and `gradtrace run NAME [--flags]`.
+
+Exit codes: 0 done, 1 an unforeseen error, 2 flags, values or data that the user can mend, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from experiments.cli.flags import FlagError, read_settings
+from experiments.data import DataError
+from experiments.lab.progress import Shown
+from experiments.lab.question import Question, SettingsError
+from experiments.lab.results import save_result, versions
+from experiments.questions import QUESTIONS
+
+_USAGE = """usage: gradtrace list                 the experiments, and the question of each
+       gradtrace run NAME [--flags]   run one; --help after the name lists its flags
+       gradtrace --version"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _command(args)
+    except (FlagError, SettingsError, DataError) as error:
+        print(f"gradtrace: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gradtrace: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _command(args: list[str]) -> int:
+    match args:
+        case []:
+            raise FlagError("say what to do: `gradtrace list` or `gradtrace run NAME`")
+        case ["-h" | "--help"]:
+            print(_USAGE)
+        case ["--version"]:
+            print(f"gradtrace {versions()['gradtrace']}")
+        case ["list"]:
+            width = max(map(len, QUESTIONS))
+            for question in QUESTIONS.values():
+                print(f"{question.name:<{width}}  {question.asks}")
+        case ["list", *rest]:
+            raise FlagError(f"list takes nothing after it, got {' '.join(rest)}")
+        case ["run"]:
+            raise FlagError(f"run needs a name: {', '.join(QUESTIONS)}")
+        case ["run", "-h" | "--help"]:
+            print(_USAGE)
+        case ["run", name, *flags]:
+            if name not in QUESTIONS:
+                raise FlagError(
+                    f"no experiment is named {name!r}; there are {', '.join(QUESTIONS)}"
+                )
+            _run(QUESTIONS[name], flags)
+        case [first, *_]:
+            raise FlagError(f"unknown command {first!r}; there are list and run")
+    return 0
+
+
+def _run(question: Question, flags: list[str]) -> None:
+    settings = read_settings(question, flags)
+    if settings is None:
+        return
+    start = time.monotonic()
+    with Shown() as progress:
+        result = question.run(settings, progress)
+    seconds = time.monotonic() - start
+    figure = question.figure(settings, result)
+    files = save_result(
+        settings.results / question.name, question, settings, result, figure, seconds
+    )
+    console = Console() if sys.stdout.isatty() else Console(width=100)
+    console.print(f"\n[bold]{question.asks}[/]")
+    for table in question.tables(settings, result):
+        console.print()
+        console.print(table)
+    console.print(f"{seconds:.1f} s; written: {', '.join(map(str, files))}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""The figure and the tables of `vanishing`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from experiments.lab.question import Result
+from experiments.lab.tables import claims_table, number, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.questions.vanishing import Settings
+
+Array = npt.NDArray[Any]
+
+# Colours that stay apart for colour-blind eyes (Okabe & Ito).
+_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_COLUMNS = (
+    ("x_std", "std of activations $x$"),
+    ("dL_ds", r"rms of $\partial L/\partial s$"),
+    ("dL_dW", r"rms of $\partial L/\partial W$"),
+)
+_SHORT = {
+    "standard": "standard",
+    "xavier_uniform": "Xavier",
+    "kaiming_normal": "Kaiming",
+}
+
+
+def figure(settings: Settings, result: Result) -> Figure:
+    """A row for each activation: activations, ∂L/∂s and ∂L/∂W over depth, and the loss.
+
+    Solid: at initialisation, the geometric mean of the draws. Dotted and black: theory, which
+    for gradients starts from the measured last layer. Dashed: after training.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    rows = len(settings.activations)
+    n_columns = len(_COLUMNS) + bool(settings.updates)
+    made = Figure(figsize=(3.2 * n_columns + 0.4, 2.5 * rows + 1.3), layout="constrained")
+    axes = made.subplots(rows, n_columns, squeeze=False)
+    layers = np.arange(1, settings.depth + 1)
+    for a, f in enumerate(settings.activations):
+        for column, (name, title) in enumerate(_COLUMNS):
+            ax = axes[a, column]
+            for i in range(len(settings.inits)):
+                _profile(ax, layers, result, name, (a, i))
+            ax.set_yscale("log")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            _finish(ax, title if a == 0 else "", "hidden layer" if a == rows - 1 else "")
+        axes[a, 0].set_ylabel(f, fontsize=13, fontweight="bold")
+        if settings.updates:
+            _losses(axes[a, -1], result.arrays["losses"][a])
+            _finish(
+                axes[a, -1], "training loss" if a == 0 else "", "update" if a == rows - 1 else ""
+            )
+    made.align_ylabels(axes[:, 0])
+    handles = [
+        Line2D([], [], color=_COLOURS[i % len(_COLOURS)], label=_SHORT.get(scheme, scheme))
+        for i, scheme in enumerate(settings.inits)
+    ]
+    handles += [
+        Line2D([], [], color="0.3", marker="o", markersize=3.5, label="at initialisation"),
+        Line2D([], [], color="black", linestyle=":", label="theory"),
+    ]
+    if settings.updates:
+        handles.append(
+            Line2D([], [], color="0.3", linestyle="--", label=f"after {settings.updates} updates")
+        )
+    made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    made.suptitle(
+        f"{settings.depth} hidden layers of {settings.width}, {settings.data}: what reaches each "
+        "layer going back",
+        fontsize=13,
+    )
+    return made
+
+
+def _profile(ax: Axes, layers: Array, result: Result, name: str, at: tuple[int, int]) -> None:
+    colour = _COLOURS[at[1] % len(_COLOURS)]
+    start = np.exp(np.log(result.arrays[f"init_{name}"][at]).mean(axis=0))
+    theory = result.arrays[f"predicted_{name}"][at]
+    if name != "x_std":
+        theory = theory * start[-1]
+    ax.plot(layers, start, color=colour, marker="o", markersize=3.5, linewidth=1.6)
+    ax.plot(layers, theory, color="black", linestyle=":", linewidth=1.3, zorder=3)
+    ax.plot(layers, result.arrays[f"after_{name}"][at], color=colour, linestyle="--", linewidth=1.2)
+
+
+def _losses(ax: Axes, losses: Array) -> None:
+    window = max(1, losses.shape[-1] // 30)
+    for i, curve in enumerate(losses):
+        smooth = np.convolve(curve, np.ones(window) / window, mode="valid")
+        colour = _COLOURS[i % len(_COLOURS)]
+        ax.plot(np.arange(len(smooth)) + window, smooth, color=colour, linewidth=1.4)
+
+
+def _finish(ax: Axes, title: str, xlabel: str) -> None:
+    ax.set_title(title, fontsize=11)
+    ax.set_xlabel(xlabel)
+    ax.grid(alpha=0.25)
+    ax.tick_params(labelsize=9)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def tables(settings: Settings, result: Result) -> list[Table]:
+    """One net layer by layer, all nets in a row each, and the claims."""
+    return [_layers(settings, result), _nets(settings, result), claims_table(result.claims)]
+
+
+def _layers(settings: Settings, result: Result) -> Table:
+    """The net whose gradient vanishes most, layer by layer."""
+    factors = np.asarray(result.measurements["factor_per_layer"])
+    at = np.unravel_index(int(np.argmin(factors)), factors.shape)
+    f, scheme = settings.activations[at[0]], settings.inits[at[1]]
+    made = table(
+        f"{f}, {_SHORT.get(scheme, scheme)} initialisation, at the start",
+        ("layer", "std s", "std x", "rms ∂L/∂x", "rms ∂L/∂s", "rms ∂L/∂W"),
+    )
+    made.add_column("∂L/∂s, log scale", justify="left", min_width=20)
+    names = ("s_std", "x_std", "dL_dx", "dL_ds", "dL_dW")
+    means = [np.exp(np.log(result.arrays[f"init_{q}"][at]).mean(axis=0)) for q in names]
+    logs = np.log(means[3])
+    span = max(float(np.ptp(logs)), 1e-9)
+    for layer in reversed(range(settings.depth)):
+        bar = "█" * round(1 + 19 * float(logs[layer] - logs.min()) / span)
+        made.add_row(str(layer + 1), *[number(float(m[layer])) for m in means], bar)
+    return made
+
+
+def _nets(settings: Settings, result: Result) -> Table:
+    """A row for each kind of net: what a layer does to ∂L/∂s, and what training achieved."""
+    made = table(
+        "the factor that each layer puts on ∂L/∂s going back",
+        ("", "init", "start", "theory", "trained", "∂L/∂s", "∂L/∂W", "loss", "error"),
+        left=2,
+    )
+    m, arrays = result.measurements, result.arrays
+    for a, i, f, scheme in settings.kinds():
+        ratio = [
+            number(float(np.exp(np.log(v[:, 0] / v[:, -1]).mean())))
+            for v in (arrays["init_dL_ds"][a, i], arrays["init_dL_dW"][a, i])
+        ]
+        trained = ["–", "–", "–"]
+        if settings.updates:
+            trained = [
+                number(float(m["factor_per_layer_after"][a, i])),
+                f"{m['loss_at_start'][a, i]:.2f}→{m['loss_at_end'][a, i]:.2f}",
+                f"{100 * m['test_error'][a, i]:.0f} %",
+            ]
+        made.add_row(
+            f,
+            _SHORT.get(scheme, scheme),
+            number(float(m["factor_per_layer"][a, i])),
+            number(float(m["factor_per_layer_predicted"][a, i])),
+            trained[0],
+            *ratio,
+            *trained[1:],
+        )
+    made.caption = (
+        f"start, theory, trained: factor per layer; ∂L/∂s, ∂L/∂W: rms in layer 1 over layer "
+        f"{settings.depth}, at the start; loss over {settings.updates} updates; test error"
+    )
+    made.caption_justify = "left"
+    return made

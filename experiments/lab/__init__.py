@@ -1,0 +1,1 @@
+"""What experiments share: the form of a question, claims and verdicts, results, progress."""

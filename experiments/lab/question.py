@@ -1,0 +1,60 @@
+"""The form of an experiment: a question, its settings with presets, and what it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.lab.claims import Claim
+from experiments.lab.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+
+class SettingsError(ValueError):
+    """Settings that can't be run: one line, naming the flag and what it may be."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run measured.
+
+    `measurements` is what goes into result.json beside the claims (numbers, lists, dicts);
+    `arrays` what goes into arrays.npz.
+    """
+
+    measurements: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[np.generic]]
+    claims: Sequence[Claim]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One experiment.
+
+    Attributes:
+        name: `gradtrace run NAME`.
+        asks: the question, in one sentence.
+        settings: a frozen dataclass; its fields are the flags, its defaults the default preset.
+        run: measures. Raises SettingsError or DataError for what a user can mend.
+        figure, tables: show a result.
+        presets: which settings "quick" and "paper" replace.
+    """
+
+    name: str
+    asks: str
+    settings: type[Any]
+    run: Callable[[Any, Progress], Result]
+    figure: Callable[[Any, Result], Figure]
+    tables: Callable[[Any, Result], list[Table]]
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def preset(self, name: str) -> Any:
+        """The settings of that preset; "default" is the dataclass's own."""
+        return self.settings(**self.presets.get(name, {}))

@@ -1,0 +1,112 @@
+"""Results on disk: `results/NAME/` with result.json, arrays.npz, figure.png and figure.svg.
+
+Everything is first written beside its place under another name; only when all of it is there
+do the files move into place, result.json last. An interruption leaves the earlier result.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.lab.question import Question, Result, SettingsError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_VERSIONED = ("gradtrace", "numpy", "numba", "matplotlib")
+
+
+def save_result(
+    folder: Path, question: Question, settings: Any, result: Result, figure: Figure, seconds: float
+) -> list[Path]:
+    """Write a run's files into `folder`, replacing an earlier run's.
+
+    Returns: the files, result.json first. Raises: SettingsError if the folder can't be written.
+    """
+    record = {
+        "question": question.name,
+        "asks": question.asks,
+        "settings": _plain(asdict(settings)),
+        "seed": settings.seed,
+        "versions": versions(),
+        "seconds": round(seconds, 2),
+        "claims": [claim.as_json() for claim in result.claims],
+        "measurements": _plain(result.measurements),
+    }
+    writers: dict[str, Callable[[Path], object]] = {
+        "arrays.npz": lambda path: _write_npz(path, result),
+        "figure.png": lambda path: figure.savefig(path, format="png", dpi=150),
+        "figure.svg": lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
+        "result.json": lambda path: path.write_text(
+            json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+        ),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
+            for name, write in writers.items():
+                write(Path(scratch) / name)
+            with _uninterrupted():
+                for name in writers:
+                    (Path(scratch) / name).replace(folder / name)
+    except OSError as error:
+        raise SettingsError(
+            f"--results: {folder} can't be written ({error.strerror or error}); name another folder"
+        ) from None
+    return [folder / name for name in reversed(writers)]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, the platform, and what the numbers depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform(terse=True)}
+    for name in _VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout that isn't installed
+            found[name] = "unknown"
+    return found
+
+
+def _write_npz(path: Path, result: Result) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **result.arrays)  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    """The value in what JSON knows; NaN and Inf become null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C for the moment in which the files move into place."""
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,67 @@
+"""Tables for a terminal of 80 columns or more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from experiments.lab.claims import Claim, Measured
+
+_STYLE = {"holds": "green", "does not hold": "bold red", "not shown": "yellow"}
+
+
+def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
+    """An empty table; the first `left` columns are aligned left, the others right."""
+    made = _empty(title)
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i < left else "right", no_wrap=True)
+    return made
+
+
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """Each claim and its source, every number expected and measured, and the verdict."""
+    made = _empty("claims")
+    made.add_column("verdict", width=9)
+    made.add_column("claim", min_width=24, ratio=1)
+    for column, justify in (("", "left"), ("expected", "right"), ("measured", "left")):
+        made.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for claim in claims:
+        verdict, statement = claim.verdict, claim.statement
+        labels = claim.labels or ("",) * len(claim.measured)
+        recalled = ", recalled" if statement.recalled else ""
+        made.add_row(
+            Text.assemble((f"{statement.id}\n", "bold"), (verdict, _STYLE.get(verdict, ""))),
+            Text.assemble(
+                f"{statement.text}\n",
+                (f"{statement.source}{recalled}; {statement.tolerance}", "italic"),
+            ),
+            Text("\n".join(labels)),
+            Text("\n".join(number(e) for e in claim.expected)),
+            Text("\n".join(_interval(m) for m in claim.measured)),
+            end_section=True,
+        )
+    return made
+
+
+def _empty(title: str) -> Table:
+    return Table(
+        title=Text(title, "bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+
+
+def number(value: float) -> str:
+    """Three digits, in powers of ten below a thousandth."""
+    text = f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}"
+    return text.replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _interval(measured: Measured) -> str:
+    half = (measured.high - measured.low) / 2
+    return f"{number(measured.value)} ± {half:.1g}".replace("e-0", "e-")

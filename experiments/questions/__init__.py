@@ -1,0 +1,8 @@
+"""The questions that the article asks, one file each; `QUESTIONS` is the list of them."""
+
+from experiments.lab.question import Question
+from experiments.questions.vanishing import VANISHING
+
+QUESTIONS: dict[str, Question] = {question.name: question for question in (VANISHING,)}
+
+__all__ = ["QUESTIONS"]

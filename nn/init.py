@@ -1,0 +1,221 @@
+"""Initial weights: each scheme with its formula, its variance, and its name elsewhere.
+
+A scheme is an `Initializer`: called with a shape it draws weights, and it can be asked for the
+variance that it promises. Weights are (fan_in, fan_out), as in s = xW; kernels of a
+convolution are (height, width, channels in, channels out), where both fans count the height ×
+width positions.
+
+Glorot's condition for signals that neither grow nor shrink is n_i Var[W] = 1 forward and
+n_{i+1} Var[W] = 1 backward (Glorot & Bengio 2010, equations 10 and 11).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nn.randomness import Rng, generator
+
+Array = npt.NDArray[Any]
+Mode = Literal["fan_in", "fan_out"]
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A way to draw weights.
+
+    `variance(fan_in, fan_out)` is the variance of one weight; `draw(rng, shape, std)` gives
+    float64 numbers of mean zero and that standard deviation.
+    """
+
+    name: str
+    variance: Callable[[int, int], float]
+    draw: Callable[[np.random.Generator, tuple[int, ...], float], Array]
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        rng: Rng,
+        dtype: npt.DTypeLike = np.float32,
+        fans: tuple[int, int] | None = None,
+    ) -> Array:
+        """Weights of that shape. `fans` are taken from the shape unless given (for biases)."""
+        fan_in, fan_out = fan_in_and_out(shape) if fans is None else fans
+        std = math.sqrt(self.variance(fan_in, fan_out))
+        return self.draw(generator(rng), tuple(shape), std).astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"Initializer({self.name})"
+
+
+def fan_in_and_out(shape: Sequence[int]) -> tuple[int, int]:
+    """How many inputs a unit has, and how many units an input reaches.
+
+    Raises: ValueError for fewer than two axes, where the fans are not defined.
+    """
+    if len(shape) < 2:
+        raise ValueError(
+            f"weights of shape {tuple(shape)} have no fan_in and fan_out; weights are "
+            "(fan_in, fan_out), kernels (height, width, channels in, channels out)"
+        )
+    positions = math.prod(shape[:-2])
+    return positions * shape[-2], positions * shape[-1]
+
+
+def _uniform(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+    bound = math.sqrt(3) * std  # Var U[−a, a] = a²/3
+    return rng.uniform(-bound, bound, shape)
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+    return rng.normal(0.0, std, shape)
+
+
+def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diag(r))  # without it, the law of Q would depend on the QR routine's signs
+    # A column of length 1 over n entries has a mean square of 1/n: rescale to std.
+    q *= std * math.sqrt(max(rows, columns))
+    return (q if rows >= columns else q.T).reshape(shape)
+
+
+def zeros() -> Initializer:
+    """All 0. Fit for biases; weights that start at zero stay alike in every unit of a layer.
+
+    PyTorch `zeros_`, Keras `Zeros`.
+    """
+    return Initializer("zeros", lambda i, o: 0.0, _normal)
+
+
+def normal(std: float) -> Initializer:
+    """N(0, std²), whatever the size of the layer; Var = std².
+
+    PyTorch `normal_(std=…)` (whose default is 1), Keras `RandomNormal` (whose default is 0.05).
+    """
+    _check_positive("std", std)
+    return Initializer(f"normal({std:g})", lambda i, o: std**2, _normal)
+
+
+def standard() -> Initializer:
+    """U[−1/√fan_in, 1/√fan_in]; Var = 1 / (3 fan_in), a third of what signals need.
+
+    The "standard" initialisation of Glorot & Bengio 2010 (equation 1), and exactly what PyTorch's
+    `nn.Linear` does by default. Keras has no name for it: `VarianceScaling(1/3, "fan_in",
+    "uniform")`.
+    """
+    return Initializer("standard", lambda i, o: 1 / (3 * i), _uniform)
+
+
+def xavier_uniform(gain: float = 1.0) -> Initializer:
+    """U[−a, a], a = gain √(6 / (fan_in + fan_out)); Var = 2 gain² / (fan_in + fan_out).
+
+    The "normalized" initialisation of Glorot & Bengio 2010 (equation 16). PyTorch
+    `xavier_uniform_`, Keras `GlorotUniform`, which is the default of Keras's layers.
+    """
+    _check_positive("gain", gain)
+    return Initializer("xavier_uniform", lambda i, o: 2 * gain**2 / (i + o), _uniform)
+
+
+def xavier_normal(gain: float = 1.0) -> Initializer:
+    """N(0, σ²), σ = gain √(2 / (fan_in + fan_out)); Var = σ² (equation 12).
+
+    PyTorch `xavier_normal_`. Keras `GlorotNormal` cuts the normal off at two standard deviations
+    and widens it so that the variance is the same.
+    """
+    _check_positive("gain", gain)
+    return Initializer("xavier_normal", lambda i, o: 2 * gain**2 / (i + o), _normal)
+
+
+def kaiming_uniform(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initializer:
+    """U[−a, a], a = gain √(3 / fan); Var = gain² / fan. With the gain √2 of ReLU, a = √(6 / fan).
+
+    He et al. 2015 (equation 10, there as a normal). PyTorch `kaiming_uniform_`, whose default is
+    the leaky ReLU's gain with slope 0, the same √2; but `nn.Linear` calls it with slope √5, which
+    is `standard` here. Keras `HeUniform`.
+    """
+    fan = _fan(mode, gain)
+    return Initializer("kaiming_uniform", lambda i, o: gain**2 / fan(i, o), _uniform)
+
+
+def kaiming_normal(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initializer:
+    """N(0, σ²), σ = gain / √fan; Var = gain² / fan. With the gain √2 of ReLU, σ = √(2 / fan).
+
+    He et al. 2015, equation 10 (mode "fan_in") and 14 ("fan_out"). PyTorch `kaiming_normal_`.
+    Keras `HeNormal` cuts off at two standard deviations, with the same variance.
+    """
+    fan = _fan(mode, gain)
+    return Initializer("kaiming_normal", lambda i, o: gain**2 / fan(i, o), _normal)
+
+
+def lecun_uniform() -> Initializer:
+    """U[−a, a], a = √(3 / fan_in); Var = 1 / fan_in. (LeCun et al. 1998.)
+
+    Keras `LecunUniform`. PyTorch has no name for it: `kaiming_uniform_(nonlinearity="linear")`.
+    """
+    return Initializer("lecun_uniform", lambda i, o: 1 / i, _uniform)
+
+
+def lecun_normal() -> Initializer:
+    """N(0, 1 / fan_in); Var = 1 / fan_in. (LeCun et al. 1998; what SELU asks for.)
+
+    Keras `LecunNormal` cuts off at two standard deviations, with the same variance. PyTorch:
+    `kaiming_normal_(nonlinearity="linear")`.
+    """
+    return Initializer("lecun_normal", lambda i, o: 1 / i, _normal)
+
+
+def orthogonal(gain: float = 1.0) -> Initializer:
+    """Orthonormal columns (or rows, if those are fewer), times gain; every singular value is gain.
+
+    Var = gain² / max(fan_in, fan_out) for a matrix. (Saxe et al. 2014.) PyTorch `orthogonal_`,
+    Keras `Orthogonal`, both the same up to their order of axes.
+    """
+    _check_positive("gain", gain)
+    return Initializer("orthogonal", lambda i, o: gain**2 / max(i, o), _orthogonal)
+
+
+def _fan(mode: Mode, gain: float) -> Callable[[int, int], int]:
+    _check_positive("gain", gain)
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode={mode!r}; it is 'fan_in' or 'fan_out'")
+    return lambda i, o: i if mode == "fan_in" else o
+
+
+def _check_positive(what: str, value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{what}={value}; it must be positive and finite")
+
+
+SCHEMES: dict[str, Callable[[], Initializer]] = {
+    "zeros": zeros,
+    "standard": standard,
+    "xavier_uniform": xavier_uniform,
+    "xavier_normal": xavier_normal,
+    "kaiming_uniform": kaiming_uniform,
+    "kaiming_normal": kaiming_normal,
+    "lecun_uniform": lecun_uniform,
+    "lecun_normal": lecun_normal,
+    "orthogonal": orthogonal,
+}
+
+
+def find_initializer(scheme: Initializer | str) -> Initializer:
+    """The scheme of that name with its defaults, or the one given.
+
+    Raises: ValueError naming those there are.
+    """
+    if isinstance(scheme, Initializer):
+        return scheme
+    if scheme not in SCHEMES:
+        raise ValueError(
+            f"no initialisation is named {scheme!r}; there are {', '.join(SCHEMES)}, and "
+            "nn.init.normal(std)"
+        )
+    return SCHEMES[scheme]()

@@ -1,0 +1,131 @@
+"""Optimisers: they read `.grad`, never write into it, and change parameters in place.
+
+Here g = ∂L/∂θ, and η is the learning rate `lr`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import Tensor
+
+Array = npt.NDArray[Any]
+
+
+class Optimizer(ABC):
+    """A list of parameters and the rule by which a step changes them."""
+
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        if not (lr > 0 and math.isfinite(lr)):
+            raise ValueError(f"lr={lr}; the learning rate must be positive and finite")
+        self.lr = lr
+        self.params = list(params)
+        for p in self.params:
+            if not isinstance(p, Tensor) or not p.requires_grad or not p.is_leaf:
+                raise ValueError(
+                    f"{p!r} can't be optimised; parameters are tensors made with "
+                    "requires_grad=True, for example net.parameters()"
+                )
+        if not self.params:
+            raise ValueError("no parameters to optimise")
+        if len({id(p) for p in self.params}) < len(self.params):
+            raise ValueError("a parameter is listed twice; it would be stepped twice")
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.zero_grad()
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient.
+
+        Raises: RuntimeError when none has one, since then nothing would be learned.
+        """
+        if all(p.grad is None for p in self.params):
+            raise RuntimeError("step(): no parameter has a gradient; call loss.backward() first")
+        for i, p in enumerate(self.params):
+            if p.grad is not None:
+                g = p.grad.numpy()
+                p.update(lambda value, i=i, g=g: self._change(i, value, g))  # type: ignore[misc]
+
+    @abstractmethod
+    def _change(self, i: int, value: Array, g: Array) -> None:
+        """Change the i-th parameter's array in place."""
+
+
+@final
+class SGD(Optimizer):
+    """Gradient descent: θ ← θ − η g; with momentum μ: v ← μ v + g, θ ← θ − η v.
+
+    With `nesterov`, θ ← θ − η (g + μ v) (Sutskever et al. 2013, in PyTorch's form).
+
+    Raises: ValueError for μ outside [0, 1), or Nesterov without momentum.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(params, lr)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum={momentum}; it must be at least 0 and below 1")
+        if nesterov and momentum == 0:
+            raise ValueError("nesterov=True needs a momentum above 0")
+        self.momentum, self.nesterov = momentum, nesterov
+        self._velocity: list[Array | None] = [None] * len(self.params)
+
+    def _change(self, i: int, value: Array, g: Array) -> None:
+        if self.momentum == 0:
+            value -= self.lr * g
+            return
+        v = self._velocity[i]
+        if v is None:
+            v = self._velocity[i] = g.copy()
+        else:
+            v *= self.momentum
+            v += g
+        value -= self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+@final
+class Adam(Optimizer):
+    """Steps of about η, whatever the gradient's scale (Kingma & Ba 2015, algorithm 1).
+
+    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η m̂ / (√v̂ + ε), with
+    m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(params, lr)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas={betas}; each must be at least 0 and below 1")
+        if not eps > 0:
+            raise ValueError(f"eps={eps}; it must be positive")
+        self.betas, self.eps = betas, eps
+        self._m = [np.zeros(p.shape, p.dtype) for p in self.params]
+        self._v = [np.zeros(p.shape, p.dtype) for p in self.params]
+        self._steps = [0] * len(self.params)
+
+    def _change(self, i: int, value: Array, g: Array) -> None:
+        m, v = self._m[i], self._v[i]
+        beta1, beta2 = self.betas
+        self._steps[i] += 1
+        m += (1 - beta1) * (g - m)
+        v += (1 - beta2) * (g * g - v)
+        m_hat = m / (1 - beta1 ** self._steps[i])
+        v_hat = v / (1 - beta2 ** self._steps[i])
+        value -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)

@@ -1,0 +1,88 @@
+"""What theory predicts for a whole net at its initialisation: the profile over depth.
+
+In a wide net with independent weights of mean zero, s⁽ⁱ⁾ is normal with variance
+
+    q⁽ⁱ⁾ = n_i Var[W⁽ⁱ⁾] E[(x⁽ⁱ⁾)²] + Var[b⁽ⁱ⁾],      E[(x⁽ⁱ⁺¹⁾)²] = E[f(s)²],
+
+and going back, with n_{i+1} the units of the next layer,
+
+    E[(∂L/∂x⁽ⁱ⁺¹⁾)²] = n_{i+2} Var[W⁽ⁱ⁺¹⁾] E[(∂L/∂s⁽ⁱ⁺¹⁾)²],
+    E[(∂L/∂s⁽ⁱ⁾)²] = E[f′(s⁽ⁱ⁾)²] E[(∂L/∂x⁽ⁱ⁺¹⁾)²].
+
+These are equations 5 and 6 of Glorot & Bengio 2010 without their assumption that f is linear
+(and with the second moment of x where they write its variance, which holds only if x has mean
+zero). Sources: He et al. 2015; Poole et al. 2016; Schoenholz et al. 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import meanfield
+from nn.layers import MLP
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Predictions for the hidden layers, one entry each, from the input's side.
+
+    `s_std` and `x_std` are the standard deviations of s and of x⁽ⁱ⁺¹⁾ = f(s) over units and
+    examples. `dL_ds`, `dL_dx` and `dL_dW` are root mean squares relative to the last hidden
+    layer's, since their scale depends on the loss. ∂L/∂W is that of a single example; over a
+    batch the examples' gradients correlate, which the prediction leaves out.
+    """
+
+    s_std: Array
+    x_std: Array
+    dL_ds: Array
+    dL_dx: Array
+    dL_dW: Array
+
+
+def predict_profile(net: MLP, x_second_moments: Sequence[float] | Array) -> Profile:
+    """The profile of a net with this net's sizes, activations and schemes.
+
+    Args:
+        net: its weights are not looked at, only how they were drawn.
+        x_second_moments: E[x²] over the inputs, for one example or, as examples differ, for
+            several (then the profile is their average).
+    """
+    layers = net.layers[:-1]
+    moment = np.asarray(x_second_moments, dtype=np.float64).reshape(-1)
+    q, x2, centred, slope2 = [], [moment], [], []
+    for layer in layers:
+        n_in, n_out = layer.W.shape
+        variance = layer.weight_init.variance(n_in, n_out)
+        q.append(n_in * variance * x2[-1] + layer.bias_init.variance(n_in, n_out))
+        x2.append(np.array([meanfield.second_moment(layer.f, v) for v in q[-1]]))
+        means = np.array([meanfield.mean(layer.f, v) for v in q[-1]])
+        centred.append(max(0.0, float(x2[-1].mean() - means.mean() ** 2)))
+        slope2.append(np.array([meanfield.slope_second_moment(layer.f, v) for v in q[-1]]))
+    back = np.ones_like(moment)
+    dx2: list[Array] = []
+    ds2: list[Array] = []
+    for i in reversed(range(len(layers))):
+        n_in, n_out = net.layers[i + 1].W.shape
+        back = back * n_out * net.layers[i + 1].weight_init.variance(n_in, n_out)
+        dx2.insert(0, back)
+        back = back * slope2[i]
+        ds2.insert(0, back)
+    dW2 = [(a * b).mean() for a, b in zip(x2[:-1], ds2, strict=True)]
+    return Profile(
+        s_std=np.sqrt([v.mean() for v in q]),
+        x_std=np.sqrt(centred),
+        dL_ds=_relative([v.mean() for v in ds2]),
+        dL_dx=_relative([v.mean() for v in dx2]),
+        dL_dW=_relative(dW2),
+    )
+
+
+def _relative(squares: Sequence[float]) -> Array:
+    return np.sqrt(np.asarray(squares) / squares[-1])
