@@ -83,7 +83,7 @@ def versions() -> dict[str, str]:
 
 def _write_npz(path: Path, result: Result) -> None:
     with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **result.arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, allow_pickle=False, **result.arrays)
 
 
 def _plain(value: Any) -> Any:

@@ -210,7 +210,7 @@ def _profile(
 
 def _rms(arrays: Sequence[npt.NDArray[Any] | None]) -> Array:
     # In float64: the square of a gradient of 1e-25 is no float32.
-    return np.array([np.sqrt(np.mean(np.square(a, dtype=np.float64))) for a in arrays])
+    return np.array([np.sqrt(np.mean(np.square(np.asarray(a, np.float64)))) for a in arrays])
 
 
 def _train(net: nn.MLP, data: DataSet, settings: Settings) -> Iterator[float]:
@@ -241,7 +241,7 @@ def _second_moments(x: npt.NDArray[np.float32], groups: int = 16) -> Array:
 def _factors(dL_ds: Array) -> Array:
     """The factor by which rms ∂L/∂s changes per layer going back, a geometric mean."""
     ends = np.log(dL_ds[..., 0] / dL_ds[..., -1]) / (dL_ds.shape[-1] - 1)
-    return np.exp(ends.mean(axis=-1))
+    return np.asarray(np.exp(ends.mean(axis=-1)))
 
 
 def _check_names(flag: str, names: Sequence[str], known: Sequence[str] | dict[str, Any]) -> None:
