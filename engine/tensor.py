@@ -301,6 +301,12 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return layout.index(self, index)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "entries of a tensor can't be assigned, since a graph may still need the old ones; "
+            "compute a new tensor (engine.where), or change a variable with t.update(...)"
+        )
+
     # Comparisons have no gradient: they give arrays of booleans.
     def __lt__(self, other: Operand) -> Any:
         return self._array < plain(other)

@@ -63,6 +63,10 @@ def figure(settings: Settings, result: Result) -> Figure:
                 axes[a, -1], "training loss" if a == 0 else "", "update" if a == rows - 1 else ""
             )
     made.align_ylabels(axes[:, 0])
+    if settings.updates:  # one scale for all losses: a flat one should look flat
+        limits = [ax.get_ylim() for ax in axes[:, -1]]
+        for ax in axes[:, -1]:
+            ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     handles = [
         Line2D([], [], color=_COLOURS[i % len(_COLOURS)], label=_SHORT.get(scheme, scheme))
         for i, scheme in enumerate(settings.inits)
