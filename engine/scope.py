@@ -19,6 +19,7 @@ class _State(threading.local):
     place: str = ""  # where the program is, for example "layer 3"
     watching: bool = False  # is detect_nonfinite open?
     trace: Trace | None = None  # the innermost open trace
+    sweeping: bool = False  # is a backward pass under way?
     nesting: int = 0  # how many of grad, vjp, jacobian, hvp are running
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from engine.errors import GraphError, NonFiniteError
 from engine.rules.table import Rule
-from engine.scope import at_place, state
+from engine.scope import _Setting, at_place, state
 
 Array: TypeAlias = npt.NDArray[Any]
 Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
@@ -122,7 +122,7 @@ def sweep(
     found: dict[Node | Leaf, Any] = {}
     pending: dict[Node | Leaf, Any] = {root: g}
     queue = [(-root.number, root)]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), _Setting("sweeping", True):
         while queue:
             node = heapq.heappop(queue)[1]
             g = pending.pop(node)

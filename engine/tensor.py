@@ -7,7 +7,7 @@ operand needs a gradient, leaves a node on the tape.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast, final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ Operand: TypeAlias = "Tensor | Array | float | npt.ArrayLike"
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+@final
 class Tensor:
     """A float32 or float64 array that operations on it can be differentiated back to.
 
@@ -424,16 +425,14 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
 
     Raises: what the rule's value raises, with the operation's name, its place and the shapes.
     """
-    tensors = False
-    for operand in operands:
-        if isinstance(operand, Tensor):
-            tensors = True
-            break
     aligned = _aligned(operands)
-    arrays = tuple([x._array if isinstance(x, Tensor) else x for x in aligned])
+    arrays = tuple([x._array if type(x) is Tensor else x for x in aligned])
     try:
-        with np.errstate(all="ignore"):
+        if rule.silent or state.sweeping:  # the sweep has silenced NumPy already
             y = rule.value(*arrays, **parameters)
+        else:
+            with np.errstate(all="ignore"):
+                y = rule.value(*arrays, **parameters)
     except (ValueError, IndexError) as error:
         raise _explained(error, rule, arrays) from error
     saved = None
@@ -441,21 +440,18 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         y, saved = y
     if state.watching and not np.isfinite(y).all():
         _report_nonfinite(rule, arrays, y)
-    if not tensors:
-        return cast(Tensor, y)
+    parents = tuple([x._node if type(x) is Tensor else None for x in aligned])
+    if not any(parents) or not state.recording:
+        if Tensor not in [type(x) for x in aligned]:
+            return cast(Tensor, y)
+        return Tensor._wrap(np.asarray(y), None, _shared_version(rule, aligned))
     y = np.asarray(y)
-    version = aligned[0]._version if rule.view and isinstance(aligned[0], Tensor) else None
-    if not state.recording:
-        return Tensor._wrap(y, None, version)
-    parents = tuple([x._node if isinstance(x, Tensor) else None for x in aligned])
-    if not any(parent is not None for parent in parents):
-        return Tensor._wrap(y, None, version)
     # What the node holds must not change behind its back: a caller's array is copied, and a
     # tensor's version is noted.
     held = tuple(
         [
             x._array
-            if isinstance(x, Tensor)
+            if type(x) is Tensor
             else (x.copy() if x is original or not x.flags.owndata else x)
             for x, original in zip(aligned, operands, strict=True)
         ]
@@ -464,13 +460,22 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         [
             (i, x._version, x._version.number)
             for i, x in enumerate(aligned)
-            if isinstance(x, Tensor) and x._version is not None
+            if type(x) is Tensor and x._version is not None
         ]
     )
     node = Node(rule, held, y, parents, parameters, versions, saved)
     if state.trace is not None:
         state.trace.saw_forward(node)
-    return Tensor._wrap(y, node, version)
+    return Tensor._wrap(y, node, _shared_version(rule, aligned))
+
+
+def _shared_version(rule: Rule, aligned: tuple[Any, ...]) -> Version | None:
+    """A view follows the changes of what it looks at."""
+    first = aligned[0]
+    return first._version if rule.view and type(first) is Tensor else None
+
+
+_ARRAYS = (Tensor, np.ndarray)
 
 
 def as_floats(data: Any) -> Array:
@@ -481,6 +486,11 @@ def as_floats(data: Any) -> Array:
         raise DtypeError(f"these values do not form an array of numbers: {error}") from None
     dtype = _float_dtype(array.dtype)
     return array if array.dtype == dtype else array.astype(dtype)
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a tensor, an array, or what NumPy would make one of."""
+    return x.shape if type(x) in _ARRAYS else np.shape(x)
 
 
 def plain(x: Any) -> Any:
@@ -504,11 +514,10 @@ def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
 
     Python's numbers take the others' dtype; arrays and NumPy's own scalars count with theirs.
     """
-    first = operands[0]
-    dtype = first.dtype if isinstance(first, Tensor | np.ndarray) else None
-    if dtype is not None and dtype in _FLOATS:
+    dtype = getattr(operands[0], "dtype", None)
+    if dtype in _FLOATS:
         for x in operands:
-            if not isinstance(x, Tensor | np.ndarray) or x.dtype != dtype:
+            if type(x) not in _ARRAYS or x.dtype != dtype:
                 break
         else:
             return operands

@@ -55,7 +55,7 @@ class Activation:
         self._constants = tuple(self.parameters.values())
         if describe:
             self.__doc__ = describe
-        self._rule = Rule(name, self.value, partials(lambda g, y, s: self.scale(g, s)))
+        self._rule = Rule(name, self.value, partials(lambda g, y, s: self.scale(g, s)), silent=True)
         self._scale_rule = Rule(
             f"scale by {name}′",
             lambda g, s: kernel.scaled_slope(g, s, *self._constants),
@@ -63,6 +63,7 @@ class Activation:
                 lambda h, y, g, s: self.scale(h, s),
                 lambda h, y, g, s: h * self.derivative.scale(g, s),
             ),
+            silent=True,
         )
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:

@@ -1,10 +1,11 @@
 """`jit`: how every kernel of the project is compiled, cached and announced.
 
 Kernels are compiled when first called, once per machine and dtype, and then come from
-Numba's cache on disk. Numba alone leaves three holes, closed here:
+Numba's cache on disk. Numba alone leaves four holes, closed here:
 
 - two processes that compile at the same moment can write each other's cache entry under
   the same name, after which a kernel would load another one's machine code;
+- a change in a file whose functions a kernel calls goes unnoticed, and the old code runs;
 - a cache folder that can't be written, or is full, ends the caller's program;
 - a user waits for seconds without knowing what for.
 """
@@ -12,9 +13,11 @@ Numba's cache on disk. Numba alone leaves three holes, closed here:
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -30,6 +33,8 @@ except ImportError:  # Windows has no fcntl; there Numba alone guards the cache
     fcntl = None
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+JIT = not getattr(numba.config, "DISABLE_JIT", False)  # NUMBA_DISABLE_JIT=1 runs kernels as Python
 
 _ours: WeakSet[Any] = WeakSet()
 _said: set[str] = set()
@@ -50,7 +55,7 @@ def jit(*, parallel: bool = False, contract: bool = False) -> Callable[[F], F]:
             error_model="numpy",
             fastmath={"contract"} if contract else False,
         )(kernel)
-        if dispatcher is kernel:  # NUMBA_DISABLE_JIT=1
+        if not JIT:
             return kernel
         _ours.add(dispatcher)
         try:
@@ -69,6 +74,12 @@ def jit(*, parallel: bool = False, contract: bool = False) -> Callable[[F], F]:
 class _SharedCache(FunctionCache):
     """Numba's cache of one kernel, shared by processes and never fatal."""
 
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (
+            *super()._index_key(sig, codegen),
+            _sources(Path(self._py_func.__code__.co_filename)),
+        )
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
@@ -85,6 +96,22 @@ class _SharedCache(FunctionCache):
                 f"compiled kernels can't be stored in {self.cache_path} ({error.strerror}), so "
                 "the next process will compile them anew; set NUMBA_CACHE_DIR to a folder of yours"
             )
+
+
+@cache
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(file: Path) -> str:
+    """A digest of the Python files of the folder that a kernel is in."""
+    try:
+        return _digest(file.parent)
+    except OSError:  # from a zip or a frozen program there is nothing to edit
+        return ""
 
 
 @contextlib.contextmanager

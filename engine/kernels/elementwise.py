@@ -5,10 +5,8 @@ denormals need, beside the obvious NumPy formulas that the tests compare them wi
 template turns the scalar functions into three kernels: f(s), f′(s), and the fused backward
 g ⊙ f′(s).
 
-All of it stays in one file, because Numba's cache notices a change only in the file of the
-kernel itself. For the same reason the templates close over plain functions
-(`register_jitable`), whose names are the cache's key; a jitted function in their place would
-be compiled again in every process.
+The templates close over plain functions (`register_jitable`), whose names are part of the
+cache's key; a jitted function in their place would be compiled again in every process.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ import numpy.typing as npt
 from numba.extending import register_jitable
 
 from engine.kernels.compiling import jit
+from engine.kernels.exponential import exp, expm1, like, log1p, quotient
 
 Array = npt.NDArray[Any]
 S = TypeVar("S", bound=Callable[..., Any])
@@ -35,7 +34,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 
 def scalar(function: S) -> S:
     """Mark a scalar function as one that kernels may call."""
-    marked: S = register_jitable(function)
+    marked: S = register_jitable(forceinline=True)(function)  # or loops would not vectorise
     return marked
 
 
@@ -51,35 +50,47 @@ def _identity_slope(s: float) -> float:
 
 @scalar
 def _sigmoid(s: float) -> float:
-    e = math.exp(-abs(s))  # never overflows
-    return 1 / (1 + e) if s >= 0 else e / (1 + e)
+    one = like(s, 1)
+    e = exp(-abs(s))  # never overflows
+    y = one + e
+    return quotient(one if s >= 0 else e, y, e - (y - one))
 
 
 @scalar
 def _sigmoid_slope(s: float) -> float:
-    e = math.exp(-abs(s))
-    return e / ((1 + e) * (1 + e))
+    one = like(s, 1)
+    e = exp(-abs(s))
+    inverse = one / (one + e)
+    return e * inverse * inverse
 
 
 @scalar
 def _tanh(s: float) -> float:
-    return math.tanh(s)
+    # tanh|s| = m / (m + 2) with m = e^2|s| − 1; at 2|s| = 44 it has long been 1 to the last digit.
+    two, most = like(s, 2), like(s, 44)
+    x = two * abs(s)
+    m = expm1(most if x > most else x)
+    y = m + two
+    return math.copysign(quotient(m, y, m - (y - two) if m < two else two - (y - m)), s)
 
 
 @scalar
 def _tanh_slope(s: float) -> float:
-    e = math.exp(-2 * abs(s))  # 1 - tanh² would cancel to 0 long before the slope does
-    return 4 * e / ((1 + e) * (1 + e))
+    one = like(s, 1)
+    e = exp(like(s, -2) * abs(s))  # 1 - tanh² would cancel to 0 long before the slope does
+    inverse = one / (one + e)
+    return like(s, 4) * e * inverse * inverse
 
 
 @scalar
 def _softsign(s: float) -> float:
-    return math.copysign(1.0, s) if math.isinf(s) else s / (1 + abs(s))
+    one = like(s, 1)
+    return math.copysign(one, s) if math.isinf(s) else s / (one + abs(s))
 
 
 @scalar
 def _softsign_slope(s: float) -> float:
-    d = 1 / (1 + abs(s))
+    d = like(s, 1) / (like(s, 1) + abs(s))
     return d * d
 
 
@@ -115,27 +126,27 @@ def _leaky_relu_slope(s: float, a: float) -> float:
 
 @scalar
 def _elu(s: float, alpha: float) -> float:
-    return s if s > 0 else alpha * math.expm1(s)
+    return s if s > 0 else alpha * expm1(s)
 
 
 @scalar
 def _elu_slope(s: float, alpha: float) -> float:
-    return 1.0 if s > 0 else alpha * math.exp(s)
+    return like(s, 1) if s > 0 else alpha * exp(s)
 
 
 @scalar
 def _selu(s: float) -> float:
-    return SELU_SCALE * (s if s > 0 else SELU_ALPHA * math.expm1(s))
+    return like(s, SELU_SCALE) * (s if s > 0 else like(s, SELU_ALPHA) * expm1(s))
 
 
 @scalar
 def _selu_slope(s: float) -> float:
-    return SELU_SCALE * (1.0 if s > 0 else SELU_ALPHA * math.exp(s))
+    return like(s, SELU_SCALE) * (like(s, 1) if s > 0 else like(s, SELU_ALPHA) * exp(s))
 
 
 @scalar
 def _softplus(s: float) -> float:
-    return (s if s > 0 else 0.0) + math.log1p(math.exp(-abs(s)))
+    return (s if s > 0 else like(s, 0)) + log1p(exp(-abs(s)))
 
 
 @scalar
@@ -155,14 +166,15 @@ def _gelu_slope(s: float) -> float:
 
 @scalar
 def _silu(s: float) -> float:
-    return -0.0 if s < -800 else s * _sigmoid(s)  # -∞·0 would be NaN
+    t = like(s, -800) if s < -800 else s  # −∞·0 would be NaN
+    return t * _sigmoid(t)
 
 
 @scalar
 def _silu_slope(s: float) -> float:
-    if abs(s) > 800:
-        return _sigmoid(s)
-    return _sigmoid(s) + s * _sigmoid_slope(s)
+    far = like(s, 800)
+    t = far if s > far else (-far if s < -far else s)
+    return _sigmoid(t) + t * _sigmoid_slope(t)
 
 
 def _values(f: Callable[..., float]) -> Callable[..., None]:
@@ -171,7 +183,7 @@ def _values(f: Callable[..., float]) -> Callable[..., None]:
             out[i] = f(s[i], *parameters)
 
     kernel.__qualname__ = f"values{f.__name__}"  # a cache file of its own
-    return jit()(kernel)
+    return jit(contract=True)(kernel)
 
 
 def _scaled(slope: Callable[..., float]) -> Callable[..., None]:
@@ -180,7 +192,7 @@ def _scaled(slope: Callable[..., float]) -> Callable[..., None]:
             out[i] = g[i] * slope(s[i], *parameters)
 
     kernel.__qualname__ = f"scaled{slope.__name__}"
-    return jit()(kernel)
+    return jit(contract=True)(kernel)
 
 
 @dataclass(frozen=True)

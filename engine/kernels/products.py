@@ -1,27 +1,31 @@
-"""The matrix product, without BLAS: three loops for reading, blocks of rows for running.
+"""The matrix product, without BLAS. `matmul` chooses the way that fits the sizes.
 
-`matmul` is what the engine calls; `matmul_reference` is the definition, for the tests.
+These files tell how a product becomes fast, from the definition to the hardware's limit:
+
+- `matmul_reference`, here: three loops;
+- `engine.kernels.rows`: loops in the right order, for small products;
+- `engine.kernels.tile`: sums in registers, by `engine.kernels.blocks` with copies in cache, for
+  large products, and by `engine.kernels.strips` without, for a batch of few rows.
 """
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
+from engine.kernels import blocks, rows, strips
+from engine.kernels.compiling import JIT
 from engine.kernels.threads import run
 
 Array = npt.NDArray[Any]
 
-# 512 columns of float32 are 2 KiB a row: one row of out and eight of b stay in the first cache.
-_COLUMNS = 512
-# 256 rows of such a stripe of b fill half a megabyte, the size of a core's second cache.
-_DEPTH = 256
 # Below this many multiplications, waking the threads costs more than it saves.
-_WORTH_THREADS = 400_000
+_WORTH_THREADS = 300_000
+# Below this many, preparing the tiles costs more than they save.
+_WORTH_TILES = 60_000
 
 
 def matmul(
@@ -49,16 +53,37 @@ def matmul(
     right = b.T if transpose_b else b
     _check(left, right, out, accumulate)
     (m, n), p = left.shape, right.shape[1]
+    size = m * n * p
     if out is None:
-        out = np.zeros((m, p), left.dtype)
-    elif not accumulate:
-        out.fill(0)
-    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-    if m * n * p >= _WORTH_THREADS and m > 1:
-        run(_add_product_parallel, _add_product, left, right, out)
-    elif m * n * p:
-        _add_product(left, right, out)
+        out = np.empty((m, p), left.dtype)
+    if size == 0:
+        if not accumulate:
+            out.fill(0)
+        return out
+    if size < _WORTH_TILES or not JIT:  # tiles are machine code, or nothing
+        if not accumulate:
+            out.fill(0)
+        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+        _run(rows, size, left, right, out)
+    elif m <= strips.MOST_ROWS:
+        _run(strips, size, np.ascontiguousarray(left), _straight(right), out, accumulate)
+    else:
+        _run(blocks, size, left, right, out, accumulate)
     return out
+
+
+def _run(way: ModuleType, size: int, *args: Any) -> None:
+    if size < _WORTH_THREADS:
+        way.add_product(*args)
+    else:
+        run(way.add_product_parallel, way.add_product, *args)
+
+
+def _straight(b: Array) -> Array:
+    """b, or a copy of it if neither its rows nor its columns are contiguous."""
+    rows_touch = b.strides[1] == b.itemsize and b.strides[0] >= b.shape[1] * b.itemsize
+    columns_touch = b.strides[0] == b.itemsize and b.strides[1] >= b.shape[0] * b.itemsize
+    return b if rows_touch or columns_touch else np.ascontiguousarray(b)
 
 
 def matmul_reference(a: Array, b: Array) -> Array:
@@ -71,48 +96,6 @@ def matmul_reference(a: Array, b: Array) -> Array:
                 total += a[i, j] * b[j, k]
             out[i, k] = total
     return out
-
-
-@jit(contract=True)
-def _add_product(a: Array, b: Array, out: Array) -> None:
-    """out += a·b for C-contiguous arrays.
-
-    Why it is fast: the inner loop runs along rows of b and out, so it loads and stores whole
-    vectors; eight rows of b are added in one pass, so out is loaded and stored once for
-    eight products; and the stripe of b that the pass reads stays in cache for all rows of a.
-    """
-    m, n = a.shape
-    p = b.shape[1]
-    for start in range(0, p, _COLUMNS):
-        stop = min(start + _COLUMNS, p)
-        for top in range(0, n, _DEPTH):
-            bottom = min(top + _DEPTH, n)
-            eights = top + (bottom - top) // 8 * 8
-            for i in range(m):
-                row = out[i, start:stop]
-                for j in range(top, eights, 8):
-                    a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
-                    a4, a5, a6, a7 = a[i, j + 4], a[i, j + 5], a[i, j + 6], a[i, j + 7]
-                    b0, b1 = b[j, start:stop], b[j + 1, start:stop]
-                    b2, b3 = b[j + 2, start:stop], b[j + 3, start:stop]
-                    b4, b5 = b[j + 4, start:stop], b[j + 5, start:stop]
-                    b6, b7 = b[j + 6, start:stop], b[j + 7, start:stop]
-                    for k in range(row.size):
-                        row[k] += ((a0 * b0[k] + a1 * b1[k]) + (a2 * b2[k] + a3 * b3[k])) + (
-                            (a4 * b4[k] + a5 * b5[k]) + (a6 * b6[k] + a7 * b7[k])
-                        )
-                for j in range(eights, bottom):
-                    a0, b0 = a[i, j], b[j, start:stop]
-                    for k in range(row.size):
-                        row[k] += a0 * b0[k]
-
-
-@jit(parallel=True, contract=True)
-def _add_product_parallel(a: Array, b: Array, out: Array, n_parts: int) -> None:
-    m = a.shape[0]
-    for part in numba.prange(n_parts):
-        low, high = part * m // n_parts, (part + 1) * m // n_parts
-        _add_product(a[low:high], b, out[low:high])
 
 
 def _check(left: Array, right: Array, out: Array | None, accumulate: bool) -> None:

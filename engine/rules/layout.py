@@ -18,24 +18,28 @@ _reshape = rule(
     lambda a, *, shape: a.reshape(shape),
     partials(lambda g, y, a, shape: g.reshape(a.shape)),
     view=True,
+    silent=True,
 )
 _transpose = rule(
     "transpose",
     lambda a, *, axes: a.transpose(axes),
     partials(lambda g, y, a, axes: g.transpose(tuple(int(i) for i in np.argsort(axes)))),
     view=True,
+    silent=True,
 )
 _broadcast_to = rule(
     "broadcast_to",
     lambda a, *, shape: np.broadcast_to(a, shape),
     partials(lambda g, y, a, shape: sum_to_shape(g, a.shape)),
     view=True,
+    silent=True,
 )
 _index = rule(
     "index",
     lambda a, *, key: a[key],
     partials(lambda g, y, a, key: _scatter_to(g, a.shape, key)),
     view=True,
+    silent=True,
 )
 _scatter = rule(
     "scatter",

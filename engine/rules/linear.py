@@ -24,7 +24,7 @@ from engine.errors import ShapeError
 from engine.rules.layout import reshape, transpose
 from engine.rules.table import partials, rule
 from engine.scope import at_place
-from engine.tensor import Operand, Tensor, apply, plain
+from engine.tensor import Operand, Tensor, apply, shape_of
 
 Array = npt.NDArray[Any]
 
@@ -49,6 +49,7 @@ _matmul = rule(
         lambda g, y, a, b: _product(_swapped(a), g),
     ),
     broadcasts=True,
+    silent=True,
 )
 
 
@@ -109,9 +110,9 @@ def _dense_vjp(
 ) -> list[Any]:
     s = saved if saved is not None else _affine(x, W, *b)
     dL_ds = dL_dx_next if f is identity else f.scale(dL_dx_next, s)
-    dL_dW = _product(transpose(x), dL_ds) if needs[1] else None
+    dL_dW = _product(x.T, dL_ds) if needs[1] else None
     dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]
-    dL_dx = _product(dL_ds, transpose(W)) if needs[0] else None
+    dL_dx = _product(dL_ds, W.T) if needs[0] else None
     return [dL_dx, dL_dW, *dL_db]
 
 
@@ -120,7 +121,7 @@ def _affine(x: Any, W: Any, *b: Any) -> Any:
     return s + b[0] if b else s
 
 
-DENSE = rule("dense", _dense_value, _dense_vjp, saves=True)
+DENSE = rule("dense", _dense_value, _dense_vjp, saves=True, silent=True)
 
 
 def dense(
@@ -139,17 +140,17 @@ def dense(
     Raises: ShapeError if the shapes do not fit, ValueError for an unknown name of f.
     """
     f = find_activation(f)
-    shape, W_shape = np.shape(plain(x)), np.shape(plain(W))
+    shape, W_shape = shape_of(x), shape_of(W)
     if len(W_shape) != 2 or not shape or shape[-1] != W_shape[0]:
         raise ShapeError(
             f"dense{at_place()}: "
             f"x has shape {shape} and W {W_shape}; W must be (fan_in, fan_out) with fan_in "
             f"= {shape[-1] if shape else '?'}, the length of x's last axis"
         )
-    if b is not None and np.shape(plain(b)) != W_shape[1:]:
+    if b is not None and shape_of(b) != W_shape[1:]:
         raise ShapeError(
             f"dense{at_place()}: "
-            f"b has shape {np.shape(plain(b))}; for W of shape {W_shape} it must be "
+            f"b has shape {shape_of(b)}; for W of shape {W_shape} it must be "
             f"({W_shape[1]},), one bias for each unit"
         )
     flat = x if len(shape) == 2 else reshape(x, (int(np.prod(shape[:-1])), shape[-1]))

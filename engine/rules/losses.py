@@ -14,7 +14,7 @@ from engine.rules.layout import reshape
 from engine.rules.reductions import softmax
 from engine.rules.table import partials, rule
 from engine.scope import at_place
-from engine.tensor import Operand, Tensor, apply, plain
+from engine.tensor import Operand, Tensor, apply, plain, shape_of
 
 Array = npt.NDArray[Any]
 
@@ -33,7 +33,9 @@ def _cross_entropy_vjp(
     return [(p - target) * (g * (1.0 / len(labels)))]
 
 
-_cross_entropy = rule("cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True)
+_cross_entropy = rule(
+    "cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True, silent=True
+)
 _squared_error = rule(
     "squared_error",
     lambda a, t, *, over: np.asarray(np.square(a - t).sum(dtype=a.dtype) / a.dtype.type(over)),
@@ -56,7 +58,7 @@ def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
 
     Raises: ShapeError, TypeError or ValueError for labels that do not fit, naming the first.
     """
-    shape = np.shape(plain(logits))
+    shape = shape_of(logits)
     y = np.array(plain(labels))
     if len(shape) == 1 and y.ndim == 0:
         return cross_entropy(reshape(logits, 1, -1), y.reshape(1))
@@ -96,8 +98,8 @@ def mse(prediction: Operand, target: Operand) -> Tensor:
 
 
 def _one_shape(name: str, a: Operand, b: Operand) -> tuple[int, ...]:
-    shape: tuple[int, ...] = np.shape(plain(a))
-    other = np.shape(plain(b))
+    shape: tuple[int, ...] = shape_of(a)
+    other = shape_of(b)
     if shape != other or 0 in shape:
         raise ShapeError(
             f"{name}{at_place()}: "

@@ -35,6 +35,7 @@ class Rule:
         broadcasts: operands are broadcast against each other.
         view: y may share memory with its first operand.
         saves: see `value`.
+        silent: value never raises NumPy's floating-point warnings, so they need not be caught.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Rule:
     broadcasts: bool = False
     view: bool = False
     saves: bool = False
+    silent: bool = False
 
 
 RULES: dict[str, Rule] = {}

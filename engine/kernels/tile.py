@@ -1,0 +1,153 @@
+"""The register tile: the innermost loop of a fast matrix product, in vectors.
+
+    C[i, j] (+)= Σ_k A[k, i] B[k, j]        i < ROWS, j < columns(…)
+
+All of C's tile stays in vector registers while k runs. Each step then loads one row of B (a few
+vectors) and ROWS numbers of A, and does ROWS × vectors multiply-adds with them: the arithmetic
+units wait for nothing. Three loops in Python or C do not compile to this, because a compiler
+will not keep an array in registers; so the tile is written as the instructions it should be,
+through Numba's access to LLVM.
+
+How many registers there are, and how long, depends on the processor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import extending, types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+
+intrinsic: Any = extending.intrinsic
+
+
+class Shape(NamedTuple):
+    """The tile that fits a processor: ROWS × VECTORS accumulators, VECTORS of B and one of A."""
+
+    bits: int  # length of a vector register
+    rows: int
+    vectors: int
+
+
+SHAPES = {
+    "+avx512f": Shape(512, 8, 3),  # 24 + 3 + 1 of 32 registers
+    "+avx2": Shape(256, 6, 2),  # 12 + 2 + 1 of 16
+    "": Shape(128, 4, 2),  # 8 + 2 + 1 of 16 (SSE) or 32 (NEON)
+}
+
+
+# What Numba compiles for: the host, unless NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say another.
+_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
+SHAPE = next(shape for name, shape in SHAPES.items() if name in _FEATURES)
+ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
+# Without the instruction, llvm.fma would be a call of a slow function for every entry.
+HAS_FMA = "+fma" in _FEATURES.split(",") or not _TRIPLE.startswith(("x86_64", "i686"))
+
+
+@intrinsic
+def columns(typing_context: Any, array: Any) -> Any:
+    """How many columns the tile has for this array's dtype, as a constant for the compiler."""
+    count = SHAPE.vectors * SHAPE.bits // array.dtype.bitwidth
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(types.intp), count)
+
+    return types.intp(array), generate
+
+
+@intrinsic(prefer_literal=True)
+def tile(
+    typing_context: Any,
+    rows: Any,
+    vectors: Any,
+    c: Any,
+    c_at: Any,
+    c_i: Any,
+    a: Any,
+    a_at: Any,
+    a_i: Any,
+    a_k: Any,
+    b: Any,
+    b_at: Any,
+    b_k: Any,
+    depth: Any,
+    add: Any,
+) -> Any:
+    """C[i, j] (+)= Σ_k A[k, i] B[k, j] for i < rows, j < vectors × lanes, k < depth.
+
+    C[i, j] is c[c_at + i·c_i + j], A[k, i] is a[a_at + i·a_i + k·a_k], B[k, j] is
+    b[b_at + k·b_k + j]. `rows` and `vectors` are literal numbers; c, a, b are one-dimensional
+    arrays of one dtype, without gaps; nothing is checked. With `add` false, C is overwritten.
+    """
+    if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
+        return None
+    n_rows, n_vectors = rows.literal_value, vectors.literal_value
+    bits = c.dtype.bitwidth
+    lanes = SHAPE.bits // bits
+    scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
+    vector = ir.VectorType(scalar, lanes)
+    every = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    whole = (types.intp,) * 3
+    signature = types.void(rows, vectors, c, *whole[:2], a, *whole, b, *whole, types.boolean)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (_, _, _, c_at, c_i, _, a_at, a_i, a_k, _, b_at, b_k, depth, add) = args
+        c0, a0, b0 = (
+            builder.gep(context.make_array(signature.args[i])(context, builder, args[i]).data, [at])
+            for i, at in ((2, c_at), (5, a_at), (9, b_at))
+        )
+
+        def multiply_add(x: Any, y: Any, z: Any) -> Any:
+            if not HAS_FMA:
+                return builder.fadd(builder.fmul(x, y), z)
+            kind = ir.FunctionType(vector, [vector] * 3)
+            fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{lanes}f{bits}")
+            return builder.call(fma, [x, y, z])
+
+        def number(n: int) -> Any:
+            return ir.Constant(c_at.type, n)
+
+        def vector_at(base: Any, at: Any) -> Any:
+            return builder.bitcast(builder.gep(base, [at]), vector.as_pointer())
+
+        def broadcast(base: Any, at: Any) -> Any:
+            undefined = ir.Constant(vector, ir.Undefined)
+            x = builder.load(builder.gep(base, [at]))
+            x = builder.insert_element(undefined, x, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(x, undefined, every)
+
+        # LLVM turns these stack slots into registers, since nothing takes their address.
+        zero = ir.Constant(vector, None)
+        sums = [
+            [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)]
+            for _ in range(n_rows)
+        ]
+        for slot in (slot for row in sums for slot in row):
+            builder.store(zero, slot)  # alloca_once sets it only at the function's entry
+        with cgutils.for_range(builder, depth) as loop:
+            b_row, a_column = builder.mul(loop.index, b_k), builder.mul(loop.index, a_k)
+            # The alignment is an element's: rows of B need not start at a vector's.
+            b_vectors = [
+                builder.load(vector_at(b0, builder.add(b_row, number(v * lanes))), align=bits // 8)
+                for v in range(n_vectors)
+            ]
+            for i in range(n_rows):
+                x = broadcast(a0, builder.add(a_column, builder.mul(a_i, number(i))))
+                for slot, y in zip(sums[i], b_vectors, strict=True):
+                    builder.store(multiply_add(x, y, builder.load(slot)), slot)
+        with builder.if_else(add) as (adding, overwriting):
+            for old, branch in ((True, adding), (False, overwriting)):
+                with branch:
+                    for i in range(n_rows):
+                        for v, slot in enumerate(sums[i]):
+                            at = builder.add(builder.mul(c_i, number(i)), number(v * lanes))
+                            place = vector_at(c0, at)
+                            y = builder.load(slot)
+                            if old:
+                                y = builder.fadd(builder.load(place, align=bits // 8), y)
+                            builder.store(y, place, align=bits // 8)
+        return context.get_dummy_value()
+
+    return signature, generate
