@@ -38,8 +38,11 @@ def normal_mean(
     if q == 0:
         return float(function(np.zeros(1))[0])
     sd = math.sqrt(q)
-    # Far out in units of s, saturating functions bend within a few units, however large q is.
-    inner = [point / sd for point in (*kinks, *range(-12, 13, 2)) if abs(point) < _REACH * sd]
+    # Saturating functions bend within a few units of s, however large q is, and those that
+    # saturate like a power of s go on bending: so the pieces double from there.
+    far = [12.0 * 2**i for i in range(1, 60) if 12.0 * 2**i < _REACH * sd]
+    points = (*kinks, *range(-12, 13, 2), *far, *(-point for point in far))
+    inner = [point / sd for point in points if abs(point) < _REACH * sd]
     edges = np.unique([*np.linspace(-_REACH, _REACH, 13), *inner])
     low, high = edges[:-1, None], edges[1:, None]
     z = (low + high) / 2 + (high - low) / 2 * _NODES

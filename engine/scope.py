@@ -33,9 +33,10 @@ class _Setting:
 
     def __init__(self, name: str, value: object) -> None:
         self._name, self._value = name, value
+        self._before: list[object] = []  # a stack, since one object may be entered again
 
     def __enter__(self) -> None:
-        self._before = getattr(state, self._name)
+        self._before.append(getattr(state, self._name))
         setattr(state, self._name, self._value)
 
     def __exit__(
@@ -44,7 +45,7 @@ class _Setting:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        setattr(state, self._name, self._before)
+        setattr(state, self._name, self._before.pop())
 
 
 def place(name: str) -> _Setting:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -160,13 +160,17 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None) -> list[Any]:
             )
     needs = tuple(parent is not None and parent.number >= floor for parent in node.parents)
     saved = {"saved": node.saved if wrap is None else None} if node.rule.saves else {}
-    if wrap is None:
-        gradients = node.rule.vjp(g, output, *inputs, needs=needs, **saved, **node.parameters)
-    else:
+    xs: Sequence[Any] = inputs
+    y: Any = output
+    if wrap is not None:
         versions = {position: version for position, version, _ in node.versions}
         xs = [wrap(x, node.parents[i], versions.get(i)) for i, x in enumerate(inputs)]
         y = wrap(output, node, None)
+    watching, state.watching = state.watching, False  # the rule is to be named, not its parts
+    try:
         gradients = node.rule.vjp(g, y, *xs, needs=needs, **saved, **node.parameters)
+    finally:
+        state.watching = watching
     if len(gradients) != len(inputs):
         raise GraphError(
             f"the rule of {node} gave {len(gradients)} gradients for {len(inputs)} operands"
@@ -186,7 +190,7 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
     """The gradient, summed over the axes along which x was broadcast; its shape must be x's."""
     if gradient is None:
         return None
-    if node.rule.broadcasts and gradient.shape != x.shape:
+    if node.rule.broadcasts and gradient.shape != x.shape and _widens(x.shape, gradient.shape):
         gradient = sum_to_shape(gradient, x.shape)
     if gradient.shape != x.shape or gradient.dtype != x.dtype:
         raise GraphError(
@@ -194,6 +198,12 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
             f"and dtype {gradient.dtype}; the operand has {x.shape} and {x.dtype}"
         )
     return gradient
+
+
+def _widens(shape: tuple[int, ...], wider: tuple[int, ...]) -> bool:
+    """Can broadcasting make `wider` of `shape`?"""
+    added = len(wider) - len(shape)
+    return added >= 0 and all(n in (1, m) for n, m in zip(shape, wider[added:], strict=True))
 
 
 def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:

@@ -248,8 +248,8 @@ class Tensor:
                 f"backward() of a tensor of shape {self.shape} was given a gradient of shape "
                 f"{array.shape}; they must be the same"
             )
-        if isinstance(gradient, Tensor) and gradient.dtype == self.dtype:
-            return gradient
+        if isinstance(gradient, Tensor):
+            return gradient if gradient.dtype == self.dtype else gradient.astype(self.dtype)
         return np.array(array, dtype=self.dtype)
 
     # --- operators: one line to the rule each -------------------------------------------------
@@ -452,7 +452,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         [
             x._array
             if type(x) is Tensor
-            else (x.copy() if x is original or not x.flags.owndata else x)
+            else (x if isinstance(original, int | float | list | tuple) else x.copy())
             for x, original in zip(aligned, operands, strict=True)
         ]
     )

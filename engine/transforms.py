@@ -79,6 +79,7 @@ def vjp(f: Function, *xs: Operand) -> tuple[Tensor, Callable[[Operand], tuple[Te
 
     def pull(g: Operand) -> tuple[Tensor, ...]:
         seed = g if isinstance(g, Tensor) else Tensor(g, dtype=y.dtype)
+        seed = seed if seed.dtype == y.dtype else seed.astype(y.dtype)
         if seed.shape != y.shape:
             raise ShapeError(
                 f"vjp: a gradient of shape {seed.shape} for a function that returned {y.shape}"

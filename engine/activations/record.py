@@ -112,7 +112,8 @@ class Activation:
         for key, value in parameters.items():
             if not isinstance(value, int | float | np.floating) or not np.isfinite(value):
                 raise ValueError(f"{self.name}: {key}={value!r} must be a finite number")
-        return _variant(self, tuple({**self.parameters, **parameters}.items()))
+        new = {**self.parameters, **parameters}
+        return self if new == self.parameters else _variant(self, tuple(new.items()))
 
 
 @lru_cache(maxsize=256)

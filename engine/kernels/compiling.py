@@ -90,7 +90,11 @@ class _SharedCache(FunctionCache):
         try:
             self._impl.locator.ensure_cache_path()
             with _locked(Path(self.cache_path) / "gradtrace.lock"):
-                super().save_overload(sig, data)
+                try:
+                    super().save_overload(sig, data)
+                except (EOFError, pickle.UnpicklingError):
+                    self.flush()  # an unreadable index: begin a new one
+                    super().save_overload(sig, data)
         except OSError as error:
             _say_once(
                 f"compiled kernels can't be stored in {self.cache_path} ({error.strerror}), so "

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import ShapeError
 from engine.rules.table import constant, partials, rule
 from engine.scope import at_place
-from engine.tensor import Operand, Tensor, apply, plain
+from engine.tensor import Operand, Tensor, apply, plain, shape_of
 
 _add = rule(
     "add",
@@ -42,7 +43,7 @@ _power = rule(
     np.power,
     # a⁰ is 1 everywhere, and 0ᵇ is 0 for b > 0: without care both would give 0 · ∞.
     partials(
-        lambda g, y, a, b: g * where(b == 0, 0.0, b * a ** where(b == 0, 1.0, b - 1)),
+        lambda g, y, a, b: g * b * where((a == 0) & (b == 0), 1.0, a) ** (b - 1),
         lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a)),
     ),
     broadcasts=True,
@@ -164,6 +165,14 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
             f"where{at_place()}: "
             f"the condition has dtype {mask.dtype}; give booleans, for example x > 0"
         )
+    shapes = (mask.shape, shape_of(a), shape_of(b))
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(
+            f"where{at_place()}: a condition of shape {shapes[0]} and values of shapes {shapes[1]} "
+            f"and {shapes[2]} do not broadcast: aligned at the last axis, sizes must be equal or 1"
+        ) from None
     return apply(_where, a, b, condition=mask)
 
 
@@ -177,7 +186,7 @@ def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) ->
 
 
 def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    if bound is None or isinstance(bound, int | float):
+    if bound is None or (isinstance(bound, int | float) and not isinstance(bound, np.generic)):
         return bound
     if isinstance(bound, Tensor) and bound.requires_grad:
         raise TypeError(
@@ -185,8 +194,10 @@ def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
             "a bound that requires a gradient; use maximum and minimum, which give it one"
         )
     array = np.array(plain(bound), dtype=dtype)
-    if np.broadcast_shapes(array.shape, shape) != shape:
-        raise ValueError(
+    if array.ndim > len(shape) or any(
+        n not in (1, m) for n, m in zip(array.shape[::-1], shape[::-1], strict=False)
+    ):
+        raise ShapeError(
             f"clip{at_place()}: a bound of shape {array.shape} does not fit values of shape {shape}"
         )
     return array

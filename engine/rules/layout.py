@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.errors import ShapeError
 from engine.rules.table import partials, rule
 from engine.scope import at_place
 from engine.tape import sum_to_shape
-from engine.tensor import Operand, Tensor, apply, plain
+from engine.tensor import Operand, Tensor, apply, plain, shape_of
 
 _reshape = rule(
     "reshape",
@@ -116,10 +117,10 @@ def _index_part(part: Any) -> Any:
             "a tensor holds floats, which are no positions; index with integers or "
             "booleans, for example t[labels] with a NumPy array of labels"
         )
-    if isinstance(part, list | np.ndarray):
-        array = np.array(part)
-        return array.astype(np.intp) if array.size == 0 else array
-    return part
+    if part is None or part is ... or isinstance(part, int | np.integer | slice):
+        return part
+    array = np.array(part)  # as NumPy itself would take it, and a copy
+    return array.astype(np.intp) if array.size == 0 else array
 
 
 def _scatter_to(g: Any, shape: tuple[int, ...], key: Any) -> Any:
@@ -138,13 +139,15 @@ def _add_at(a: npt.NDArray[Any], shape: tuple[int, ...], key: Any) -> npt.NDArra
 def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Tensors joined along an existing axis; each gets its slice of g."""
     operands = _several(tensors, "concatenate")
-    return apply(_concatenate, *operands, axis=_axis(axis, np.ndim(plain(operands[0]))))
+    ndim = len(shape_of(operands[0]))
+    return apply(_concatenate, *operands, axis=_axis("concatenate", axis, ndim, operands))
 
 
 def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis; each gets its layer of g."""
     operands = _several(tensors, "stack")
-    return apply(_stack, *operands, axis=_axis(axis, np.ndim(plain(operands[0])) + 1))
+    ndim = len(shape_of(operands[0])) + 1
+    return apply(_stack, *operands, axis=_axis("stack", axis, ndim, operands))
 
 
 def _several(tensors: Sequence[Operand], name: str) -> list[Operand]:
@@ -154,9 +157,13 @@ def _several(tensors: Sequence[Operand], name: str) -> list[Operand]:
     return operands
 
 
-def _axis(axis: int, ndim: int) -> int:
+def _axis(name: str, axis: int, ndim: int, operands: list[Operand]) -> int:
     if not -ndim <= axis < ndim:
-        raise ValueError(f"axis {axis} is not one of the {ndim} axes of the result")
+        shapes = ", ".join(str(shape_of(x)) for x in operands)
+        raise ShapeError(
+            f"{name}{at_place()}: axis {axis} is not one of the {ndim} axes of the result "
+            f"(operands of shape {shapes})"
+        )
     return axis % ndim
 
 

@@ -26,7 +26,7 @@ _sum = rule(
 )
 _mean = rule(
     "mean",
-    lambda a, *, axis, keepdims: np.mean(a, axis=axis, keepdims=keepdims),
+    lambda a, *, axis, keepdims: np.mean(_some(a), axis=axis, keepdims=keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) / _count(a, axis)),
 )
 
@@ -46,22 +46,20 @@ _min = rule(
     lambda a, *, axis, keepdims: np.min(a, axis=axis, keepdims=keepdims),
     partials(_extreme_vjp),
 )
-_logsumexp = rule(
-    "logsumexp",
-    lambda a, *, axis, keepdims: _stable_logsumexp(a, axis, keepdims),
-    partials(
-        lambda g, y, a, axis, keepdims: _spread(g, a, axis) * exp(a - _spread(y, a, axis)),
-    ),
-)
 _softmax = rule(
     "softmax",
-    lambda a, *, axis: np.exp(a - _stable_logsumexp(a, axis, True)),
+    lambda a, *, axis: _stable_softmax(a, axis),
     partials(lambda g, y, a, axis: y * (g - (g * y).sum(axis=axis, keepdims=True))),
 )
 _log_softmax = rule(
     "log_softmax",
-    lambda a, *, axis: a - _stable_logsumexp(a, axis, True),
+    lambda a, *, axis: _stable_log_softmax(a, axis),
     partials(lambda g, y, a, axis: g - exp(y) * g.sum(axis=axis, keepdims=True)),
+)
+_logsumexp = rule(
+    "logsumexp",
+    lambda a, *, axis, keepdims: _stable_logsumexp(a, axis, keepdims),
+    partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) * apply(_softmax, a, axis=axis)),
 )
 
 
@@ -100,13 +98,36 @@ def log_softmax(a: Operand, axis: int = -1) -> Tensor:
     return apply(_log_softmax, a, axis=axis)
 
 
-def _stable_logsumexp(a: npt.NDArray[Any], axis: Axis, keepdims: bool) -> npt.NDArray[Any]:
+def _some(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if a.size == 0:
-        raise ValueError("no entries to take softmax or logsumexp of")
-    highest = np.max(a, axis=axis, keepdims=True)
-    highest = np.where(np.isfinite(highest), highest, 0)  # ∞ − ∞ would be NaN
-    total = np.log(np.sum(np.exp(a - highest), axis=axis, keepdims=True)) + highest
+        raise ValueError("no entries to take it of")
+    return a
+
+
+def _shifted(a: npt.NDArray[Any], axis: Axis) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """a − m and m, with m the largest entry: no exponential of the first overflows.
+
+    All are computed from a − m. Taking ln Σ eᵃ from a instead would round at the size of m.
+    """
+    highest = np.max(_some(a), axis=axis, keepdims=True)
+    highest = np.where(np.isfinite(highest), highest, highest.dtype.type(0))  # ∞ − ∞ is NaN
+    return a - highest, highest
+
+
+def _stable_logsumexp(a: npt.NDArray[Any], axis: Axis, keepdims: bool) -> npt.NDArray[Any]:
+    shifted, highest = _shifted(a, axis)
+    total = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + highest
     return np.asarray(total if keepdims else total.reshape(_reduced_shape(a, axis)))
+
+
+def _stable_softmax(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
+    e = np.exp(_shifted(a, axis)[0])
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+
+
+def _stable_log_softmax(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
+    shifted, _ = _shifted(a, axis)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
 
 
 def _axes(a: Any, axis: Axis) -> tuple[int, ...]:

@@ -34,11 +34,13 @@ class LayerRecord:
     def __init__(self, node: Node) -> None:
         self.name = node.place or "dense"
         self.f: Activation = node.parameters["f"]
-        x, W, *b = node.inputs or ()
-        self.x: Array = x
-        # A parameter is changed in place by the optimiser; the trace keeps this pass's values.
-        self.W: Array = W.copy()
-        self.b: Array | None = b[0].copy() if b else None
+        operands = list(node.inputs or ())
+        for position, _, _ in node.versions:
+            # What can be changed in place, as parameters are: the trace keeps this pass's values.
+            operands[position] = operands[position].copy()
+        self.x: Array = operands[0]
+        self.W: Array = operands[1]
+        self.b: Array | None = operands[2] if len(operands) > 2 else None
         self.s: Array = node.saved
         self.x_next: Array = node.output if node.output is not None else np.empty(0)
         self.dL_dx_next: Array | None = None

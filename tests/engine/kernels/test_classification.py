@@ -1,0 +1,54 @@
+"""The fused cross-entropy beside its definition."""
+
+import numpy as np
+import pytest
+
+from engine.kernels import cross_entropy, cross_entropy_reference
+
+FLOATS = [np.float32, np.float64]
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("kernel", [cross_entropy_reference, cross_entropy])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (1, 7), (5, 1), (4, 10), (64, 3)])
+def test_losses_and_probabilities(kernel, dtype, n, k):
+    rng = np.random.default_rng(0)
+    o, labels = rng.normal(size=(n, k)).astype(dtype), rng.integers(0, k, n)
+    losses, p = kernel(o, labels)
+    wide = o.astype(np.float64)
+    expected = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
+    rtol = 1e-13 if dtype == np.float64 else 3e-6
+    assert (losses.dtype, p.dtype, losses.shape, p.shape) == (dtype, dtype, (n,), (n, k))
+    np.testing.assert_allclose(p, expected, rtol=rtol)
+    np.testing.assert_allclose(
+        losses, -np.log(expected[np.arange(n), labels]), rtol=rtol, atol=rtol
+    )
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("kernel", [cross_entropy_reference, cross_entropy])
+def test_layouts_and_label_dtypes(kernel):
+    o = np.random.default_rng(0).normal(size=(6, 4))
+    labels = np.array([0, 1, 2, 3, 0, 1])
+    o.flags.writeable = labels.flags.writeable = False
+    expected = kernel(o, labels)
+    for logits in (np.asfortranarray(o), o[::-1].copy()[::-1], np.repeat(o, 2, 1)[:, ::2]):
+        for dtype in (np.int8, np.uint16, np.int32, np.int64):
+            for ours, theirs in zip(kernel(logits, labels.astype(dtype)), expected, strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_large_logits(dtype):
+    o = np.array([[1e4, 0, -1e4], [3e38, -3e38, 0], [-np.inf, 0, 0]], dtype)
+    losses, p = cross_entropy(o, np.array([1, 0, 2]))
+    np.testing.assert_allclose(losses, [1e4, 0, np.log(2)], rtol=1e-6)
+    np.testing.assert_array_equal(p, [[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5]])
+
+
+def test_an_offset_costs_no_precision():
+    o = np.array([[1.0, -2.0, 0.5]], np.float32)
+    a, b = cross_entropy(o, np.array([1])), cross_entropy(o + np.float32(65536), np.array([1]))
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)

@@ -1,0 +1,400 @@
+"""`Tensor` as a value: what it accepts, copies, shows and refuses."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from engine import DtypeError, GraphError, ShapeError, Tensor, no_grad, where
+
+INTEGERS = ["bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))]
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_integers_and_booleans_are_promoted_as_numpy_promotes_them(dtype):
+    data = np.array([0, 1, 1], dtype)
+    tensor = Tensor(data)
+    assert tensor.dtype == np.result_type(data.dtype, np.float32)
+    assert tensor.numpy().tolist() == [0.0, 1.0, 1.0]
+
+
+def test_pythons_own_numbers_become_float64():
+    for data in (1, 1.5, [1, 2], [1.0, 2.0], [[1], [2]], range(3)):
+        assert Tensor(data).dtype == np.float64
+        assert Tensor(data).shape == np.shape(data)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_given_dtype_wins(dtype):
+    for data in (1, [1, 2], np.ones(2, np.float32), np.ones(2, np.float64), Tensor([1.0])):
+        assert Tensor(data, dtype=dtype).dtype == dtype
+
+
+def test_other_byte_orders_become_native():
+    swapped = np.array([1.0, 2.0], np.dtype(np.float32).newbyteorder())
+    assert Tensor(swapped).dtype == np.float32
+    assert Tensor(swapped).dtype.isnative
+    assert Tensor(swapped).numpy().tolist() == [1.0, 2.0]
+
+
+REFUSED = [
+    1j,
+    np.ones(2, complex),
+    np.ones(2, np.complex64),
+    "a",
+    ["a", "b"],
+    None,
+    object(),
+    np.array([1, None], object),
+    [10**30],
+    np.ones(2, np.float16),
+    np.array(["2020-01-01"], "M8[D]"),
+    [[1.0], [1.0, 2.0]],
+]
+if np.dtype(np.longdouble).itemsize > 8:  # on some machines it is float64 itself
+    REFUSED.append(np.ones(2, np.longdouble))
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("data", REFUSED, ids=map(str, range(len(REFUSED))))
+def test_what_is_no_real_number_is_refused(data):
+    with pytest.raises(DtypeError):
+        Tensor(data)
+    with pytest.raises(DtypeError):
+        Tensor(1.0, requires_grad=True) + data
+
+
+def test_other_float_types_are_refused_as_a_wish_too():
+    for dtype in (np.float16, np.complex128, "U3", object):
+        with pytest.raises(TypeError):
+            Tensor([1.0], dtype=dtype)
+        with pytest.raises(TypeError):
+            Tensor([1.0]).astype(dtype)
+
+
+def test_dtype_error_names_the_dtype_and_a_remedy():
+    with pytest.raises(DtypeError, match=r"float16.*astype"):
+        Tensor(np.ones(2, np.float16))
+
+
+@pytest.mark.nojit
+def test_the_callers_array_is_copied():
+    data = np.array([1.0, 2.0])
+    tensor = Tensor(data)
+    data[:] = 7
+    assert tensor.numpy().tolist() == [1.0, 2.0]
+    other = Tensor(tensor)
+    tensor.assign(5.0)
+    assert other.numpy().tolist() == [1.0, 2.0]
+
+
+def test_numpy_is_a_read_only_view_of_the_present_values():
+    tensor = Tensor([1.0, 2.0], requires_grad=True)
+    view = tensor.numpy()
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 3
+    with pytest.raises(ValueError, match="read-only"):
+        view += 1
+    tensor.assign([3.0, 4.0])
+    assert view.tolist() == [3.0, 4.0]
+
+
+def test_item_gives_a_python_float():
+    for data in (2.5, [2.5], np.array([[2.5]], np.float32)):
+        assert type(Tensor(data).item()) is float
+        assert Tensor(data).item() == float(Tensor(data)) == 2.5
+    with pytest.raises(ShapeError, match=r"\(2,\)"):
+        Tensor([1.0, 2.0]).item()
+
+
+def test_shape_properties():
+    tensor = Tensor(np.ones((2, 3, 4)))
+    assert (tensor.shape, tensor.ndim, tensor.size, len(tensor)) == ((2, 3, 4), 3, 24, 2)
+
+
+def test_detach_is_a_constant_of_the_same_memory():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    d = x.detach()
+    assert not d.requires_grad
+    assert d.is_leaf
+    assert np.shares_memory(d.numpy(), x.numpy())
+    (x * d).sum().backward()
+    assert x.grad.numpy().tolist() == [1.0, 2.0]
+
+
+def test_updating_a_detached_tensor_leaves_the_original_alone():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    d = x.detach()
+    d.assign(9.0)
+    assert x.numpy().tolist() == [1.0, 2.0]
+    assert d.numpy().tolist() == [9.0, 9.0]
+
+
+def test_leaves_and_results():
+    x = Tensor([1.0], requires_grad=True)
+    assert x.is_leaf
+    assert x.requires_grad
+    assert not (x * 2).is_leaf
+    assert (x * 2).requires_grad
+    assert not (Tensor([1.0]) * 2).requires_grad
+    assert Tensor([1.0]).grad is None
+    with no_grad():
+        assert not (x * 2).requires_grad
+
+
+# --- one line about a tensor ---------------------------------------------------------------------
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(
+    "data",
+    [
+        1.5,
+        [1.0, 2.0],
+        np.ones((3, 4), np.float32),
+        np.zeros((0, 3)),
+        [np.nan],
+        [np.inf, -np.inf],
+        [np.nan, np.inf, 1.0],
+        np.full((5, 5), np.nan),
+        [5e-324, 1e-310],
+        np.arange(4.0).reshape(2, 2),
+        pytest.param([1e308, 1.5e308, -1.7e308, 1.7e308], id="sum overflows"),
+    ],
+)
+def test_repr_is_one_line_and_never_fails(data):
+    text = repr(Tensor(data))
+    assert text.startswith("Tensor(")
+    assert "\n" not in text
+
+
+def test_repr_shows_shape_dtype_range_and_marks():
+    text = repr(Tensor(np.array([[1.0, np.nan, np.inf], [-3.0, -np.inf, 5.0]], np.float32)))
+    for part in ("2×3", "float32", "-3 … 5", "mean 1", "1 NaN!", "2 Inf!"):
+        assert part in text
+    assert "NaN" not in repr(Tensor([1.0]))
+    assert "requires_grad" in repr(Tensor([1.0], requires_grad=True))
+    assert "graph" in repr(Tensor([1.0], requires_grad=True) * 2)
+    assert "W1" in repr(Tensor([1.0], name="W1"))
+    assert "empty" in repr(Tensor(np.zeros((0, 2))))
+
+
+# --- as Python sees it ---------------------------------------------------------------------------
+
+
+def test_truth():
+    assert Tensor(1.0)
+    assert not Tensor([0.0])
+    with pytest.raises(ShapeError, match=r"\(2,\).*where"):
+        bool(Tensor([1.0, 2.0]))
+
+
+def test_length_and_iteration():
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    rows = list(x)
+    assert [row.shape for row in rows] == [(2,), (2,)]
+    (rows[1] * 3).sum().backward()
+    assert x.grad.numpy().tolist() == [[0, 0], [3, 3]]
+    with pytest.raises(TypeError):
+        len(Tensor(1.0))
+    with pytest.raises(TypeError):
+        list(Tensor(1.0))
+
+
+def test_a_tensor_can_be_a_key():
+    x, y = Tensor([1.0]), Tensor([1.0])
+    assert {x: 1, y: 2}[x] == 1
+
+
+@pytest.mark.parametrize("array_first", [False, True])
+def test_comparisons_give_plain_booleans(array_first):
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])
+    s, t = (a, Tensor(b)) if array_first else (Tensor(a), b)
+    for ours, theirs in (
+        (s < t, a < b),
+        (s <= t, a <= b),
+        (s > t, a > b),
+        (s >= t, a >= b),
+        (s == t, a == b),
+        (s != t, a != b),
+    ):
+        assert type(ours) is np.ndarray
+        assert ours.dtype == np.bool_
+        assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_leaves_can_be_copied_and_pickled(how, requires_grad):
+    x = Tensor(np.array([1.0, 2.0], np.float32), requires_grad, name="W1")
+    y = how(x)
+    assert y.numpy().tolist() == [1.0, 2.0]
+    assert (y.dtype, y.requires_grad, y.name) == (x.dtype, requires_grad, "W1")
+    y.assign(5.0)
+    assert x.numpy().tolist() == [1.0, 2.0]
+    if requires_grad:
+        (y * y).sum().backward()
+        assert x.grad is None
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_results_with_a_graph_cannot_be_copied(how):
+    y = Tensor([1.0], requires_grad=True) * 2
+    with pytest.raises(GraphError, match=r"multiply.*detach"):
+        how(y)
+    how(y.detach())
+
+
+def test_numpy_may_not_take_the_array_of_what_is_differentiated():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    for tensor in (x, x * 2):
+        with pytest.raises(TypeError, match=r"numpy\(\).*detach"):
+            np.asarray(tensor)
+        with pytest.raises(TypeError):
+            np.array(tensor)
+        with pytest.raises(TypeError):
+            Tensor([tensor, tensor])
+        assert np.asarray(tensor.detach()).tolist() == tensor.numpy().tolist()
+        with no_grad():
+            assert np.asarray(tensor).tolist() == tensor.numpy().tolist()
+
+
+def test_an_array_taken_by_numpy_is_a_copy():
+    x = Tensor([1.0, 2.0])
+    array = np.asarray(x)
+    array[:] = 9
+    assert x.numpy().tolist() == [1.0, 2.0]
+    assert np.array(x, dtype=np.float32).dtype == np.float32
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def test_assign_broadcasts_and_keeps_the_dtype():
+    W = Tensor(np.zeros((2, 2), np.float32), requires_grad=True)
+    W.assign([1.0, 2.0])
+    assert W.numpy().tolist() == [[1, 2], [1, 2]]
+    W.assign(Tensor(3.0))
+    assert W.numpy().tolist() == [[3, 3], [3, 3]]
+    assert W.dtype == np.float32
+    with pytest.raises(ShapeError, match=r"\(3,\).*W1.*\(2, 2\)"):
+        Tensor(np.zeros((2, 2)), name="W1").assign(np.zeros(3))
+
+
+def test_update_writes_in_place():
+    W = Tensor([1.0, 2.0], requires_grad=True)
+    view = W.numpy()
+    W.update(lambda array: np.multiply(array, 2, out=array))
+    assert view.tolist() == [2.0, 4.0]
+
+
+def test_a_result_cannot_be_updated():
+    y = Tensor([1.0], requires_grad=True) * 2
+    with pytest.raises(GraphError, match=r"multiply.*new tensor"):
+        y.assign(1.0)
+
+
+def test_entries_cannot_be_assigned():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    for tensor in (x, x * 2, x.detach()):
+        with pytest.raises(TypeError, match=r"where.*update"):
+            tensor[0] = 5.0
+    assert x.numpy().tolist() == [1.0, 2.0]
+
+
+def test_updating_a_constant_view_leaves_the_viewed_alone():
+    x = Tensor([[1.0, 2.0]])
+    row = x[0]
+    row.assign(7.0)
+    assert x.numpy().tolist() == [[1.0, 2.0]]
+    assert row.numpy().tolist() == [7.0, 7.0]
+
+
+# --- .grad ---------------------------------------------------------------------------------------
+
+
+def test_grad_can_be_set_read_and_forgotten():
+    x = Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True)
+    assert x.grad is None
+    x.grad = np.array([3.0, 4.0])
+    assert x.grad.dtype == np.float32
+    (x * 1.0).sum().backward()
+    assert x.grad.numpy().tolist() == [4.0, 5.0]
+    x.zero_grad()
+    assert x.grad is None
+    with pytest.raises(ShapeError, match=r"\(3,\).*\(2,\)"):
+        x.grad = np.ones(3)
+    with pytest.raises(GraphError):
+        Tensor([1.0]).grad = np.ones(1)
+
+
+def test_an_intermediate_result_must_be_asked_to_keep_its_gradient():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x * 3
+    with pytest.raises(GraphError, match=r"multiply.*retain_grad"):
+        _ = y.grad
+    y.retain_grad()
+    (y * y).sum().backward()
+    assert y.grad.numpy().tolist() == [6.0, 12.0]
+    assert x.grad.numpy().tolist() == [18.0, 36.0]
+
+
+def test_changing_one_gradient_does_not_change_another():
+    # add hands the same array to both operands.
+    a, b = (Tensor([1.0, 2.0], requires_grad=True) for _ in "ab")
+    (a + b).backward(np.array([5.0, 6.0]))
+    a.grad.assign(0.0)
+    assert b.grad.numpy().tolist() == [5.0, 6.0]
+
+
+def test_the_callers_seed_is_copied():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    seed, tensor = np.array([5.0, 6.0]), Tensor([5.0, 6.0])
+    x.backward(seed)
+    seed[:] = 0
+    assert x.grad.numpy().tolist() == [5.0, 6.0]
+    x.zero_grad()
+    x.backward(tensor)
+    tensor.assign(0.0)
+    assert x.grad.numpy().tolist() == [5.0, 6.0]
+
+
+# --- dtypes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.nojit
+def test_mixed_precision_promotes_and_each_gradient_has_its_operands_dtype():
+    a = Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True)
+    b = Tensor(np.array([3.0, 4.0], np.float64), requires_grad=True)
+    for y in (a + b, a * b, a / b, a**b, b - a, a @ b, where(a > 1, a, b)):
+        assert y.dtype == np.float64
+        y.sum().backward()
+        assert (a.grad.dtype, b.grad.dtype) == (np.float32, np.float64)
+    assert a.grad.numpy().tolist()[0] != 0
+
+
+def test_python_numbers_do_not_count_and_numpy_scalars_do():
+    x = Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True)
+    for number in (2, 2.5, True):
+        for y in (x + number, number - x, x * number, number / x, x**number):
+            assert y.dtype == np.float32
+    for scalar in (np.float64(2), np.int64(2), np.array(2.0), np.ones(2)):
+        assert (x * scalar).dtype == (x.numpy() * np.asarray(scalar)).dtype == np.float64
+        assert (scalar * x).dtype == np.float64
+    for scalar in (np.float32(2), np.int16(2), np.ones(2, np.float32), np.ones(2, np.int8)):
+        assert (x * scalar).dtype == np.float32
+        assert (scalar * x).dtype == np.float32
+    (x * np.float64(2)).sum().backward()
+    assert x.grad.dtype == np.float32
+    assert x.grad.numpy().tolist() == [2.0, 2.0]
+
+
+def test_a_zero_dimensional_float32_stays_float32():
+    x = Tensor(np.float32(3), requires_grad=True)
+    y = x * 2.0 + 1
+    assert y.dtype == np.float32
+    y.backward()
+    assert x.grad.dtype == np.float32
+    assert x.grad.shape == ()
