@@ -15,14 +15,23 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+# What NumPy, zipfile and zlib raise for damaged files.
+_UNREADABLE = (
+    *(ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
     """Write an .npz file of that exact name; a reader never sees half of it."""
     path = Path(path)
+    objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
+    if objects:  # they would be pickled, and a reader would refuse the file
+        raise TypeError(f"{path}: {', '.join(objects)} holds Python objects; give numbers")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)  # mkstemp's own are for the owner alone
@@ -39,12 +48,15 @@ def read_arrays(path: str | Path) -> dict[str, Array]:
         FileNotFoundError if it isn't there.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because np.load leaves a file open that begins as a zip and is none.
+        with Path(path).open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")
-            return {name: file[name] for name in file.files}
+            with file:
+                return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path}: not a readable .npz file of arrays ({reason})") from None

@@ -76,14 +76,12 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Arr
     return rng.normal(0.0, std, shape)
 
 
-def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], gain: float) -> Array:
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
     q = q * np.sign(np.diag(r))  # without it, the law of Q would depend on the QR routine's signs
-    # A column of length 1 over n entries has a mean square of 1/n: rescale to std.
-    q *= std * math.sqrt(max(rows, columns))
-    return (q if rows >= columns else q.T).reshape(shape)
+    return gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 def zeros() -> Initializer:
@@ -91,7 +89,7 @@ def zeros() -> Initializer:
 
     PyTorch `zeros_`, Keras `Zeros`.
     """
-    return Initializer("zeros", lambda i, o: 0.0, _normal)
+    return Initializer("zeros", lambda i, o: 0.0, lambda rng, shape, std: np.zeros(shape))
 
 
 def normal(std: float) -> Initializer:
@@ -174,11 +172,16 @@ def lecun_normal() -> Initializer:
 def orthogonal(gain: float = 1.0) -> Initializer:
     """Orthonormal columns (or rows, if those are fewer), times gain; every singular value is gain.
 
-    Var = gain² / max(fan_in, fan_out) for a matrix. (Saxe et al. 2014.) PyTorch `orthogonal_`,
-    Keras `Orthogonal`, both the same up to their order of axes.
+    Var = gain² / max(fan_in, fan_out) for a matrix; a kernel counts as the matrix of fan_in rows
+    and as many columns as it has channels out. (Saxe et al. 2014.) PyTorch `orthogonal_`, Keras
+    `Orthogonal`, both the same up to their order of axes.
     """
     _check_positive("gain", gain)
-    return Initializer("orthogonal", lambda i, o: gain**2 / max(i, o), _orthogonal)
+    return Initializer(
+        "orthogonal",
+        lambda i, o: gain**2 / max(i, o),
+        lambda rng, shape, std: _orthogonal(rng, shape, gain),
+    )
 
 
 def _fan(mode: Mode, gain: float) -> Callable[[int, int], int]:

@@ -104,6 +104,8 @@ class Dense(Layer):
     ) -> None:
         if n_in < 1 or n_out < 1:
             raise ValueError(f"Dense({n_in}, {n_out}): a layer needs at least 1 input and 1 unit")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise TypeError(f"Dense: dtype {np.dtype(dtype)}; weights are float32 or float64")
         self.f = find_activation(activation)
         self.weight_init, self.bias_init = map(find_initializer, (weight_init, bias_init))
         rng = generator(rng)
@@ -178,7 +180,10 @@ class Sequential(Chain):
         names = [name for name, _ in self.named_parameters()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two parameters are named {', '.join(twice)}; give the layers names")
+            raise ValueError(
+                f"two parameters are named {', '.join(twice)}; give the layers different names, "
+                "and use each layer once"
+            )
 
 
 @final

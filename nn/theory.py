@@ -55,6 +55,8 @@ def predict_profile(net: MLP, x_second_moments: Sequence[float] | Array) -> Prof
             several (then the profile is their average).
     """
     layers = net.layers[:-1]
+    if not layers:
+        raise ValueError("predict_profile: this net has no hidden layers to predict for")
     moment = np.asarray(x_second_moments, dtype=np.float64).reshape(-1)
     q, x2, centred, slope2 = [], [moment], [], []
     for layer in layers:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from experiments.lab.question import Question, SettingsError
 
 _PRESETS = ("quick", "default", "paper")
+_FLAGS = tuple(f"--{name}" for name in _PRESETS)
+# tyro draws its messages as boxes, in ASCII where the terminal has no more.
+_BORDER = re.compile(r"─{2}|-{4}|^\s*\+")
 
 
 class FlagError(ValueError):
@@ -24,20 +28,19 @@ def read_settings(question: Question, flags: Sequence[str]) -> Any:
     """
     import tyro
 
-    chosen = [flag[2:] for flag in flags if flag.removeprefix("--") in _PRESETS]
+    chosen = [flag[2:] for flag in flags if flag in _FLAGS]
     if len(set(chosen)) > 1:
         raise FlagError(f"--{' and --'.join(chosen)} are two presets; choose one")
     default = question.preset(chosen[0] if chosen else "default")
-    rest = [flag for flag in flags if flag.removeprefix("--") not in _PRESETS or flag in _PRESETS]
+    rest = [flag for flag in flags if flag not in _FLAGS]
     presets = "; ".join(
         f"--{name}: " + (", ".join(f"{k} {v}" for k, v in question.presets.get(name, {}).items()))
         for name in _PRESETS
         if name in question.presets
     )
-    help_wanted = "-h" in rest or "--help" in rest
     said = io.StringIO()
     try:
-        with contextlib.nullcontext() if help_wanted else contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said):
             return tyro.cli(
                 question.settings,
                 prog=f"gradtrace run {question.name}",
@@ -55,13 +58,13 @@ def read_settings(question: Question, flags: Sequence[str]) -> Any:
 
 def _one_line(box: str, settings: str) -> str:
     """What tyro drew as a box, as a sentence: its first paragraph and its suggestion."""
-    lines = [line.strip("│╭╮╰╯─ \t") for line in box.splitlines()]
     paragraphs: list[list[str]] = [[]]
-    for raw, line in zip(box.splitlines(), lines, strict=True):
-        if "──" in raw:
+    for line in box.splitlines():
+        text = line.strip("│| \t")
+        if _BORDER.search(line):
             paragraphs.append([])
-        elif line:
-            paragraphs[-1].append(line)
+        elif text:
+            paragraphs[-1].append(text)
     texts = [" ".join(paragraph) for paragraph in paragraphs if paragraph]
     if not texts:
         return "these flags can't be read; --help lists them"

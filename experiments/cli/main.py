@@ -6,6 +6,7 @@ interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -17,25 +18,38 @@ from experiments.cli.flags import FlagError, read_settings
 from experiments.data import DataError
 from experiments.lab.progress import Shown
 from experiments.lab.question import Question, SettingsError
-from experiments.lab.results import save_result, versions
+from experiments.lab.results import check_folder, save_result, versions
 from experiments.questions import QUESTIONS
 
-_USAGE = """usage: gradtrace list                 the experiments, and the question of each
-       gradtrace run NAME [--flags]   run one; --help after the name lists its flags
+_USAGE = """usage: gradtrace list                the experiments and their questions
+       gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
        gradtrace --version"""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would end the process itself, with code 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # where "∂" can't be shown, "?" instead of an error
+            stream.reconfigure(errors="replace")
     try:
         return _command(args)
     except (FlagError, SettingsError, DataError) as error:
         print(f"gradtrace: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("gradtrace: interrupted; nothing was written", file=sys.stderr)
+        print("gradtrace: interrupted", file=sys.stderr)
         return 130
+    except MemoryError:
+        print("gradtrace: not enough memory; take fewer or smaller layers", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -74,20 +88,21 @@ def _run(question: Question, flags: list[str]) -> None:
     settings = read_settings(question, flags)
     if settings is None:
         return
+    folder = settings.results / question.name
+    check_folder(folder)
     start = time.monotonic()
     with Shown() as progress:
         result = question.run(settings, progress)
     seconds = time.monotonic() - start
     figure = question.figure(settings, result)
-    files = save_result(
-        settings.results / question.name, question, settings, result, figure, seconds
-    )
-    console = Console() if sys.stdout.isatty() else Console(width=100)
+    files = save_result(folder, question, settings, result, figure, seconds)
+    console = _Console() if sys.stdout.isatty() else _Console(width=100)
     console.print(f"\n[bold]{question.asks}[/]")
     for table in question.tables(settings, result):
         console.print()
         console.print(table)
-    console.print(f"{seconds:.1f} s; written: {', '.join(map(str, files))}", highlight=False)
+    written = ", ".join(map(str, files))
+    console.print(f"{seconds:.1f} s; written: {written}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ _SHORT = {
     "standard": "standard",
     "xavier_uniform": "Xavier",
     "kaiming_normal": "Kaiming",
+    "xavier_normal": "Xavier N",
+    "kaiming_uniform": "Kaiming U",
+    "lecun_normal": "LeCun N",
+    "lecun_uniform": "LeCun U",
 }
 
 
@@ -90,13 +94,18 @@ def figure(settings: Settings, result: Result) -> Figure:
 
 def _profile(ax: Axes, layers: Array, result: Result, name: str, at: tuple[int, int]) -> None:
     colour = _COLOURS[at[1] % len(_COLOURS)]
-    start = np.exp(np.log(result.arrays[f"init_{name}"][at]).mean(axis=0))
+    start = _geometric_mean(result.arrays[f"init_{name}"][at])
     theory = result.arrays[f"predicted_{name}"][at]
     if name != "x_std":
         theory = theory * start[-1]
     ax.plot(layers, start, color=colour, marker="o", markersize=3.5, linewidth=1.6)
     ax.plot(layers, theory, color="black", linestyle=":", linewidth=1.3, zorder=3)
     ax.plot(layers, result.arrays[f"after_{name}"][at], color=colour, linestyle="--", linewidth=1.2)
+
+
+def _geometric_mean(draws: Array) -> Array:
+    with np.errstate(all="ignore"):  # a dead net's gradients are 0
+        return np.asarray(np.exp(np.log(draws).mean(axis=0)))
 
 
 def _losses(ax: Axes, losses: Array) -> None:
@@ -124,7 +133,7 @@ def tables(settings: Settings, result: Result) -> list[Table]:
 def _layers(settings: Settings, result: Result) -> Table:
     """The net whose gradient vanishes most, layer by layer."""
     factors = np.asarray(result.measurements["factor_per_layer"])
-    at = np.unravel_index(int(np.argmin(factors)), factors.shape)
+    at = np.unravel_index(int(np.argmin(np.nan_to_num(factors, nan=np.inf))), factors.shape)
     f, scheme = settings.activations[at[0]], settings.inits[at[1]]
     made = table(
         f"{f}, {_SHORT.get(scheme, scheme)} initialisation, at the start",
@@ -132,11 +141,12 @@ def _layers(settings: Settings, result: Result) -> Table:
     )
     made.add_column("∂L/∂s, log scale", justify="left", min_width=20)
     names = ("s_std", "x_std", "dL_dx", "dL_ds", "dL_dW")
-    means = [np.exp(np.log(result.arrays[f"init_{q}"][at]).mean(axis=0)) for q in names]
-    logs = np.log(means[3])
-    span = max(float(np.ptp(logs)), 1e-9)
+    means = [_geometric_mean(result.arrays[f"init_{q}"][at]) for q in names]
+    logs = np.log(np.maximum(means[3], 1e-300))
+    lowest, span = float(np.nanmin(logs)), max(float(np.nanmax(logs) - np.nanmin(logs)), 1e-9)
     for layer in reversed(range(settings.depth)):
-        bar = "█" * round(1 + 19 * float(logs[layer] - logs.min()) / span)
+        height = (float(logs[layer]) - lowest) / span
+        bar = "█" * round(1 + 19 * height) if np.isfinite(height) else ""
         made.add_row(str(layer + 1), *[number(float(m[layer])) for m in means], bar)
     return made
 
@@ -151,14 +161,14 @@ def _nets(settings: Settings, result: Result) -> Table:
     m, arrays = result.measurements, result.arrays
     for a, i, f, scheme in settings.kinds():
         ratio = [
-            number(float(np.exp(np.log(v[:, 0] / v[:, -1]).mean())))
+            number(float(_geometric_mean(v[:, 0] / v[:, -1])))
             for v in (arrays["init_dL_ds"][a, i], arrays["init_dL_dW"][a, i])
         ]
         trained = ["–", "–", "–"]
         if settings.updates:
             trained = [
                 number(float(m["factor_per_layer_after"][a, i])),
-                f"{m['loss_at_start'][a, i]:.2f}→{m['loss_at_end'][a, i]:.2f}",
+                "→".join(number(float(m[f"loss_at_{end}"][a, i])) for end in ("start", "end")),
                 f"{100 * m['test_error'][a, i]:.0f} %",
             ]
         made.add_row(

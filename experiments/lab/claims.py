@@ -151,9 +151,9 @@ class Claim:
 def student_quantile(degrees: int) -> float:
     """The 97.5 % quantile of Student's t, by its expansion around the normal's.
 
-    (Abramowitz & Stegun 26.7.5; the first two are exact, the rest within 0.3 %.)
+    (Abramowitz & Stegun 26.7.5; the first three are exact, the rest within 0.3 %.)
     """
-    exact = {1: 12.7062, 2: 4.3027}
+    exact = {1: 12.7062, 2: 4.3027, 3: 3.1824}
     if degrees in exact:
         return exact[degrees]
     z = NormalDist().inv_cdf(0.975)

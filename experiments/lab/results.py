@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 _VERSIONED = ("gradtrace", "numpy", "numba", "matplotlib")
 
 
+def check_folder(folder: Path) -> None:
+    """Can results be written there? To be asked before an hour's work is done for them.
+
+    Nothing is left behind: what is tried is the nearest folder that exists.
+
+    Raises: SettingsError if it can't be written.
+    """
+    try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
 def save_result(
     folder: Path, question: Question, settings: Any, result: Result, figure: Figure, seconds: float
 ) -> list[Path]:
@@ -64,10 +79,14 @@ def save_result(
                 for name in writers:
                     (Path(scratch) / name).replace(folder / name)
     except OSError as error:
-        raise SettingsError(
-            f"--results: {folder} can't be written ({error.strerror or error}); name another folder"
-        ) from None
+        raise _unwritable(folder, error) from None
     return [folder / name for name in reversed(writers)]
+
+
+def _unwritable(folder: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"--results: {folder} can't be written ({error.strerror or error}); name another folder"
+    )
 
 
 def versions() -> dict[str, str]:
@@ -83,7 +102,7 @@ def versions() -> dict[str, str]:
 
 def _write_npz(path: Path, result: Result) -> None:
     with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **result.arrays)
+        np.savez_compressed(file, **result.arrays)  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

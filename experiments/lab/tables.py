@@ -17,7 +17,10 @@ def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     """An empty table; the first `left` columns are aligned left, the others right."""
     made = _empty(title)
     for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i < left else "right", no_wrap=True)
+        # Names may be folded, numbers may not.
+        made.add_column(
+            column, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold"
+        )
     return made
 
 
@@ -59,9 +62,14 @@ def _empty(title: str) -> Table:
 def number(value: float) -> str:
     """Three digits, in powers of ten below a thousandth."""
     text = f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}"
-    return text.replace("e-0", "e-").replace("e+0", "e+")
+    return _short(text)
 
 
 def _interval(measured: Measured) -> str:
     half = (measured.high - measured.low) / 2
-    return f"{number(measured.value)} ± {half:.1g}".replace("e-0", "e-")
+    digit = f"{half:.0f}" if 9.5 <= half < 1e5 else f"{half:.1g}"
+    return f"{number(measured.value)} ± {_short(digit)}"
+
+
+def _short(text: str) -> str:
+    return text.replace("e-0", "e-").replace("e+0", "e+")

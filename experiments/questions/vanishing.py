@@ -30,6 +30,17 @@ QUANTITIES = ("s_std", "x_std", "x_rms", "dL_ds", "dL_dx", "dL_dW")
 PREDICTED = ("s_std", "x_std", "dL_ds", "dL_dx", "dL_dW")
 
 
+_LIMITS = {
+    "depth": (2, 1000),
+    "width": (1, 20_000),
+    "draws": (2, 10_000),
+    "probe": (1, 10_000),
+    "updates": (0, 10_000_000),
+    "batch": (1, 10_000),
+    "seed": (0, 2**63 - 1),
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """How does the gradient change from layer to layer, at the start and in training?"""
@@ -62,18 +73,11 @@ class Settings:
     """Folder for the results, which go into its subfolder vanishing."""
 
     def __post_init__(self) -> None:
-        least = {
-            "depth": 2,
-            "width": 1,
-            "draws": 2,
-            "probe": 1,
-            "updates": 0,
-            "batch": 1,
-            "seed": 0,
-        }
-        for name, low in least.items():
-            if getattr(self, name) < low:
-                raise SettingsError(f"--{name} must be at least {low}, got {getattr(self, name)}")
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                bound = f"least {low}" if value < low else f"most {high}"
+                raise SettingsError(f"--{name} must be at {bound}, got {value}")
         if not (self.lr > 0 and np.isfinite(self.lr)):
             raise SettingsError(f"--lr must be positive and finite, got {self.lr}")
         _check_names("activations", self.activations, engine.ACTIVATIONS)
@@ -92,6 +96,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+@np.errstate(all="ignore")  # a net that is dead or diverges gives 0/0 and ∞, and shows them
 def run(settings: Settings, progress: Progress) -> Result:
     """Measure every kind of net at initialisation, train one of each, measure it again.
 
@@ -235,7 +240,8 @@ def _test_error(net: nn.MLP, data: DataSet) -> float:
 def _second_moments(x: npt.NDArray[np.float32], groups: int = 16) -> Array:
     """E[x²] of the examples, in groups from the faintest to the strongest: they differ widely."""
     each = np.sort(np.mean(np.square(x, dtype=np.float64), axis=1))
-    return np.array([part.mean() for part in np.array_split(each, min(groups, len(each)))])
+    # Repeated, so that the groups weigh the same whether or not their number divides the examples.
+    return np.asarray(np.repeat(each, groups).reshape(groups, -1).mean(axis=1))
 
 
 def _factors(dL_ds: Array) -> Array:

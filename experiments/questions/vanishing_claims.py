@@ -45,7 +45,7 @@ G12 = Statement(
 )
 G13 = Statement(
     "G13",
-    "tanh: yet ∂L/∂W is of the same size in every layer (rms, first hidden layer over last)",
+    "tanh: yet ∂L/∂W is nearly the same in every layer (rms, first hidden layer over last)",
     f"{_GLOROT}, figure 8 and equation 14; at other sizes, variance propagation",
     Tolerance("relative", 0.20),
 )

@@ -1,0 +1,61 @@
+"""Numbers and claims as a table shows them."""
+
+import math
+
+import pytest
+from rich.console import Console
+
+from experiments.lab.claims import Claim, Measured, Statement, Tolerance
+from experiments.lab.tables import claims_table, number, table
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (0.14142, "0.141"),
+        (1.0, "1"),
+        (12.345, "12.3"),
+        (0.001, "0.001"),
+        (0.00099, "9.90e-4"),
+        (-0.00099, "-9.90e-4"),
+        (1.5e-10, "1.50e-10"),
+        (123456.0, "1.23e+5"),
+        (math.nan, "nan"),
+    ],
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+def rendered(made, width=80):
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(made)
+    return capture.get()
+
+
+def test_claims_show_each_number_its_tolerance_and_the_verdict():
+    statement = Statement("X1", "a sentence", "a source", Tolerance("relative", 0.1), recalled=True)
+    claims = [
+        statement.measured([1.0, 2.0], [Measured(1.0, 0.98, 1.02), Measured(2.5, 2.4, 2.6)], "ab"),
+        statement.measured([3.0], [Measured.of([3.0])]),
+        Claim(statement),
+    ]
+    text = rendered(claims_table(claims))
+    for part in ("± 10 %", "a source, recalled", "1 ± 0.02", "2.5 ± 0.1", "3 ± inf"):
+        assert part in text
+    for verdict in ("does not", "not shown", "not yet"):
+        assert verdict in text
+
+
+def test_the_first_columns_are_aligned_left():
+    made = table("title", ("a", "b", "c"), left=2)
+    assert [column.justify for column in made.columns] == ["left", "left", "right"]
+    assert rendered(made).startswith("title")
+
+
+def test_a_wide_interval():
+    statement = Statement("X1", "", "", Tolerance("relative", 0.1))
+    text = rendered(claims_table([statement.measured([30.0], [Measured(30.0, 10.0, 50.0)])]))
+    assert "30 ± 20" in text

@@ -1,0 +1,210 @@
+"""Saved parameters: the same bits back, a file that is whole or absent, and files refused."""
+
+import gc
+import io
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+
+from nn import MLP
+
+STRANGE = [0.1, -0.0, 1e-45, np.finfo(np.float32).max, np.inf]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def net(rng=0, dtype=np.float32):
+    return MLP([2, 5, 3], rng=rng, dtype=dtype, bias_init="standard")
+
+
+def bits(state):
+    return {name: (value.dtype, value.shape, value.tobytes()) for name, value in state.items()}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_bits_come_back(tmp_path, dtype):
+    first, second = net(0, dtype), net(1, dtype)
+    first.layers[0].b.assign(np.array(STRANGE, dtype))
+    first.save(tmp_path / "net.npz")
+    second.load(tmp_path / "net.npz")
+    assert bits(first.state_dict()) == bits(second.state_dict())
+    assert np.signbit(second.layers[0].b.numpy()[1])
+
+
+def test_the_file_has_exactly_the_name_given(tmp_path):
+    for name in ("net", "net.npz", "net.weights", "a b.npz"):
+        net().save(str(tmp_path / name))
+    assert names(tmp_path) == ["a b.npz", "net", "net.npz", "net.weights"]
+    net().load(tmp_path / "net")
+
+
+def test_the_file_holds_the_parameters_alone_and_no_pickles(tmp_path):
+    net().save(tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz", allow_pickle=False) as file:
+        assert {name: file[name].shape for name in file.files} == {
+            "layer 1.W": (2, 5), "layer 1.b": (5,), "output.W": (5, 3), "output.b": (3,),
+        }  # fmt: skip
+
+
+def test_the_file_has_the_rights_of_any_new_file(tmp_path):
+    (tmp_path / "other").touch()
+    net().save(tmp_path / "net.npz")
+    assert (tmp_path / "net.npz").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path, monkeypatch, error):
+    path = tmp_path / "net.npz"
+    net(0).save(path)
+    before = path.read_bytes()
+
+    def fails(file, *args, **kwargs):
+        file.write(b"half a file")
+        raise error
+
+    monkeypatch.setattr(np, "savez", fails)
+    with pytest.raises(type(error)):
+        net(1).save(path)
+    with pytest.raises(type(error)):
+        net(1).save(tmp_path / "new.npz")
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["net.npz"]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):
+    path, seen, write = tmp_path / "net.npz", [], np.savez
+
+    def watched(file, *args, **kwargs):
+        write(file, *args, **kwargs)
+        seen.append(path.exists())
+
+    monkeypatch.setattr(np, "savez", watched)
+    net().save(path)
+    assert seen == [False]
+    assert path.exists()
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        net().save(tmp_path / "nowhere" / "net.npz")
+
+
+def with_pickles(path):
+    state = net().state_dict()
+    state["layer 1.b"] = np.array([{}] * 5, dtype=object)
+    np.savez(path, **state)
+
+
+def truncated(path):
+    net().save(path)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def damaged(path):
+    net().save(path)
+    content = bytearray(path.read_bytes())
+    content[300] ^= 0xFF
+    path.write_bytes(content)
+
+
+def single(path):
+    with path.open("wb") as file:
+        np.save(file, np.ones(3))
+
+
+def foreign_zip(path):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("layer 1.W", "not an array")
+
+
+def half_header(path):
+    content = io.BytesIO()
+    np.save(content, np.ones(3))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("layer 1.W.npy", content.getvalue()[:20])
+
+
+def folder(path):
+    path.mkdir()
+
+
+def refusal(ours, path):
+    """What `load` raises, its message, and the warnings about files that it left open."""
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always")
+        try:
+            ours.load(path)
+        except Exception as error:
+            # The error itself is not kept: its traceback would hold the open file.
+            kind, message = type(error), str(error)
+        gc.collect()
+    return kind, message, left_open
+
+
+MALFORMED = {
+    "pickles": with_pickles,
+    "truncated": truncated,
+    "damaged": damaged,
+    "zip": foreign_zip,
+    "half a header": half_header,
+    "folder": folder,
+    "text": lambda path: path.write_text("not an archive\nat all"),
+    "empty": lambda path: path.write_bytes(b""),
+    "two letters": lambda path: path.write_bytes(b"PK\x03\x04"),
+}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [*MALFORMED.values(), single],
+    ids=[*MALFORMED, "a single array"],
+)
+def test_what_can_not_be_read_is_one_line_that_names_the_file(tmp_path, make):
+    path = tmp_path / "net.npz"
+    make(path)
+    ours = net()
+    before = bits(ours.state_dict())
+    kind, message, _ = refusal(ours, path)
+    assert kind is ValueError
+    assert "\n" not in message
+    assert str(path) in message or "doesn't fit the net" in message
+    assert bits(ours.state_dict()) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    list(MALFORMED),
+)
+def test_a_file_that_was_refused_is_closed(tmp_path, name):
+    path = tmp_path / "net.npz"
+    MALFORMED[name](path)
+    assert refusal(net(), path)[2] == []
+
+
+@pytest.mark.parametrize(("field", "offset"), [("flags", 8), ("compression", 10)])
+def test_a_wrong_byte_in_the_list_of_contents(tmp_path, field, offset):
+    path = tmp_path / "net.npz"
+    net().save(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] ^= 0xFF
+    path.write_bytes(content)
+    assert refusal(net(), path)[0] is ValueError
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        net().load(tmp_path / "net.npz")
+    assert str(caught.value) == f"{tmp_path / 'net.npz'}: there is no such file"
+
+
+def test_a_file_of_another_net(tmp_path):
+    MLP([2, 4, 3], rng=0).save(tmp_path / "net.npz")
+    ours = net()
+    before = bits(ours.state_dict())
+    with pytest.raises(ValueError, match=r"layer 1\.W has shape \(2, 4\), not \(2, 5\)"):
+        ours.load(tmp_path / "net.npz")
+    assert bits(ours.state_dict()) == before

@@ -1,0 +1,248 @@
+"""Optimisers: each against its formula in NumPy, and what they leave alone."""
+
+import numpy as np
+import pytest
+
+import nn
+from engine import Tensor
+from nn import SGD, Adam, Optimizer
+
+RNG = np.random.default_rng(0)
+START = [RNG.normal(size=(3, 2)), RNG.normal(size=4)]
+GRADIENTS = [[RNG.normal(size=p.shape) for p in START] for _ in range(7)]
+
+MAKERS = {
+    "sgd": lambda params: SGD(params, lr=0.1),
+    "momentum": lambda params: SGD(params, lr=0.1, momentum=0.9),
+    "nesterov": lambda params: SGD(params, lr=0.1, momentum=0.8, nesterov=True),
+    "adam": lambda params: Adam(params, lr=0.02, betas=(0.8, 0.95), eps=1e-3),
+}
+
+
+def sgd(theta, gradients):
+    for g in gradients:
+        theta = theta - 0.1 * g
+    return theta
+
+
+def momentum(theta, gradients):
+    v = np.zeros_like(theta)
+    for g in gradients:
+        v = 0.9 * v + g
+        theta = theta - 0.1 * v
+    return theta
+
+
+def nesterov(theta, gradients):
+    """Sutskever's form: the gradient is taken ahead, at φ = θ + μ v, and φ is what is stored.
+
+    v ← μ v − η g(φ), θ ← θ + v; PyTorch's velocity is −v/η.
+    """
+    v = np.zeros_like(theta)
+    ahead = theta
+    for g in gradients:
+        here = ahead - 0.8 * v
+        v = 0.8 * v - 0.1 * g
+        ahead = here + v + 0.8 * v
+    return ahead
+
+
+def adam(theta, gradients):
+    m, v = np.zeros_like(theta), np.zeros_like(theta)
+    for t, g in enumerate(gradients, start=1):
+        m = 0.8 * m + 0.2 * g
+        v = 0.95 * v + 0.05 * g**2
+        theta = theta - 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
+    return theta
+
+
+REFERENCES = {"sgd": sgd, "momentum": momentum, "nesterov": nesterov, "adam": adam}
+EACH = pytest.mark.parametrize("name", MAKERS)
+
+
+def variables(dtype=np.float64):
+    return [Tensor(p, requires_grad=True, dtype=dtype) for p in START]
+
+
+def give(params, gradients):
+    for p, g in zip(params, gradients, strict=True):
+        p.grad = None if g is None else g.astype(p.dtype)
+
+
+@EACH
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_steps_follow_the_formula(name, steps):
+    params = variables()
+    optimizer = MAKERS[name](params)
+    for gradients in GRADIENTS[:steps]:
+        give(params, gradients)
+        optimizer.step()
+    for i, p in enumerate(params):
+        expected = REFERENCES[name](START[i], [g[i] for g in GRADIENTS[:steps]])
+        np.testing.assert_allclose(p.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+@EACH
+def test_a_parameter_without_a_gradient_waits_with_its_own_state(name):
+    """The second parameter's state must count its own steps, not the optimiser's."""
+    params = variables()
+    optimizer = MAKERS[name](params)
+    for k, gradients in enumerate(GRADIENTS):
+        give(params, [gradients[0], gradients[1] if k % 2 else None])
+        optimizer.step()
+    every, odd = [g[0] for g in GRADIENTS], [g[1] for g in GRADIENTS[1::2]]
+    reference = REFERENCES[name]
+    np.testing.assert_allclose(params[0].numpy(), reference(START[0], every), rtol=1e-12)
+    np.testing.assert_allclose(params[1].numpy(), reference(START[1], odd), rtol=1e-12)
+
+
+def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_scale():
+    for scale in (1e-3, 1.0, 1e6):
+        p = Tensor(np.zeros(3), requires_grad=True)
+        p.grad = scale * np.array([1.0, -2.0, 0.5])
+        Adam([p], lr=0.01).step()
+        np.testing.assert_allclose(p.numpy(), [-0.01, 0.01, -0.01], rtol=1e-4)
+
+
+def test_adams_defaults():
+    optimizer = Adam([Tensor([0.0], requires_grad=True)])
+    assert (optimizer.lr, optimizer.betas, optimizer.eps) == (1e-3, (0.9, 0.999), 1e-8)
+
+
+@EACH
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_grad_is_read_and_never_written(name, dtype):
+    params = variables(dtype)
+    optimizer = MAKERS[name](params)
+    for gradients in GRADIENTS:
+        give(params, gradients)
+        before = [(p.grad, p.grad.numpy().tobytes()) for p in params]
+        optimizer.step()
+        for p, (grad, content) in zip(params, before, strict=True):
+            assert p.grad is grad
+            assert p.grad.numpy().tobytes() == content
+
+
+@EACH
+def test_grad_of_a_backward_pass_is_not_written_either(name):
+    net = nn.MLP([3, 4, 2], rng=0)
+    optimizer = MAKERS[name](net.parameters())
+    nn.cross_entropy(net(RNG.normal(size=(5, 3))), [0, 1, 0, 1, 1]).backward()
+    before = [p.grad.numpy().tobytes() for p in net.parameters()]
+    for _ in range(3):
+        optimizer.step()
+    assert [p.grad.numpy().tobytes() for p in net.parameters()] == before
+
+
+@EACH
+@pytest.mark.parametrize("lr", [0.1, np.float64(0.1)])
+def test_float32_stays_float32(name, lr):
+    params = variables(np.float32)
+    optimizer = MAKERS[name](params)
+    optimizer.lr = lr
+    for gradients in GRADIENTS[:3]:
+        give(params, gradients)
+        optimizer.step()
+    assert {p.dtype for p in params} == {np.dtype(np.float32)}
+    assert {p.grad.dtype for p in params} == {np.dtype(np.float32)}
+
+
+@EACH
+def test_parameters_change_in_place_and_a_stale_graph_notices(name):
+    net = nn.MLP([3, 4, 2], rng=0)
+    optimizer = MAKERS[name](net.parameters())
+    before = net.parameters()
+    x = np.ones((2, 3))
+    stale = nn.cross_entropy(net(x), [0, 1])
+    nn.cross_entropy(net(x), [0, 1]).backward()
+    optimizer.step()
+    assert all(a is b for a, b in zip(before, net.parameters(), strict=True))
+    with pytest.raises(RuntimeError, match="changed"):
+        stale.backward()
+
+
+def test_the_learning_rate_may_change_between_steps():
+    p = Tensor([0.0], requires_grad=True)
+    p.grad = np.ones(1)
+    optimizer = SGD([p], lr=1.0)
+    optimizer.step()
+    optimizer.lr = 0.25
+    optimizer.step()
+    assert p.item() == -1.25
+
+
+@EACH
+def test_step_before_backward(name):
+    with pytest.raises(RuntimeError, match=r"call loss\.backward\(\) first"):
+        MAKERS[name](variables()).step()
+
+
+@EACH
+def test_zero_grad(name):
+    params = variables()
+    give(params, GRADIENTS[0])
+    MAKERS[name](params).zero_grad()
+    assert [p.grad for p in params] == [None, None]
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+class TestRefused:
+    @pytest.mark.parametrize("lr", [0.0, -0.1, np.nan, np.inf])
+    def test_learning_rates(self, kind, lr):
+        with pytest.raises(ValueError, match="learning rate must be positive and finite"):
+            kind(variables(), lr=lr)
+
+    def test_no_parameters(self, kind):
+        with pytest.raises(ValueError, match="no parameters"):
+            kind([], lr=0.1)
+
+    def test_the_same_parameter_twice(self, kind):
+        p, q = variables()
+        with pytest.raises(ValueError, match="twice"):
+            kind([p, q, p], lr=0.1)
+
+    def test_what_is_no_parameter(self, kind):
+        p = variables()[0]
+        for wrong in (np.ones(2), Tensor([1.0]), p * 2.0, "W"):
+            with pytest.raises(ValueError, match="requires_grad=True"):
+                kind([p, wrong], lr=0.1)
+
+    def test_a_generator_of_parameters_is_taken(self, kind):
+        assert len(kind((p for p in variables()), lr=0.1).params) == 2
+
+    def test_the_base_class_is_abstract(self, kind):
+        assert issubclass(kind, Optimizer)
+        with pytest.raises(TypeError, match="abstract"):
+            Optimizer(variables(), lr=0.1)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, 1.5, np.nan])
+def test_momentum_out_of_range(momentum):
+    with pytest.raises(ValueError, match="at least 0 and below 1"):
+        SGD(variables(), lr=0.1, momentum=momentum)
+
+
+def test_nesterov_without_momentum():
+    with pytest.raises(ValueError, match="needs a momentum"):
+        SGD(variables(), lr=0.1, nesterov=True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"betas": (1.0, 0.9)}, {"betas": (0.9, -0.1)}, {"eps": 0.0}, {"eps": np.nan}]
+)
+def test_adams_arguments(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Adam(variables(), **wrong)
+
+
+@EACH
+def test_a_quadratic_is_minimised(name):
+    centre, scale = np.array([1.0, -2.0, 3.0]), np.array([1.0, 0.5, 2.0])
+    theta = Tensor(np.zeros(3), requires_grad=True)
+    optimizer = MAKERS[name]([theta])
+    for _ in range(600):
+        loss = (scale * (theta - centre) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    np.testing.assert_allclose(theta.numpy(), centre, atol=5e-3)
