@@ -80,11 +80,12 @@ class SGD(Optimizer):
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
         self.momentum, self.nesterov = momentum, nesterov
+        self._step = [np.empty(p.shape, p.dtype) for p in self.params]  # lr·g, made anew each step
         self._velocity: list[Array | None] = [None] * len(self.params)
 
     def _change(self, i: int, value: Array, g: Array) -> None:
         if self.momentum == 0:
-            value -= self.lr * g
+            value -= np.multiply(g, self.lr, out=self._step[i])
             return
         v = self._velocity[i]
         if v is None:

@@ -1,6 +1,6 @@
-"""A product with few rows, at most 16: a batch of ten against a large W.
+"""A product with few rows: a batch of ten, or of thirty-two, against a large W.
 
-Such a product is bound by reading W once, so W is not packed: the tile reads it where it lies.
+Such a product has too little arithmetic to pay for packing W: the tile reads it where it lies.
 
     x·W     strips of W as wide as the tile, one tile of x's rows after the other
     g·Wᵀ    its transpose, W·gᵀ: rows of W against gᵀ, which is small and is copied
@@ -23,11 +23,14 @@ from engine.kernels.tile import SHAPE, VECTORS, columns, tile
 
 Array = npt.NDArray[Any]
 
-MOST_ROWS = 16
-# Vectors that hold 16 numbers, and as many rows of W beside them as the registers allow.
-_VECTORS_32, _VECTORS_64 = MOST_ROWS * 32 // SHAPE.bits, MOST_ROWS * 64 // SHAPE.bits
-_HEIGHT_32 = 8 if _VECTORS_32 <= 2 else 2
-_HEIGHT_64 = 8 if _VECTORS_64 <= 2 else 2
+# g·Wᵀ goes in groups of 16 rows of g, or of 32 where the registers are long enough for that.
+_NARROW, _WIDE = 16, 32
+MOST_ROWS = _WIDE if SHAPE.bits == 512 else _NARROW
+# Vectors that hold so many numbers, and the rows of W beside them. More than eight rows are more
+# addresses than a processor has room for.
+_NARROW_32, _NARROW_64 = _NARROW * 32 // SHAPE.bits, _NARROW * 64 // SHAPE.bits
+_WIDE_32, _WIDE_64 = _WIDE * 32 // SHAPE.bits, _WIDE * 64 // SHAPE.bits
+_HEIGHT = 8 if SHAPE.bits == 512 else 2
 
 
 @jit()
@@ -107,71 +110,49 @@ def _column_of_tiles(
 def _strips_times_rows(a: Array, W: Array, out: Array, add: bool, left: int, right: int) -> None:
     """outᵀ (+)= W·aᵀ for the rows left … right of W, which are the columns of `out`."""
     m, n = a.shape
-    height = _HEIGHT_32 if a.itemsize == 4 else _HEIGHT_64
-    a_t = np.zeros(n * MOST_ROWS, a.dtype)
+    width = _NARROW if m <= _NARROW else _WIDE
+    a_t = np.zeros(n * width, a.dtype)
     for k in range(n):
         for i in range(m):
-            a_t[k * MOST_ROWS + i] = a[i, k]
-    scratch = np.empty(height * MOST_ROWS, a.dtype)
+            a_t[k * width + i] = a[i, k]
     flat, stride = flattened(W)
-    for j in range(left, right, height):
-        rows = min(height, right - j)
-        if rows < height:
-            for r in range(rows):
-                _one_height(1, scratch, r * MOST_ROWS, flat, (j + r) * stride, stride, a_t, n)
+    scratch = np.empty(_HEIGHT * width, a.dtype)
+    for j in range(left, right, _HEIGHT):
+        rows = min(_HEIGHT, right - j)
+        if rows == _HEIGHT:
+            _full_height(scratch, flat, j * stride, stride, a_t, width, n)
         else:
-            _one_height(height, scratch, 0, flat, j * stride, stride, a_t, n)
+            for r in range(rows):
+                row = scratch[r * width : (r + 1) * width]
+                _one_row(row, flat[(j + r) * stride : (j + r) * stride + n], a_t)
         for i in range(m):
             for r in range(rows):
                 if add:
-                    out[i, j + r] += scratch[r * MOST_ROWS + i]
+                    out[i, j + r] += scratch[r * width + i]
                 else:
-                    out[i, j + r] = scratch[r * MOST_ROWS + i]
+                    out[i, j + r] = scratch[r * width + i]
 
 
 @jit()
-def _one_height(
-    rows: int, c: Array, c_at: int, W: Array, W_at: int, stride: int, a_t: Array, n: int
-) -> None:
-    """`rows` rows of W (one, or the full height) against aᵀ."""
+def _full_height(c: Array, W: Array, at: int, stride: int, a_t: Array, width: int, n: int) -> None:
     if W.itemsize == 4:
-        if rows == 1:
-            tile(
-                1, _VECTORS_32, c, c_at, MOST_ROWS, W, W_at, stride, 1, a_t, 0, MOST_ROWS, n, False
-            )
+        if width == _NARROW:
+            tile(_HEIGHT, _NARROW_32, c, 0, width, W, at, stride, 1, a_t, 0, width, n, False)
         else:
-            tile(
-                _HEIGHT_32,
-                _VECTORS_32,
-                c,
-                c_at,
-                MOST_ROWS,
-                W,
-                W_at,
-                stride,
-                1,
-                a_t,
-                0,
-                MOST_ROWS,
-                n,
-                False,
-            )
-    elif rows == 1:
-        tile(1, _VECTORS_64, c, c_at, MOST_ROWS, W, W_at, stride, 1, a_t, 0, MOST_ROWS, n, False)
+            tile(_HEIGHT, _WIDE_32, c, 0, width, W, at, stride, 1, a_t, 0, width, n, False)
+    elif width == _NARROW:
+        tile(_HEIGHT, _NARROW_64, c, 0, width, W, at, stride, 1, a_t, 0, width, n, False)
     else:
-        tile(
-            _HEIGHT_64,
-            _VECTORS_64,
-            c,
-            c_at,
-            MOST_ROWS,
-            W,
-            W_at,
-            stride,
-            1,
-            a_t,
-            0,
-            MOST_ROWS,
-            n,
-            False,
-        )
+        tile(_HEIGHT, _WIDE_64, c, 0, width, W, at, stride, 1, a_t, 0, width, n, False)
+
+
+@jit(contract=True)
+def _one_row(c: Array, w: Array, a_t: Array) -> None:
+    """What the tile does for one of its rows, in its order."""
+    width = c.size
+    for i in range(width):
+        c[i] = 0
+    for k in range(w.size):
+        wk, row = w[k], a_t[k * width : (k + 1) * width]
+        for i in range(width):
+            c[i] += wk * row[i]
