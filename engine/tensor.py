@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast, final
 import numpy as np
 import numpy.typing as npt
 
+from engine import kernels
 from engine.errors import DtypeError, GraphError, NonFiniteError, ShapeError
 from engine.rules.table import Rule
 from engine.scope import at_place, no_grad, state
@@ -143,6 +144,19 @@ class Tensor:
                 f"of shape {self.shape}"
             ) from None
         self.update(lambda array: np.copyto(array, new, casting="same_kind"))
+
+    def move(self, direction: Tensor | Array, by: float) -> None:
+        """Change a variable to (this) + by · direction, in one pass: `W.move(W.grad, -lr)`.
+
+        Raises: ShapeError if the direction has another shape or dtype; GraphError as `update`.
+        """
+        step = direction._array if isinstance(direction, Tensor) else np.asarray(direction)
+        if step.shape != self.shape or step.dtype != self.dtype:
+            raise ShapeError(
+                f"a direction of shape {step.shape} and dtype {step.dtype} doesn't fit "
+                f"{self.name or 'a tensor'} of shape {self.shape} and dtype {self.dtype}"
+            )
+        self.update(lambda array: kernels.add_scaled(array, step, by))
 
     # --- the gradient ------------------------------------------------------------------------
 

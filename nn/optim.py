@@ -50,12 +50,11 @@ class Optimizer(ABC):
             raise RuntimeError("step(): no parameter has a gradient; call loss.backward() first")
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                g = p.grad.numpy()
-                p.update(lambda value, i=i, g=g: self._change(i, value, g))  # type: ignore[misc]
+                self._change(i, p, p.grad.numpy())
 
     @abstractmethod
-    def _change(self, i: int, value: Array, g: Array) -> None:
-        """Change the i-th parameter's array in place."""
+    def _change(self, i: int, p: Tensor, g: Array) -> None:
+        """Change the i-th parameter, whose gradient is g."""
 
 
 @final
@@ -80,12 +79,11 @@ class SGD(Optimizer):
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
         self.momentum, self.nesterov = momentum, nesterov
-        self._step = [np.empty(p.shape, p.dtype) for p in self.params]  # lr·g, made anew each step
         self._velocity: list[Array | None] = [None] * len(self.params)
 
-    def _change(self, i: int, value: Array, g: Array) -> None:
+    def _change(self, i: int, p: Tensor, g: Array) -> None:
         if self.momentum == 0:
-            value -= np.multiply(g, self.lr, out=self._step[i])
+            p.move(g, -self.lr)
             return
         v = self._velocity[i]
         if v is None:
@@ -93,7 +91,7 @@ class SGD(Optimizer):
         else:
             v *= self.momentum
             v += g
-        value -= self.lr * (g + self.momentum * v if self.nesterov else v)
+        p.move(g + self.momentum * v if self.nesterov else v, -self.lr)
 
 
 @final
@@ -121,7 +119,7 @@ class Adam(Optimizer):
         self._v = [np.zeros(p.shape, p.dtype) for p in self.params]
         self._steps = [0] * len(self.params)
 
-    def _change(self, i: int, value: Array, g: Array) -> None:
+    def _change(self, i: int, p: Tensor, g: Array) -> None:
         m, v = self._m[i], self._v[i]
         beta1, beta2 = self.betas
         self._steps[i] += 1
@@ -129,4 +127,4 @@ class Adam(Optimizer):
         v += (1 - beta2) * (g * g - v)
         m_hat = m / (1 - beta1 ** self._steps[i])
         v_hat = v / (1 - beta2 ** self._steps[i])
-        value -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+        p.move(m_hat / (np.sqrt(v_hat) + self.eps), -self.lr)

@@ -8,10 +8,13 @@ from engine.kernels.classification import cross_entropy, cross_entropy_reference
 from engine.kernels.compiling import jit
 from engine.kernels.elementwise import KERNELS, Elementwise
 from engine.kernels.products import matmul, matmul_reference
+from engine.kernels.updates import add_scaled, add_scaled_reference
 
 __all__ = [
     "KERNELS",
     "Elementwise",
+    "add_scaled",
+    "add_scaled_reference",
     "cross_entropy",
     "cross_entropy_reference",
     "jit",

@@ -1,0 +1,48 @@
+"""The step of gradient descent in one pass over memory: w ← w + by·direction.
+
+Written with NumPy, it reads and writes a third array, as large as the weights, for the product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from engine.kernels.compiling import jit
+from engine.kernels.threads import run
+
+Array = npt.NDArray[Any]
+
+# Below this many entries, waking the threads costs more than it saves.
+_WORTH_THREADS = 100_000
+
+
+def add_scaled(w: Array, direction: Array, by: float) -> None:
+    """w += by·direction in place; w is C-contiguous, both of one shape and dtype."""
+    flat, other = w.reshape(-1), np.ascontiguousarray(direction).reshape(-1)
+    if flat.size < _WORTH_THREADS:
+        _add_scaled(flat, other, w.dtype.type(by))
+    else:
+        run(_add_scaled_parallel, _add_scaled, flat, other, w.dtype.type(by))
+
+
+def add_scaled_reference(w: Array, direction: Array, by: float) -> None:
+    """The same with NumPy."""
+    w += w.dtype.type(by) * direction
+
+
+@jit(contract=True)
+def _add_scaled(w: Array, direction: Array, by: float) -> None:
+    for i in range(w.size):
+        w[i] += by * direction[i]
+
+
+@jit(parallel=True, contract=True)
+def _add_scaled_parallel(w: Array, direction: Array, by: float, n_threads: int) -> None:
+    size = w.size
+    for part in numba.prange(n_threads):
+        low, high = part * size // n_threads, (part + 1) * size // n_threads
+        _add_scaled(w[low:high], direction[low:high], by)

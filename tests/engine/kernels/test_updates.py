@@ -1,0 +1,59 @@
+"""w ← w + by·direction: the kernel, its reference, and `Tensor.move`."""
+
+import numpy as np
+import pytest
+
+from engine import GraphError, ShapeError, Tensor
+from engine.kernels import add_scaled, add_scaled_reference, updates
+
+
+@pytest.mark.parametrize("way", [add_scaled, add_scaled_reference])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (7, 5), (400, 300)])
+def test_value(way, dtype, shape):
+    rng = np.random.default_rng(0)
+    w, d = rng.normal(size=(2, *shape)).astype(dtype)
+    w, before = np.array(w), np.array(w)
+    way(w, np.asarray(d), -0.1)
+    assert w.dtype == dtype
+    exact = before.astype(np.float64) - 0.1 * np.asarray(d, np.float64)
+    np.testing.assert_allclose(w, exact, rtol=0, atol=4 * np.finfo(dtype).eps)
+
+
+def test_strided_and_read_only_directions():
+    w, d = np.zeros((3, 4)), np.arange(24.0).reshape(4, 6)[:, ::2].T
+    d.flags.writeable = False
+    add_scaled(w, d, 2)
+    np.testing.assert_array_equal(w, 2 * d)
+
+
+def test_threads_do_not_change_the_bits():
+    rng = np.random.default_rng(0)
+    d, alone = rng.normal(size=(2, 1001)).astype(np.float32)
+    together = alone.copy()
+    updates._add_scaled(alone, d, np.float32(0.3))
+    updates._add_scaled_parallel(together, d, np.float32(0.3), 3)
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_move_changes_a_variable_and_is_noticed():
+    W = Tensor([1.0, 2.0], requires_grad=True, name="W")
+    loss = (W * W).sum()
+    W.move(np.array([1.0, 1.0]), -0.5)
+    assert W.numpy().tolist() == [0.5, 1.5]
+    with pytest.raises(GraphError, match="W was changed"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("direction", [np.ones(3), np.ones(2, np.float32), np.ones((1, 2))])
+def test_a_direction_that_does_not_fit(direction):
+    W = Tensor([1.0, 2.0], requires_grad=True, name="layer 1.W")
+    with pytest.raises(ShapeError, match=r"layer 1\.W"):
+        W.move(direction, 1.0)
+    assert W.numpy().tolist() == [1, 2]
+
+
+def test_the_result_of_an_operation_stays_as_it_is():
+    y = Tensor([1.0], requires_grad=True) * 2
+    with pytest.raises(GraphError, match="multiply"):
+        y.move(np.ones(1), 1.0)
