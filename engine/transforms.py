@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ShapeError
+from engine.operation import apply
 from engine.rules.layout import stack
 from engine.rules.table import partials, rule
 from engine.scope import recording, state
 from engine.tape import Leaf, Node, sweep
-from engine.tensor import Operand, Tensor, apply
+from engine.tensor import Operand, Tensor
 
 Function = Callable[..., Any]
 

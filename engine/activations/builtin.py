@@ -13,10 +13,11 @@ from typing import Any
 from engine.activations.record import Activation
 from engine.kernels import KERNELS
 from engine.kernels.elementwise import SELU_ALPHA, SELU_SCALE
+from engine.operation import apply
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
 from engine.rules.table import partials, rule
-from engine.tensor import Operand, Tensor, apply
+from engine.tensor import Operand, Tensor
 
 _INF = math.inf
 

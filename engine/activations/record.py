@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.kernels import Elementwise
+from engine.operation import apply
 from engine.rules.table import Rule, partials
-from engine.tensor import Operand, Tensor, apply
+from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
 Formula = Callable[..., Any]

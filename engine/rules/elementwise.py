@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ShapeError
+from engine.operation import apply, shape_of
 from engine.rules.table import constant, partials, rule
 from engine.scope import at_place
-from engine.tensor import Operand, Tensor, apply, plain, shape_of
+from engine.tensor import Operand, Tensor, plain
 
 _add = rule(
     "add",

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ShapeError
+from engine.operation import apply, shape_of
 from engine.rules.table import partials, rule
 from engine.scope import at_place
 from engine.tape import sum_to_shape
-from engine.tensor import Operand, Tensor, apply, plain, shape_of
+from engine.tensor import Operand, Tensor, plain
 
 _reshape = rule(
     "reshape",

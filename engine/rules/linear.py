@@ -21,10 +21,11 @@ import numpy.typing as npt
 from engine import kernels
 from engine.activations import Activation, find_activation, identity
 from engine.errors import ShapeError
+from engine.operation import apply, shape_of
 from engine.rules.layout import reshape, transpose
 from engine.rules.table import partials, rule
 from engine.scope import at_place
-from engine.tensor import Operand, Tensor, apply, shape_of
+from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
 

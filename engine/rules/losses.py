@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from engine import kernels
 from engine.errors import ShapeError
+from engine.operation import apply, shape_of
 from engine.rules.layout import reshape
 from engine.rules.reductions import softmax
 from engine.rules.table import partials, rule
 from engine.scope import at_place
-from engine.tensor import Operand, Tensor, apply, plain, shape_of
+from engine.tensor import Operand, Tensor, plain
 
 Array = npt.NDArray[Any]
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.operation import apply
 from engine.rules.elementwise import exp
 from engine.rules.layout import broadcast_to
 from engine.rules.table import partials, rule
-from engine.tensor import Operand, Tensor, apply, plain
+from engine.tensor import Operand, Tensor, plain
 
 Axis = int | tuple[int, ...] | None
 

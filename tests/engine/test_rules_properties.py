@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine import RULES, Tensor, gradcheck
-from engine.tensor import apply
+from engine.operation import apply
 
 NAMES = sorted(RULES)
 

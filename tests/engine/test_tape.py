@@ -13,8 +13,8 @@ import pytest
 
 import engine
 from engine import GraphError, Rule, ShapeError, Tensor, dense, no_grad
+from engine.operation import apply
 from engine.tape import Node, sum_to_shape, sweep
-from engine.tensor import apply
 
 
 def counted():

@@ -1,0 +1,33 @@
+"""Which values the engine computes with: float32 and float64, and what is promoted to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import DtypeError
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def as_floats(data: Any) -> npt.NDArray[Any]:
+    """`data` as a float32 or float64 array: integers promoted, anything else refused."""
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise DtypeError(f"these values do not form an array of numbers: {error}") from None
+    dtype = float_dtype(array.dtype)
+    return array if array.dtype == dtype else array.astype(dtype)
+
+
+def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind == "f" and dtype.itemsize in (4, 8):
+        return dtype.newbyteorder("=")
+    if dtype.kind in "iub":
+        return np.result_type(dtype, np.float32)
+    raise DtypeError(
+        f"values of dtype {dtype} can't be differentiated here; the engine computes in float32 "
+        "and float64 (convert with .astype(np.float32))"
+    )

@@ -1,0 +1,135 @@
+"""`apply`: the one way in which operations happen.
+
+It runs a rule on arrays and, when an operand needs a gradient, leaves a node on the tape.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from engine.dtypes import FLOATS, as_floats
+from engine.errors import NonFiniteError, ShapeError
+from engine.rules.table import Rule
+from engine.scope import at_place, state
+from engine.tape import Array, Node, Version
+from engine.tensor import Tensor
+
+_ARRAYS = (Tensor, np.ndarray)
+
+
+def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
+    """Carry out a rule, and record it if an operand needs a gradient.
+
+    With no tensor among the operands, it runs on arrays and returns an array (this is how the
+    backward pass runs); the return type speaks of the usual case.
+
+    Raises: what the rule's value raises, with the operation's name, its place and the shapes.
+    """
+    aligned = _aligned(operands)
+    arrays = tuple([x._array if type(x) is Tensor else x for x in aligned])
+    try:
+        if rule.silent or state.sweeping:  # the sweep has silenced NumPy already
+            y = rule.value(*arrays, **parameters)
+        else:
+            with np.errstate(all="ignore"):
+                y = rule.value(*arrays, **parameters)
+    except (ValueError, IndexError) as error:
+        raise _explained(error, rule, arrays) from error
+    saved = None
+    if rule.saves:
+        y, saved = y
+    if state.watching and not np.isfinite(y).all():
+        _report_nonfinite(rule, arrays, y)
+    parents = tuple([x._node if type(x) is Tensor else None for x in aligned])
+    if not any(parents) or not state.recording:
+        if Tensor not in [type(x) for x in aligned]:
+            return cast(Tensor, y)
+        return Tensor._wrap(np.asarray(y), None, _shared_version(rule, aligned))
+    y = np.asarray(y)
+    # What the node holds must not change behind its back: a caller's array is copied, and a
+    # tensor's version is noted.
+    held = tuple(
+        [
+            x._array
+            if type(x) is Tensor
+            else (x if isinstance(original, int | float | list | tuple) else x.copy())
+            for x, original in zip(aligned, operands, strict=True)
+        ]
+    )
+    versions = tuple(
+        [
+            (i, x._version, x._version.number)
+            for i, x in enumerate(aligned)
+            if type(x) is Tensor and x._version is not None
+        ]
+    )
+    node = Node(rule, held, y, parents, parameters, versions, saved)
+    if state.trace is not None:
+        state.trace.saw_forward(node)
+    return Tensor._wrap(y, node, _shared_version(rule, aligned))
+
+
+def _shared_version(rule: Rule, aligned: tuple[Any, ...]) -> Version | None:
+    """A view follows the changes of what it looks at."""
+    first = aligned[0]
+    return first._version if rule.view and type(first) is Tensor else None
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a tensor, an array, or what NumPy would make one of."""
+    return x.shape if type(x) in _ARRAYS else np.shape(x)
+
+
+def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands as tensors and arrays of one dtype, as NumPy would promote them.
+
+    Python's numbers take the others' dtype; arrays and NumPy's own scalars count with theirs.
+    """
+    dtype = getattr(operands[0], "dtype", None)
+    if dtype in FLOATS:
+        for x in operands:
+            if type(x) not in _ARRAYS or x.dtype != dtype:
+                break
+        else:
+            return operands
+    strong = [
+        x if isinstance(x, Tensor) else as_floats(x)
+        for x in operands
+        if not (isinstance(x, int | float) and not isinstance(x, np.generic))
+    ]
+    common = np.result_type(*[x.dtype for x in strong]) if strong else np.dtype(np.float64)
+    rest = iter(strong)
+    aligned: list[Any] = []
+    for x in operands:
+        if isinstance(x, int | float) and not isinstance(x, np.generic):
+            aligned.append(np.asarray(x, dtype=common))
+            continue
+        y = next(rest)
+        aligned.append(y if y.dtype == common else y.astype(common))
+    return tuple(aligned)
+
+
+def _explained(error: Exception, rule: Rule, arrays: tuple[Array, ...]) -> Exception:
+    shapes = ", ".join(str(x.shape) for x in arrays)
+    where = f"{rule.name}{at_place()}"
+    if rule.broadcasts and not isinstance(error, ShapeError):
+        return ShapeError(
+            f"{where}: shapes {shapes} do not broadcast: aligned at the last axis, sizes must be "
+            "equal or 1; reshape an operand so that they are"
+        )
+    if isinstance(error, IndexError):
+        return IndexError(f"{where}: {error} (operand of shape {shapes})")
+    return ShapeError(f"{where}: {error} (operands of shape {shapes})")
+
+
+def _report_nonfinite(rule: Rule, arrays: tuple[Array, ...], y: Any) -> None:
+    y = np.asarray(y)
+    bad = int(y.size - np.isfinite(y).sum())
+    finite = all(np.isfinite(x).all() for x in arrays)
+    source = "all its operands are finite" if finite else "an operand already holds NaN or Inf"
+    raise NonFiniteError(
+        f"{rule.name}{at_place()}: {bad} of {y.size} entries of the result, shape "
+        f"{y.shape}, are NaN or Inf; {source}"
+    )
