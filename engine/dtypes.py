@@ -29,5 +29,5 @@ def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.result_type(dtype, np.float32)
     raise DtypeError(
         f"values of dtype {dtype} can't be differentiated here; the engine computes in float32 "
-        "and float64 (convert with .astype(np.float32))"
+        "and float64" + (" (convert with .astype(np.float32))" if dtype.kind == "f" else "")
     )

@@ -52,7 +52,7 @@ def _ufuncs() -> dict[Any, Callable[..., Any]]:
 
 @cache
 def _functions() -> dict[Any, Callable[..., Any]]:
-    from engine.rules import elementwise, layout, linear, reductions
+    from engine.rules import elementwise, layout, reductions
 
     return {
         np.sum: reductions.sum,
@@ -62,14 +62,25 @@ def _functions() -> dict[Any, Callable[..., Any]]:
         np.min: reductions.min,
         np.amin: reductions.min,
         np.where: elementwise.where,
-        np.clip: elementwise.clip,
+        np.clip: lambda a, a_min=None, a_max=None: elementwise.clip(a, a_min, a_max),
         np.reshape: layout.reshape,
-        np.transpose: layout.transpose,
+        np.transpose: lambda a, axes=None: layout.transpose(a, axes),
         np.broadcast_to: layout.broadcast_to,
         np.concatenate: layout.concatenate,
         np.stack: layout.stack,
-        np.dot: linear.matmul,
+        np.dot: _dot,
     }
+
+
+def _dot(a: Any, b: Any) -> Any:
+    """NumPy's dot, which is matmul only up to two axes."""
+    from engine.rules import elementwise, linear
+
+    if np.ndim(_plain(a)) > 2 or np.ndim(_plain(b)) > 2:
+        raise TypeError("np.dot of more than two axes sums over other axes than matmul does; use @")
+    if np.ndim(_plain(a)) == 0 or np.ndim(_plain(b)) == 0:
+        return elementwise.multiply(a, b)
+    return linear.matmul(a, b)
 
 
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

@@ -46,7 +46,8 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
     if not any(parents) or not state.recording:
         if Tensor not in [type(x) for x in aligned]:
             return cast(Tensor, y)
-        return Tensor._wrap(np.asarray(y), None, _shared_version(rule, aligned))
+        y = np.asarray(y)
+        return Tensor._wrap(y, None, _shared_version(rule, aligned, y))
     y = np.asarray(y)
     # What the node holds must not change behind its back: a caller's array is copied, and a
     # tensor's version is noted.
@@ -58,23 +59,28 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
             for x, original in zip(aligned, operands, strict=True)
         ]
     )
-    versions = tuple(
-        [
-            (i, x._version, x._version.number)
-            for i, x in enumerate(aligned)
-            if type(x) is Tensor and x._version is not None
-        ]
+    versions = (
+        ()
+        if rule.linear
+        else tuple(
+            [
+                (i, x._version, x._version.number)
+                for i, x in enumerate(aligned)
+                if type(x) is Tensor and x._version is not None
+            ]
+        )
     )
     node = Node(rule, held, y, parents, parameters, versions, saved)
     if state.trace is not None:
         state.trace.saw_forward(node)
-    return Tensor._wrap(y, node, _shared_version(rule, aligned))
+    return Tensor._wrap(y, node, _shared_version(rule, aligned, y))
 
 
-def _shared_version(rule: Rule, aligned: tuple[Any, ...]) -> Version | None:
-    """A view follows the changes of what it looks at."""
+def _shared_version(rule: Rule, aligned: tuple[Any, ...], y: Array) -> Version | None:
+    """A view follows the changes of what it looks at; indexing with arrays makes a copy."""
     first = aligned[0]
-    return first._version if rule.view and type(first) is Tensor else None
+    looks = rule.view and type(first) is Tensor and (y.base is not None or y is first._array)
+    return first._version if looks else None
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

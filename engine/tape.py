@@ -2,7 +2,8 @@
 
 Every operation on tensors that need gradients leaves a `Node`. A node points to the nodes of
 its operands and never the other way, and it holds arrays, not tensors: there is no cycle, so
-a graph that nobody needs any more is gone at once, without the garbage collector.
+a graph that nobody needs any more is gone at once, without the garbage collector. (Only
+`backward(create_graph=True)` makes one, by leaving a graph in `.grad`; `zero_grad` undoes it.)
 
 Nodes are numbered as they are made. An operand is made before the operation that uses it, so
 walking the numbers downward is already a topological order: the sweep needs no sort and no
@@ -122,7 +123,8 @@ def sweep(
     found: dict[Node | Leaf, Any] = {}
     pending: dict[Node | Leaf, Any] = {root: g}
     queue = [(-root.number, root)]
-    with np.errstate(all="ignore"), _Setting("sweeping", True):
+    watching = state.watching  # reported here by the rule's name, not by the parts it is made of
+    with np.errstate(all="ignore"), _Setting("sweeping", True), _Setting("watching", False):
         while queue:
             node = heapq.heappop(queue)[1]
             g = pending.pop(node)
@@ -131,11 +133,15 @@ def sweep(
                 continue
             if node.keeps_grad:
                 found[node] = g
-            for parent, gradient in zip(node.parents, pull_back(node, g, floor, wrap), strict=True):
+            for parent, gradient in zip(
+                node.parents, pull_back(node, g, floor, wrap, watching), strict=True
+            ):
                 if parent is None or gradient is None:
                     continue
                 if parent in pending:
                     pending[parent] = pending[parent] + gradient
+                    if watching:
+                        _watch(node, g, [pending[parent]], "the sum of gradients at operand")
                 else:
                     pending[parent] = gradient
                     heapq.heappush(queue, (-parent.number, parent))
@@ -144,7 +150,7 @@ def sweep(
     return found
 
 
-def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None) -> list[Any]:
+def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool) -> list[Any]:
     """One step of the sweep: from ∂L/∂y of a node to the ∂L/∂x of its operands."""
     inputs, output = node.inputs, node.output
     if inputs is None or output is None:
@@ -166,11 +172,7 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None) -> list[Any]:
         versions = {position: version for position, version, _ in node.versions}
         xs = [wrap(x, node.parents[i], versions.get(i)) for i, x in enumerate(inputs)]
         y = wrap(output, node, None)
-    watching, state.watching = state.watching, False  # the rule is to be named, not its parts
-    try:
-        gradients = node.rule.vjp(g, y, *xs, needs=needs, **saved, **node.parameters)
-    finally:
-        state.watching = watching
+    gradients = node.rule.vjp(g, y, *xs, needs=needs, **saved, **node.parameters)
     if len(gradients) != len(inputs):
         raise GraphError(
             f"the rule of {node} gave {len(gradients)} gradients for {len(inputs)} operands"
@@ -179,7 +181,7 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None) -> list[Any]:
         _checked(node, position, gradient, inputs[position]) if needs[position] else None
         for position, gradient in enumerate(gradients)
     ]
-    if state.watching:
+    if watching:
         _watch(node, g, checked)
     if state.trace is not None:
         state.trace.saw_backward(node, g, checked)
@@ -190,7 +192,9 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
     """The gradient, summed over the axes along which x was broadcast; its shape must be x's."""
     if gradient is None:
         return None
-    if node.rule.broadcasts and gradient.shape != x.shape and _widens(x.shape, gradient.shape):
+    shape = () if node.output is None else node.output.shape
+    # What broadcasting gave: all of y's axes, or for a product of matrices those of the batch.
+    if node.rule.broadcasts and gradient.shape in (shape, shape[:-2] + x.shape[-2:]):
         gradient = sum_to_shape(gradient, x.shape)
     if gradient.shape != x.shape or gradient.dtype != x.dtype:
         raise GraphError(
@@ -198,12 +202,6 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
             f"and dtype {gradient.dtype}; the operand has {x.shape} and {x.dtype}"
         )
     return gradient
-
-
-def _widens(shape: tuple[int, ...], wider: tuple[int, ...]) -> bool:
-    """Can broadcasting make `wider` of `shape`?"""
-    added = len(wider) - len(shape)
-    return added >= 0 and all(n in (1, m) for n, m in zip(shape, wider[added:], strict=True))
 
 
 def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
@@ -217,7 +215,7 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
     return g.sum(axis=tuple(range(added)) + stretched).reshape(shape)
 
 
-def _watch(node: Node, g: Any, gradients: list[Any]) -> None:
+def _watch(node: Node, g: Any, gradients: list[Any], what: str = "the gradient of operand") -> None:
     for position, gradient in enumerate(gradients):
         values = None if gradient is None else np.asarray(getattr(gradient, "_array", gradient))
         if values is not None and not np.isfinite(values).all():
@@ -225,7 +223,7 @@ def _watch(node: Node, g: Any, gradients: list[Any]) -> None:
             source = np.asarray(getattr(g, "_array", g))
             came = "finite" if np.isfinite(source).all() else "not finite either"
             raise NonFiniteError(
-                f"backward of {node}: {bad} of {values.size} entries of the gradient of operand "
+                f"backward of {node}: {bad} of {values.size} entries of {what} "
                 f"{position}, shape {values.shape}, are NaN or Inf; the incoming gradient, shape "
                 f"{source.shape}, is {came}"
             )

@@ -20,7 +20,8 @@ Operand: TypeAlias = "Tensor | Array | float | npt.ArrayLike"
 
 @final
 class Tensor:
-    """A float32 or float64 array that operations on it can be differentiated back to.
+    """A float32 or float64 array that remembers how it was computed, so that derivatives can be
+    taken with respect to what it was computed from.
 
     Args:
         data: anything that NumPy takes for an array of numbers; it is copied, so a later change
@@ -108,8 +109,9 @@ class Tensor:
     def update(self, change: Callable[[Array], None]) -> None:
         """Change a variable or constant in place: `W.update(lambda array: …)`.
 
-        The one way to write into a tensor. It is noticed by every graph that still needs the old
-        values, whose backward pass then raises instead of giving a wrong gradient.
+        The one way to write into a tensor, on which `assign` and `move` rest. Every graph that
+        still needs the old values notices it: its backward pass then raises instead of giving a
+        wrong gradient.
 
         Raises: GraphError for the result of an operation; compute a new tensor instead.
         """
@@ -298,6 +300,31 @@ class Tensor:
     def __rmatmul__(self, other: Operand) -> Tensor:
         return linear.matmul(other, self)
 
+    # Without these, `W -= lr * g` would bind the name W to a new tensor and leave the variable
+    # as it was.
+    def __iadd__(self, other: Operand) -> Tensor:
+        self._refuse_rebinding("+=")
+        return self + other
+
+    def __isub__(self, other: Operand) -> Tensor:
+        self._refuse_rebinding("-=")
+        return self - other
+
+    def __imul__(self, other: Operand) -> Tensor:
+        self._refuse_rebinding("*=")
+        return self * other
+
+    def __itruediv__(self, other: Operand) -> Tensor:
+        self._refuse_rebinding("/=")
+        return self / other
+
+    def _refuse_rebinding(self, operator: str) -> None:
+        if self.requires_grad and self.is_leaf:
+            raise GraphError(
+                f"{operator} would make a new tensor and leave {self.name or 'the variable'} as it "
+                "was; change it with W.move(W.grad, -lr), W.assign(…) or an optimiser of nn"
+            )
+
     def __neg__(self) -> Tensor:
         return elementwise.negative(self)
 
@@ -368,6 +395,9 @@ class Tensor:
 
     def __repr__(self) -> str:
         return summary(self)
+
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if form else repr(self)
 
     def __float__(self) -> float:
         return self.item()

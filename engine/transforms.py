@@ -163,7 +163,8 @@ def _pull(y: Tensor, g: Tensor, variables: list[Tensor], record: bool) -> list[T
             with recording(True):
                 found = sweep(y._node, g, floor=floor, retain_graph=True, wrap=Tensor._wrap)
         else:
-            found = sweep(y._node, g._array, floor=floor, retain_graph=True)
+            # A copy, because the gradient may come out as it went in.
+            found = sweep(y._node, g._array.copy(), floor=floor, retain_graph=True)
     gradients = []
     for x, node in zip(variables, nodes, strict=True):
         gradient = found.get(node)

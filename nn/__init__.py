@@ -1,4 +1,13 @@
-"""Networks, built from the engine's public names alone."""
+"""Networks, built from the engine's public names alone.
+
+net = MLP([784, 256, 256, 10], "relu", "kaiming_normal", rng=0)
+optimiser = SGD(net.parameters(), lr=0.1)
+for x, y in batches:
+    loss = cross_entropy(net(x), y)
+    net.zero_grad()
+    loss.backward()
+    optimiser.step()
+"""
 
 from nn import init, theory
 from nn.init import Initializer

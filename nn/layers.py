@@ -83,7 +83,8 @@ class Dense(Layer):
         n_in, n_out: W is (n_in, n_out), b is (n_out,).
         activation: f, an `Activation` or its name.
         weight_init, bias_init: an `nn.init` scheme or its name.
-        rng: a seed or a generator; give the layers of one net the same generator.
+        rng: a seed or a generator; give the layers of one net the same generator, or different
+            seeds, since equal seeds give equal weights.
         dtype: float32 or float64.
         name: what errors, traces and files call it.
 
@@ -97,8 +98,7 @@ class Dense(Layer):
         activation: Activation | str = "identity",
         weight_init: Initializer | str = "xavier_uniform",
         bias_init: Initializer | str = "zeros",
-        *,
-        rng: Rng,
+        rng: Rng = 0,
         dtype: npt.DTypeLike = np.float32,
         name: str | None = None,
     ) -> None:
@@ -205,14 +205,14 @@ class MLP(Chain):
         activation: Activation | str = "tanh",
         weight_init: Initializer | str = "xavier_uniform",
         bias_init: Initializer | str = "zeros",
-        *,
-        output_activation: Activation | str = "identity",
         rng: Rng = 0,
         dtype: npt.DTypeLike = np.float32,
+        output_activation: Activation | str = "identity",
     ) -> None:
         if len(sizes) < 2:
             raise ShapeError(f"MLP({list(sizes)}): sizes must name at least inputs and outputs")
         self.sizes = tuple(sizes)
+        activation = find_activation(activation)  # even where no hidden layer uses it
         rng = generator(rng)
         last = len(sizes) - 2
         self.layers: list[Dense] = [

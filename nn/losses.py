@@ -24,6 +24,7 @@ def quadratic(logits: Tensor, labels: npt.ArrayLike) -> Tensor:
 
     Raises: ShapeError, TypeError or ValueError as `cross_entropy` does.
     """
+    logits = logits if isinstance(logits, Tensor) else Tensor(logits)
     with engine.no_grad():
         cross_entropy(logits.detach(), labels)  # checks the labels
     y = np.zeros(logits.shape, logits.dtype)

@@ -25,6 +25,10 @@ class Optimizer(ABC):
         if not (lr > 0 and math.isfinite(lr)):
             raise ValueError(f"lr={lr}; the learning rate must be positive and finite")
         self.lr = lr
+        if hasattr(params, "parameters"):
+            raise TypeError(
+                "an optimiser takes parameters: pass net.parameters() instead of the net"
+            )
         self.params = list(params)
         for p in self.params:
             if not isinstance(p, Tensor) or not p.requires_grad or not p.is_leaf:

@@ -150,14 +150,19 @@ _prelu = rule(
     lambda s, a: _leaky(s, a),
     partials(
         lambda g, y, s, a: where(s > 0, g, g * a),
-        lambda g, y, s, a: where(s > 0, 0.0, g * s),
+        lambda g, y, s, a: where(s > 0, 0.0, _product(g, s)),
     ),
     broadcasts=True,
 )
 
 
 def _leaky(s: Any, a: Any) -> Any:
-    return where(s > 0, s, a * s)
+    return where(s > 0, s, _product(a, s))
+
+
+def _product(a: Any, s: Any) -> Any:
+    """a·s, with 0·(−∞) = 0: a unit whose slope is 0 is 0 however far out."""
+    return where((a == 0) & (s == -_INF), 0.0, a * s)
 
 
 def prelu(s: Operand, a: Operand) -> Tensor:

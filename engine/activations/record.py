@@ -72,6 +72,11 @@ class Activation:
         f = self._variant(**parameters) if parameters else self
         return f if s is None else apply(f._rule, s)
 
+    @property
+    def f(self) -> Formula:
+        """The function itself, of tensors or arrays."""
+        return self.__call__
+
     def value(self, s: Array) -> Array:
         """f(s) of an array."""
         return self._kernel.value(s, *self._constants)
@@ -130,7 +135,7 @@ def _variant(f: Activation, parameters: tuple[tuple[str, float], ...]) -> Activa
     )
 
 
-class Derivative:
+class Derivative(Activation):
     """f′, f″ …: an activation given by formulas in the engine's own operations.
 
     The slope of f′ is written down for every built-in; from f‴ on, it is the derivative of
@@ -140,13 +145,21 @@ class Derivative:
     def __init__(
         self, name: str, *, value: Formula, slope: Formula, kinks: tuple[float, ...]
     ) -> None:
-        self.name, self.kinks = name, kinks
+        self.name, self.kinks, self.parameters = name, kinks, {}
         self._slope = slope
         self._value = value
         self._rule = Rule(name, value, partials(lambda g, y, s: self.scale(g, s)))
 
-    def __call__(self, s: Operand) -> Tensor:
-        return apply(self._rule, s)
+    def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
+        if parameters:
+            raise TypeError(f"{self.name} takes no parameters; give them to f: f(a=…).derivative")
+        return self if s is None else apply(self._rule, s)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:  # type: ignore[override]
+        """The least and the largest value on a grid of 1/100 to ±30, and at ±∞."""
+        values = self.value(np.concatenate([np.linspace(-30, 30, 6001), [-np.inf, np.inf]]))
+        return float(values.min()), float(values.max())
 
     def value(self, s: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -170,6 +183,9 @@ class Derivative:
 
     def __repr__(self) -> str:
         return f"Derivative({self.name})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self.name} can't be pickled; pickle f and take its derivative again")
 
 
 def _by_name(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:

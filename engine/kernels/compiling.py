@@ -134,7 +134,7 @@ class _Announce(event.Listener):
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in _ours:
-            _say_once("compiling kernels for this machine; needed once, then they are cached")
+            _say_once("compiling kernels not used before on this machine (each once, then cached)")
 
     def on_end(self, event: Any) -> None:
         pass

@@ -227,7 +227,14 @@ class Elementwise:
 def _map(
     kernel: Callable[..., None], arrays: tuple[Array, ...], parameters: tuple[float, ...]
 ) -> Array:
-    out = np.empty(arrays[0].shape, arrays[0].dtype)
+    first = arrays[0]
+    for other in arrays[1:]:  # the kernels check nothing, and would write beyond the end
+        if other.shape != first.shape or other.dtype != first.dtype:
+            raise ValueError(
+                f"arrays of shape {first.shape}, {first.dtype} and {other.shape}, {other.dtype}; "
+                "they must have one shape and dtype"
+            )
+    out = np.empty(first.shape, first.dtype)
     flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
     kernel(*flat, out.reshape(-1), *(out.dtype.type(p) for p in parameters))
     return out

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.dtypes import as_floats
 from engine.errors import ShapeError
 from engine.operation import apply, shape_of
 from engine.rules.table import constant, partials, rule
@@ -20,12 +21,14 @@ _add = rule(
     np.add,
     partials(lambda g, y, a, b: g, lambda g, y, a, b: g),
     broadcasts=True,
+    linear=True,
 )
 _subtract = rule(
     "subtract",
     np.subtract,
     partials(lambda g, y, a, b: g, lambda g, y, a, b: -g),
     broadcasts=True,
+    linear=True,
 )
 _multiply = rule(
     "multiply",
@@ -49,7 +52,7 @@ _power = rule(
     ),
     broadcasts=True,
 )
-_negative = rule("negative", np.negative, partials(lambda g, y, a: -g))
+_negative = rule("negative", np.negative, partials(lambda g, y, a: -g), linear=True)
 _exp = rule("exp", np.exp, partials(lambda g, y, a: g * y))
 _log = rule("log", np.log, partials(lambda g, y, a: g / a))
 _sqrt = rule("sqrt", np.sqrt, partials(lambda g, y, a: g * 0.5 / y))
@@ -182,7 +185,8 @@ def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) ->
 
     The bounds are constants: numbers or arrays of a's shape, or None for no bound.
     """
-    shape, dtype = np.shape(plain(a)), getattr(a, "dtype", np.dtype(np.float64))
+    a = a if isinstance(a, Tensor) else as_floats(a)
+    shape, dtype = a.shape, a.dtype
     return apply(_clip, a, low=_bound(low, shape, dtype), high=_bound(high, shape, dtype))
 
 

@@ -20,6 +20,7 @@ _reshape = rule(
     lambda a, *, shape: a.reshape(shape),
     partials(lambda g, y, a, shape: g.reshape(a.shape)),
     view=True,
+    linear=True,
     silent=True,
 )
 _transpose = rule(
@@ -27,6 +28,7 @@ _transpose = rule(
     lambda a, *, axes: a.transpose(axes),
     partials(lambda g, y, a, axes: g.transpose(tuple(int(i) for i in np.argsort(axes)))),
     view=True,
+    linear=True,
     silent=True,
 )
 _broadcast_to = rule(
@@ -34,6 +36,7 @@ _broadcast_to = rule(
     lambda a, *, shape: np.broadcast_to(a, shape),
     partials(lambda g, y, a, shape: sum_to_shape(g, a.shape)),
     view=True,
+    linear=True,
     silent=True,
 )
 _index = rule(
@@ -41,6 +44,7 @@ _index = rule(
     lambda a, *, key: a[key],
     partials(lambda g, y, a, key: _scatter_to(g, a.shape, key)),
     view=True,
+    linear=True,
     silent=True,
 )
 _scatter = rule(
@@ -73,8 +77,8 @@ def _layers(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[
     return [g[(*before, i)] if need else None for i, need in enumerate(needs)]
 
 
-_concatenate = rule("concatenate", lambda *xs, axis: np.concatenate(xs, axis), _parts)
-_stack = rule("stack", lambda *xs, axis: np.stack(xs, axis), _layers)
+_concatenate = rule("concatenate", lambda *xs, axis: np.concatenate(xs, axis), _parts, linear=True)
+_stack = rule("stack", lambda *xs, axis: np.stack(xs, axis), _layers, linear=True)
 
 
 def reshape(a: Operand, *shape: Any) -> Tensor:

@@ -136,7 +136,8 @@ def dense(
         b: (fan_out,), or None.
         f: an activation or its name.
 
-    Returns: x⁽ⁱ⁺¹⁾, (batch, fan_out). The gradients are the four lines at the head of this file.
+    Returns: x⁽ⁱ⁺¹⁾, (batch, fan_out). With s = xW + b, the gradients are
+    ∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′(s), ∂L/∂W = xᵀ ∂L/∂s, ∂L/∂b = Σ_batch ∂L/∂s, ∂L/∂x = ∂L/∂s Wᵀ.
 
     Raises: ShapeError if the shapes do not fit, ValueError for an unknown name of f.
     """

@@ -71,7 +71,8 @@ def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
         )
     if y.dtype.kind not in "iu":
         raise TypeError(
-            f"cross_entropy{at_place()}: labels of dtype {y.dtype}; they must be integers"
+            f"cross_entropy{at_place()}: labels of dtype {y.dtype}; they must be integers "
+            "(y.astype(int), or y.argmax(axis=1) from one-hot)"
         )
     wrong = np.flatnonzero((y < 0) | (y >= shape[1]))
     if wrong.size:

@@ -24,11 +24,13 @@ _sum = rule(
     "sum",
     lambda a, *, axis, keepdims: np.sum(a, axis=axis, keepdims=keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis)),
+    linear=True,
 )
 _mean = rule(
     "mean",
     lambda a, *, axis, keepdims: np.mean(_some(a), axis=axis, keepdims=keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) / _count(a, axis)),
+    linear=True,
 )
 
 

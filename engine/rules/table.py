@@ -8,6 +8,9 @@ as functions of g = ∂L/∂y, y and the operands. They are written in the engin
 on arrays they run at once, on tensors they are recorded, so that a derivative can be
 differentiated again.
 
+Activations are rules too, with `scale` beside each; every `engine.activations.Activation` holds
+its own pair.
+
 A rule holds only its local derivative. The engine owns what all rules share: promotion of
 dtypes, undoing of broadcasts, accumulation, and the checks of shape and dtype.
 """
@@ -37,6 +40,8 @@ class Rule:
         broadcasts: operands are broadcast against each other.
         view: y may share memory with its first operand.
         saves: see `value`.
+        linear: the derivative looks at no values of the operands, so it does not matter if they are
+            changed before the backward pass.
         silent: value never raises NumPy's floating-point warnings, so they need not be caught.
     """
 
@@ -46,6 +51,7 @@ class Rule:
     broadcasts: bool = False
     view: bool = False
     saves: bool = False
+    linear: bool = False
     silent: bool = False
 
 
@@ -80,4 +86,3 @@ def partials(*functions: Callable[..., Any]) -> Callable[..., Gradients]:
 def constant(g: Any, y: Any, x: Any) -> Any:
     """The partial of a function that is constant between its jumps: 0."""
     return np.zeros(x.shape, x.dtype)
-    return None

@@ -89,6 +89,11 @@ class Trace:
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
         """Called by the sweep for every node, with ∂L/∂y and the ∂L/∂x of its operands."""
         row = self._rows.get(node)
+        if row is None and node.rule.name == "dense":
+            raise GraphError(
+                f"backward of {node} in a trace that did not see its forward pass; run the forward "
+                "pass inside trace() too"
+            )
         if row is not None:
             row._add_backward(_array(g), [_array(gradient) for gradient in gradients])
 

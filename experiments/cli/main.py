@@ -59,7 +59,7 @@ def _command(args: list[str]) -> int:
     match args:
         case []:
             raise FlagError("say what to do: `gradtrace list` or `gradtrace run NAME`")
-        case ["-h" | "--help"]:
+        case ["-h" | "--help"] | ["list" | "run", "-h" | "--help", *_]:
             print(_USAGE)
         case ["--version"]:
             print(f"gradtrace {versions()['gradtrace']}")
@@ -71,8 +71,6 @@ def _command(args: list[str]) -> int:
             raise FlagError(f"list takes nothing after it, got {' '.join(rest)}")
         case ["run"]:
             raise FlagError(f"run needs a name: {', '.join(QUESTIONS)}")
-        case ["run", "-h" | "--help"]:
-            print(_USAGE)
         case ["run", name, *flags]:
             if name not in QUESTIONS:
                 raise FlagError(

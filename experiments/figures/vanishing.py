@@ -64,7 +64,9 @@ def figure(settings: Settings, result: Result) -> Figure:
         if settings.updates:
             _losses(axes[a, -1], result.arrays["losses"][a])
             _finish(
-                axes[a, -1], "training loss" if a == 0 else "", "update" if a == rows - 1 else ""
+                axes[a, -1],
+                f"loss, mean of {_window(settings.updates)} updates" if a == 0 else "",
+                "update" if a == rows - 1 else "",
             )
     made.align_ylabels(axes[:, 0])
     if settings.updates:  # one scale for all losses: a flat one should look flat
@@ -85,8 +87,8 @@ def figure(settings: Settings, result: Result) -> Figure:
         )
     made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     made.suptitle(
-        f"{settings.depth} hidden layers of {settings.width}, {settings.data}: what reaches each "
-        "layer going back",
+        f"{settings.depth} hidden layers of {settings.width}, {settings.data}: activations, "
+        "gradients and loss",
         fontsize=13,
     )
     return made
@@ -108,8 +110,12 @@ def _geometric_mean(draws: Array) -> Array:
         return np.asarray(np.exp(np.log(draws).mean(axis=0)))
 
 
+def _window(updates: int) -> int:
+    return max(1, updates // 30)
+
+
 def _losses(ax: Axes, losses: Array) -> None:
-    window = max(1, losses.shape[-1] // 30)
+    window = _window(losses.shape[-1])
     for i, curve in enumerate(losses):
         smooth = np.convolve(curve, np.ones(window) / window, mode="valid")
         colour = _COLOURS[i % len(_COLOURS)]
@@ -182,7 +188,8 @@ def _nets(settings: Settings, result: Result) -> Table:
         )
     made.caption = (
         f"start, theory, trained: factor per layer; ∂L/∂s, ∂L/∂W: rms in layer 1 over layer "
-        f"{settings.depth}, at the start; loss over {settings.updates} updates; test error"
+        f"{settings.depth}, at the start; loss of the probe before and after {settings.updates} "
+        "updates; test error"
     )
     made.caption_justify = "left"
     return made

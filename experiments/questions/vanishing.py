@@ -78,6 +78,8 @@ class Settings:
             if not low <= value <= high:
                 bound = f"least {low}" if value < low else f"most {high}"
                 raise SettingsError(f"--{name} must be at {bound}, got {value}")
+        if self.data_dir is not None and self.data != "mnist":
+            raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
         if not (self.lr > 0 and np.isfinite(self.lr)):
             raise SettingsError(f"--lr must be positive and finite, got {self.lr}")
         _check_names("activations", self.activations, engine.ACTIVATIONS)
@@ -114,6 +116,7 @@ def run(settings: Settings, progress: Progress) -> Result:
     predicted = {q: np.zeros((*shape, settings.depth)) for q in PREDICTED}
     extra = {name: np.zeros((*shape, settings.draws)) for name in ("n_var_W", "E_x2", "var_x")}
     losses = np.zeros((*shape, settings.updates))
+    probe_loss = np.full((2, *shape), np.nan)  # before and after training, of the same examples
     errors = np.full(shape, np.nan)
     moments = _second_moments(data.x_test[: settings.probe])
     for a, i, f, scheme in settings.kinds():
@@ -127,11 +130,13 @@ def run(settings: Settings, progress: Progress) -> Result:
             predicted[name][a, i] = getattr(theory, name)
         if settings.updates:
             net = _net(settings, data, a, i, 0)
+            probe_loss[0, a, i] = _loss(net, x, y)
             for k, loss in enumerate(_train(net, data, settings)):
                 losses[a, i, k] = loss
                 progress.step(f"{f}, {scheme}: training")
             for name, value in _profile(net, x, y).items():
                 after[name][a, i] = value
+            probe_loss[1, a, i] = _loss(net, x, y)
             errors[a, i] = _test_error(net, data)
         progress.step(f"{f}, {scheme}: trained", 10)
     arrays = {
@@ -150,8 +155,8 @@ def run(settings: Settings, progress: Progress) -> Result:
         "factor_per_layer": _factors(at_init["dL_ds"]),
         "factor_per_layer_after": _factors(after["dL_ds"][:, :, None, :]),
         "factor_per_layer_predicted": _factors(predicted["dL_ds"][:, :, None, :]),
-        "loss_at_start": losses[:, :, :1].mean(axis=-1) if settings.updates else None,
-        "loss_at_end": losses[:, :, -20:].mean(axis=-1) if settings.updates else None,
+        "loss_at_start": probe_loss[0] if settings.updates else None,
+        "loss_at_end": probe_loss[1] if settings.updates else None,
         "test_error": errors,
     }
     return Result(measurements, arrays, claims(settings, arrays))
@@ -229,6 +234,11 @@ def _train(net: nn.MLP, data: DataSet, settings: Settings) -> Iterator[float]:
         loss.backward()
         optimiser.step()
         yield loss.item()
+
+
+def _loss(net: nn.MLP, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    with engine.no_grad():
+        return nn.cross_entropy(net(x), y).item()
 
 
 def _test_error(net: nn.MLP, data: DataSet) -> float:

@@ -38,14 +38,14 @@ G11 = Statement(
 )
 G12 = Statement(
     "G12",
-    "tanh: ∂L/∂s shrinks going back under standard init only (rms in the first hidden layer "
-    "over the last)",
+    "tanh: ∂L/∂s shrinks going back under standard init, far less under Xavier's (rms, first "
+    "hidden layer over last)",
     f"{_GLOROT}, figure 7; at other sizes, variance propagation",
     Tolerance("relative", 0.15),
 )
 G13 = Statement(
     "G13",
-    "tanh: yet ∂L/∂W is nearly the same in every layer (rms, first hidden layer over last)",
+    "tanh: yet ∂L/∂W hardly changes with the layer (rms, first hidden layer over last)",
     f"{_GLOROT}, figure 8 and equation 14; at other sizes, variance propagation",
     Tolerance("relative", 0.20),
 )

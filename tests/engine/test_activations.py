@@ -407,3 +407,21 @@ def test_user_scale_is_the_backward_step():
     for f in ACTIVATIONS.values():
         np.testing.assert_allclose(np.asarray(f.scale(g, s)), g * f.slope(s), rtol=1e-15)
         gradcheck(f.scale, g, s, order=2)
+
+
+def test_a_derivative_is_an_activation_too():
+    slope = engine.tanh.derivative
+    assert isinstance(slope, engine.Activation)
+    np.testing.assert_allclose(slope.range, (0, 1), atol=1e-12)
+    x = np.array([[0.3, -0.2]])
+    y = engine.dense(x, np.eye(2), None, slope)
+    np.testing.assert_allclose(y, 1 - np.tanh(x) ** 2, rtol=1e-12)
+
+
+def test_prelu_of_slope_zero_is_zero_however_far_out():
+    s, a = engine.Tensor([-np.inf, -1.0, 2.0], True), engine.Tensor(0.0, True)
+    y = engine.prelu(s, a)
+    assert y.numpy().tolist() == [0, 0, 2]
+    y.backward(np.array([0.0, 1.0, 1.0]))
+    assert a.grad.item() == -1
+    assert s.grad.numpy().tolist() == [0, 0, 1]

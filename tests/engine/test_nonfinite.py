@@ -102,3 +102,11 @@ def test_outside_the_block_nothing_is_raised():
     for f in (engine.sqrt, lambda a: 1 / a, lambda a: a**-1.5, lambda a: engine.exp(a * -1e6)):
         x.zero_grad()
         f(x).sum().backward()
+
+
+def test_an_overflow_in_the_sum_of_two_gradients():
+    x = engine.Tensor(np.ones(2, np.float32), requires_grad=True)
+    big = np.float32(3e38)
+    y = engine.concatenate([x * big, x * big])
+    with pytest.raises(engine.NonFiniteError, match="sum of gradients"), engine.detect_nonfinite():
+        y.backward(np.ones(4, np.float32))

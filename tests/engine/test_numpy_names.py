@@ -144,3 +144,18 @@ def test_names_that_shadow_pythons_own_differentiate():
     expected[np.unravel_index(A.argmax(), A.shape)] += 1
     expected[np.unravel_index(A.argmin(), A.shape)] -= 1
     np.testing.assert_array_equal(x.grad.numpy(), expected)
+
+
+def test_dot_is_numpys():
+    t, u = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(np.dot(Tensor(t), u).numpy(), np.dot(t, u))
+    np.testing.assert_array_equal(np.dot(2.0, Tensor(t)).numpy(), 2 * t)
+    with pytest.raises(TypeError, match="use @"):
+        np.dot(Tensor(np.ones((2, 3, 4))), np.ones((2, 4, 5)))
+
+
+def test_numpys_own_keywords():
+    t = np.arange(24.0).reshape(2, 3, 4)
+    moved = np.transpose(Tensor(t), axes=(2, 0, 1)).numpy()
+    np.testing.assert_array_equal(moved, np.transpose(t, axes=(2, 0, 1)))
+    np.testing.assert_array_equal(np.clip(Tensor(t), a_min=2, a_max=5).numpy(), np.clip(t, 2, 5))

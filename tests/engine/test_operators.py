@@ -9,7 +9,7 @@ import operator
 import numpy as np
 import pytest
 
-from engine import Tensor, gradcheck
+from engine import GraphError, Tensor, gradcheck
 
 A = np.array([[0.7, 1.3, 2.1], [1.9, 0.4, 1.1]])
 OPERATORS = {
@@ -91,16 +91,26 @@ def test_signs():
 
 def test_augmented_assignment_makes_a_new_tensor():
     x = Tensor(A, requires_grad=True)
-    y = x
-    y += 1
+    y = start = x + 1
     y *= x
     y -= 0.5
     y /= 2
-    assert y is not x
-    np.testing.assert_array_equal(x.numpy(), A)
+    y += 0
+    assert y is not start
+    np.testing.assert_array_equal(start.numpy(), A + 1)
     np.testing.assert_allclose(y.numpy(), ((A + 1) * A - 0.5) / 2, rtol=1e-15)
     y.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), (2 * A + 1) / 2, rtol=1e-15)
+
+
+@pytest.mark.parametrize("operator", ["iadd", "isub", "imul", "itruediv"])
+def test_augmented_assignment_of_a_variable_is_refused(operator):
+    W = Tensor(A, requires_grad=True, name="layer 1.W")
+    with pytest.raises(GraphError, match=r"layer 1\.W.*W\.move"):
+        getattr(W, f"__{operator}__")(0.1)
+    constant = Tensor(A)
+    assert getattr(constant, f"__{operator}__")(2.0) is not constant
+    assert (constant.numpy() == A).all()
 
 
 def test_an_array_is_not_changed_by_augmented_assignment_of_a_tensor():

@@ -292,3 +292,38 @@ def test_a_rule_of_a_users_own():
     cube = Rule("cube", lambda a: a**3, partials(lambda g, y, a: 3.0 * g * a * a))
     gradcheck(lambda x: apply(cube, x), np.array([0.5, -1.0, 2.0]), order=2)
     assert "cube" not in RULES
+
+
+def test_scale_refuses_shapes_that_do_not_fit():
+    for g, s in ((np.ones((2, 1)), np.ones((2, 3))), (np.float64(1.0), np.ones(50_000))):
+        with pytest.raises(ValueError, match="one shape"):
+            engine.tanh.scale(g, s)
+
+
+def test_a_vjps_seed_may_change_after_it_was_pulled():
+    W = Tensor([1.0, 2.0], requires_grad=True)
+    _, pull = engine.vjp(lambda x: x + 1.0, np.zeros(2))
+    (r,) = pull(W)
+    W.assign(7)
+    assert r.numpy().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(("shape", "gradient"), [((3,), (7, 3)), ((1,), (9,)), ((2, 3), (4, 2, 3))])
+def test_more_than_the_result_can_hold_is_no_broadcast(shape, gradient):
+    with pytest.raises(GraphError, match="crooked"):
+        backward_of(
+            lambda a, b: a + b,
+            lambda g, y, a, b, needs: [np.ones(gradient, g.dtype), g],
+            shape,
+            shape,
+            broadcasts=True,
+        )
+
+
+def test_an_index_by_an_array_is_a_copy_and_no_later_change_matters():
+    W = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = W[np.array([0, 1])]
+    loss = (y * y).sum()
+    W.assign(0)
+    loss.backward()
+    assert W.grad.numpy().tolist() == [2, 4, 0]

@@ -64,9 +64,23 @@ class TestDense:
         with pytest.raises(ValueError, match=r"'none'.*zeros"):
             Dense(3, 4, bias_init="none", rng=0)
 
-    def test_rng_must_be_given(self):
-        with pytest.raises(TypeError, match="rng"):
-            Dense(3, 4)
+    def test_arguments_in_their_order(self):
+        layer = Dense(3, 4, "tanh", "standard", "zeros", 7, np.float64, "top")
+        other = Dense(
+            n_in=3,
+            n_out=4,
+            activation="tanh",
+            weight_init="standard",
+            bias_init="zeros",
+            rng=7,
+            dtype=np.float64,
+            name="top",
+        )
+        assert layer.W.dtype == np.float64 and layer.name == "top" and layer.f.name == "tanh"
+        np.testing.assert_array_equal(layer.W.numpy(), other.W.numpy())
+        np.testing.assert_array_equal(Dense(3, 4).W.numpy(), Dense(3, 4, rng=0).W.numpy())
+
+    def test_no_seed_is_refused(self):
         with pytest.raises(TypeError, match="seed"):
             Dense(3, 4, rng=None)
 

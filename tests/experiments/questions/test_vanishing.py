@@ -67,9 +67,20 @@ class TestYield:
         np.testing.assert_allclose(
             m["factor_per_layer_after"], np.sqrt(after[..., 0] / after[..., 2])
         )
-        np.testing.assert_array_equal(m["loss_at_start"], tiny.arrays["losses"][..., 0])
-        np.testing.assert_allclose(m["loss_at_end"], tiny.arrays["losses"].mean(axis=-1))
+        # Of the same examples before and after: near ln 9 for nets that have hardly been trained.
+        assert m["loss_at_start"].shape == m["loss_at_end"].shape == (3, 3)
+        assert (abs(m["loss_at_start"] - np.log(9)) < 1).all()
+        assert (m["loss_at_start"] != m["loss_at_end"]).all()
         np.testing.assert_array_equal(m["test_error"], tiny.arrays["test_error"])
+
+    def test_the_losses_are_those_of_the_probe(self):
+        settings = Settings(depth=2, width=8, draws=2, updates=3, probe=7, lr=1e-30)
+        m = run(settings, Silent()).measurements
+        np.testing.assert_array_equal(m["loss_at_start"], m["loss_at_end"])  # lr moves nothing
+
+    def test_a_folder_for_data_that_are_generated_is_refused(self, tmp_path):
+        with pytest.raises(SettingsError, match="--data mnist"):
+            Settings(data_dir=tmp_path)
 
     def test_claims(self, tiny):
         assert [claim.statement.id for claim in tiny.claims] == IDS
