@@ -204,3 +204,20 @@ def test_a_run_on_an_ascii_terminal(tmp_path):
     done = gradtrace(*TINY, "--inits", "standard", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_while_modules_are_read(tmp_path):
+    (tmp_path / "tyro.py").write_text("raise KeyboardInterrupt\n")
+    (tmp_path / "rich").mkdir()
+    (tmp_path / "rich" / "__init__.py").write_text("raise KeyboardInterrupt\n")
+    program = "import sys; from experiments.cli.entry import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "list"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr == "gradtrace: interrupted\n"
