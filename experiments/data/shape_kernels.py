@@ -1,7 +1,6 @@
 """Kernels that draw Shapeset images, and the obvious versions that tests compare them with.
 
-All the kernels are in this file on purpose: Numba's cache watches the file of the kernel that
-is called, not the files of those it calls, so a change elsewhere would not be noticed.
+All the kernels are in this file, since one calls the other and they are compiled together.
 """
 
 from __future__ import annotations
