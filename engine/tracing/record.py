@@ -18,6 +18,7 @@ from engine.activations import Activation
 from engine.errors import GraphError
 from engine.scope import state
 from engine.tape import Node
+from engine.tensor import plain
 
 Array = npt.NDArray[Any]
 
@@ -95,7 +96,7 @@ class Trace:
                 "pass inside trace() too"
             )
         if row is not None:
-            row._add_backward(_array(g), [_array(gradient) for gradient in gradients])
+            row._add_backward(plain(g), [plain(gradient) for gradient in gradients])
 
     def __getitem__(self, name: str | int) -> LayerRecord:
         """The layer of that name or position."""
@@ -129,10 +130,6 @@ def trace() -> Iterator[Trace]:
         yield state.trace
     finally:
         state.trace = None
-
-
-def _array(x: Any) -> Any:
-    return getattr(x, "_array", x)
 
 
 def _sum(a: Array | None, b: Array | None) -> Array | None:

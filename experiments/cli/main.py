@@ -35,10 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # where "∂" can't be shown, "?" instead of an error
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # "?" where a terminal has no "∂"
     try:
         return _command(args)
     except (FlagError, SettingsError, DataError) as error:

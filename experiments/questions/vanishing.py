@@ -102,7 +102,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 def run(settings: Settings, progress: Progress) -> Result:
     """Measure every kind of net at initialisation, train one of each, measure it again.
 
-    Raises: DataError if the data can't be had, SettingsError if there are too few of them.
+    Raises: DataError if the data can't be had or there are too few of them.
     """
     n_kinds = len(settings.activations) * len(settings.inits)
     # A training update costs about a tenth of a measurement with its probe of 300.
