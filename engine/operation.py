@@ -13,7 +13,7 @@ from engine.dtypes import FLOATS, as_floats
 from engine.errors import NonFiniteError, ShapeError
 from engine.rules.table import Rule
 from engine.scope import at_place, state
-from engine.tape import Array, Node, Version
+from engine.tape import Array, Leaf, Node, Version
 from engine.tensor import Tensor
 
 _ARRAYS = (Tensor, np.ndarray)
@@ -28,7 +28,20 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
     Raises: what the rule's value raises, with the operation's name, its place and the shapes.
     """
     aligned = _aligned(operands)
-    arrays = tuple([x._array if type(x) is Tensor else x for x in aligned])
+    arrays: list[Array] = []
+    parents: list[Node | Leaf | None] = []
+    versions: list[tuple[int, Version, int]] = []
+    tensors = False
+    for i, x in enumerate(aligned):
+        if type(x) is Tensor:
+            tensors = True
+            arrays.append(x._array)
+            parents.append(x._node)
+            if x._version is not None:
+                versions.append((i, x._version, x._version.number))
+        else:
+            arrays.append(x)
+            parents.append(None)
     try:
         if rule.silent or state.sweeping:  # the sweep has silenced NumPy already
             y = rule.value(*arrays, **parameters)
@@ -36,50 +49,35 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
             with np.errstate(all="ignore"):
                 y = rule.value(*arrays, **parameters)
     except (ValueError, IndexError) as error:
-        raise _explained(error, rule, arrays) from error
+        raise _explained(error, rule, tuple(arrays)) from error
     saved = None
     if rule.saves:
         y, saved = y
     if state.watching and not np.isfinite(y).all():
-        _report_nonfinite(rule, arrays, y)
-    parents = tuple([x._node if type(x) is Tensor else None for x in aligned])
-    if not any(parents) or not state.recording:
-        if Tensor not in [type(x) for x in aligned]:
-            return cast(Tensor, y)
+        _report_nonfinite(rule, tuple(arrays), y)
+    if not tensors:
+        return cast(Tensor, y)
+    if type(y) is not np.ndarray:
         y = np.asarray(y)
-        return Tensor._wrap(y, None, _shared_version(rule, aligned, y))
-    y = np.asarray(y)
-    # What the node holds must not change behind its back: a caller's array is copied, and a
-    # tensor's version is noted.
-    held = tuple(
-        [
-            x._array
-            if type(x) is Tensor
-            else (x if isinstance(original, int | float | list | tuple) else x.copy())
-            for x, original in zip(aligned, operands, strict=True)
-        ]
-    )
-    versions = (
-        ()
-        if rule.linear
-        else tuple(
-            [
-                (i, x._version, x._version.number)
-                for i, x in enumerate(aligned)
-                if type(x) is Tensor and x._version is not None
-            ]
-        )
-    )
-    node = Node(rule, held, y, parents, parameters, versions, saved)
+    version = _shared_version(rule, aligned, y) if rule.view else None
+    if not state.recording or not any(parents):
+        return Tensor._wrap(y, None, version)
+    for i, x in enumerate(aligned):
+        # What the node holds must not change behind its back: a caller's array is copied, and a
+        # tensor's version is noted.
+        if type(x) is not Tensor and not isinstance(operands[i], int | float | list | tuple):
+            arrays[i] = x.copy()
+    noted = () if rule.linear else tuple(versions)
+    node = Node(rule, tuple(arrays), y, tuple(parents), parameters, noted, saved)
     if state.trace is not None:
         state.trace.saw_forward(node)
-    return Tensor._wrap(y, node, _shared_version(rule, aligned, y))
+    return Tensor._wrap(y, node, version)
 
 
 def _shared_version(rule: Rule, aligned: tuple[Any, ...], y: Array) -> Version | None:
     """A view follows the changes of what it looks at; indexing with arrays makes a copy."""
     first = aligned[0]
-    looks = rule.view and type(first) is Tensor and (y.base is not None or y is first._array)
+    looks = type(first) is Tensor and (y.base is not None or y is first._array)
     return first._version if looks else None
 
 
@@ -93,13 +91,20 @@ def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
 
     Python's numbers take the others' dtype; arrays and NumPy's own scalars count with theirs.
     """
-    dtype = getattr(operands[0], "dtype", None)
-    if dtype in FLOATS:
-        for x in operands:
-            if type(x) not in _ARRAYS or x.dtype != dtype:
-                break
+    dtype = None
+    for x in operands:
+        if type(x) is Tensor:
+            own = x._array.dtype
+        elif type(x) is np.ndarray:
+            own = x.dtype
         else:
-            return operands
+            break
+        if own is not dtype:
+            if dtype is not None or own not in FLOATS:
+                break
+            dtype = own
+    else:
+        return operands
     strong = [
         x if isinstance(x, Tensor) else as_floats(x)
         for x in operands

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 
 class _State(threading.local):
+    def __init__(self) -> None:
+        self.places: list[str] = []  # those around the present one
+
     recording: bool = True  # do operations on tensors leave nodes?
     place: str = ""  # where the program is, for example "layer 3"
     watching: bool = False  # is detect_nonfinite open?
@@ -48,12 +51,34 @@ class _Setting:
         setattr(state, self._name, self._before.pop())
 
 
-def place(name: str) -> _Setting:
+class Place:
+    """What `place` gives; one object may be entered again and again, by any thread."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        before = state.place
+        state.places.append(before)
+        state.place = f"{before} / {self._name}" if before else self._name
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        state.place = state.places.pop()
+
+
+def place(name: str) -> Place:
     """Name the place of the operations in the block: `with place("layer 3"): …`.
 
     Errors, traces and `detect_nonfinite` report it. Places nest: "net / layer 3".
     """
-    return _Setting("place", f"{state.place} / {name}" if state.place else name)
+    return Place(name)
 
 
 def no_grad() -> _Setting:

@@ -21,11 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import GraphError, NonFiniteError
+from engine.factors import Factors
 from engine.rules.table import Rule
-from engine.scope import _Setting, at_place, state
+from engine.scope import at_place, state
 
 Array: TypeAlias = npt.NDArray[Any]
 Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
+
+FACTORS: Any = "factors"  # the need of a gradient that may be left as a product
 
 _numbers = itertools.count()
 
@@ -40,12 +43,16 @@ class Version:
 
 
 class Leaf:
-    """The place where the gradient of a variable is accumulated."""
+    """The place where the gradient of a variable is accumulated.
 
-    __slots__ = ("__weakref__", "grad", "number")
+    With `as_factors`, rules that can may leave it as a product (`engine.factors`).
+    """
+
+    __slots__ = ("__weakref__", "as_factors", "grad", "number")
 
     def __init__(self) -> None:
         self.grad: Any = None
+        self.as_factors = False
         self.number = next(_numbers)
 
 
@@ -124,35 +131,52 @@ def sweep(
     pending: dict[Node | Leaf, Any] = {root: g}
     queue = [(-root.number, root)]
     watching = state.watching  # reported here by the rule's name, not by the parts it is made of
-    with np.errstate(all="ignore"), _Setting("sweeping", True), _Setting("watching", False):
+    before, silence = state.sweeping, None
+    state.sweeping, state.watching = True, False
+    try:
         while queue:
             node = heapq.heappop(queue)[1]
             g = pending.pop(node)
-            if isinstance(node, Leaf):
+            if isinstance(node, Leaf):  # the root itself
                 found[node] = g
                 continue
             if node.keeps_grad:
                 found[node] = g
-            for parent, gradient in zip(
-                node.parents, pull_back(node, g, floor, wrap, watching), strict=True
-            ):
-                if parent is None or gradient is None:
+            if silence is None and (wrap is not None or not node.rule.silent):
+                silence = _silence()
+            gradients = pull_back(node, g, floor, wrap, watching)
+            for parent, gradient in zip(node.parents, gradients, strict=True):
+                if gradient is None or parent is None:
                     continue
-                if parent in pending:
-                    pending[parent] = pending[parent] + gradient
+                sums = found if type(parent) is Leaf else pending
+                if parent in sums:
+                    silence = silence or _silence()
+                    sums[parent] = sums[parent] + gradient
                     if watching:
-                        _watch(node, g, [pending[parent]], "the sum of gradients at operand")
+                        _watch(node, g, [sums[parent]], "the sum of gradients at operand")
                 else:
-                    pending[parent] = gradient
-                    heapq.heappush(queue, (-parent.number, parent))
+                    sums[parent] = gradient
+                    if sums is pending:
+                        heapq.heappush(queue, (-parent.number, parent))
             if not retain_graph:
                 node.free()
+    finally:
+        if silence is not None:
+            silence.__exit__(None, None, None)
+        state.sweeping, state.watching = before, watching
     return found
+
+
+def _silence() -> np.errstate:
+    """Entering and leaving costs as much as a small kernel, so it is done when it is needed."""
+    silence = np.errstate(all="ignore")
+    silence.__enter__()
+    return silence
 
 
 def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool) -> list[Any]:
     """One step of the sweep: from ∂L/∂y of a node to the ∂L/∂x of its operands."""
-    inputs, output = node.inputs, node.output
+    inputs, output, rule = node.inputs, node.output, node.rule
     if inputs is None or output is None:
         raise GraphError(
             f"the graph behind {node} has been freed by an earlier backward pass; "
@@ -164,34 +188,60 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
                 f"{version.name} was changed after {node} had used it and before the backward "
                 "pass that needs its old value; change it after backward(), or compute again"
             )
-    needs = tuple(parent is not None and parent.number >= floor for parent in node.parents)
-    saved = {"saved": node.saved if wrap is None else None} if node.rule.saves else {}
+    needs: list[Any] = []
+    for parent in node.parents:
+        needed: Any = parent is not None and parent.number >= floor
+        if needed and type(parent) is Leaf and parent.as_factors:
+            needed = _need_of_factors(node, wrap is not None or watching)
+        needs.append(needed)
+    if rule.saves:
+        saved = {"saved": node.saved if wrap is None else None, **node.parameters}
+    else:
+        saved = node.parameters
     xs: Sequence[Any] = inputs
     y: Any = output
     if wrap is not None:
         versions = {position: version for position, version, _ in node.versions}
         xs = [wrap(x, node.parents[i], versions.get(i)) for i, x in enumerate(inputs)]
         y = wrap(output, node, None)
-    gradients = node.rule.vjp(g, y, *xs, needs=needs, **saved, **node.parameters)
+    gradients = list(rule.vjp(g, y, *xs, needs=tuple(needs), **saved))
     if len(gradients) != len(inputs):
         raise GraphError(
             f"the rule of {node} gave {len(gradients)} gradients for {len(inputs)} operands"
         )
-    checked = [
-        _checked(node, position, gradient, inputs[position]) if needs[position] else None
-        for position, gradient in enumerate(gradients)
-    ]
+    for i, x in enumerate(inputs):
+        gradient = gradients[i]
+        if not needs[i]:
+            gradients[i] = None
+        elif (
+            type(gradient) is not np.ndarray
+            or gradient.shape != x.shape
+            or gradient.dtype is not x.dtype
+        ):
+            gradients[i] = _checked(node, i, gradient, x)
     if watching:
-        _watch(node, g, checked)
+        _watch(node, g, gradients)
     if state.trace is not None:
-        state.trace.saw_backward(node, g, checked)
-    return checked
+        state.trace.saw_backward(node, g, gradients)
+    return gradients
+
+
+def _need_of_factors(node: Node, whole: bool) -> Any:
+    """Where a product would not do, the whole gradient is needed."""
+    if state.trace is not None:
+        raise GraphError(
+            f"backward of {node} in a trace: the trace shows ∂L/∂W, which SGD(…, fused=True) "
+            "leaves out; train with fused=False while you trace"
+        )
+    return True if whole else FACTORS
 
 
 def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
     """The gradient, summed over the axes along which x was broadcast; its shape must be x's."""
     if gradient is None:
         return None
+    if type(gradient) is Factors and any(place == 0 for place, _, _ in node.versions):
+        gradient.x = gradient.x.copy()  # it may be changed before anybody looks
     shape = () if node.output is None else node.output.shape
     # What broadcasting gave: all of y's axes, or for a product of matrices those of the batch.
     if node.rule.broadcasts and gradient.shape in (shape, shape[:-2] + x.shape[-2:]):

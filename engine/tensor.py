@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engine import kernels
 from engine.dtypes import as_floats, float_dtype
 from engine.errors import GraphError, ShapeError
+from engine.factors import Factors
 from engine.scope import no_grad, state
 from engine.tape import Leaf, Node, Version, sweep
 
@@ -115,6 +116,14 @@ class Tensor:
 
         Raises: GraphError for the result of an operation; compute a new tensor instead.
         """
+        array = self._changing()
+        try:
+            change(array)
+        finally:
+            cast(Version, self._version).number += 1
+
+    def _changing(self) -> Array:
+        """The array to be written to, once it is sure that it may be."""
         if isinstance(self._node, Node):
             raise GraphError(
                 f"the result of {self._node} can't be changed in place; compute a new tensor, or "
@@ -123,11 +132,7 @@ class Tensor:
         if not self._owned:  # another tensor may look at this memory
             self._array = np.array(self._array, order="C", copy=True)
             self._version, self._owned = Version(self.name or "a tensor"), True
-        version = cast(Version, self._version)
-        try:
-            change(self._array)
-        finally:
-            version.number += 1
+        return self._array
 
     def assign(self, value: Operand) -> None:
         """Set all values, `value` broadcast to this shape. See `update`."""
@@ -154,6 +159,18 @@ class Tensor:
             )
         self.update(lambda array: kernels.add_scaled(array, step, by))
 
+    def descend(self, lr: float) -> None:
+        """Change a variable to (this) − lr · ∂L/∂(this), in one pass; see `update`."""
+        gradient = None if self._node is None else self._node.grad
+        if gradient is None:
+            return
+        array = self._changing()
+        cast(Version, self._version).number += 1
+        if type(gradient) is Factors:
+            gradient.add_to(array, -lr)
+        else:
+            kernels.add_scaled(array, gradient._array, -lr)
+
     # --- the gradient ------------------------------------------------------------------------
 
     @property
@@ -177,7 +194,11 @@ class Tensor:
                 f"the result of {node} doesn't keep its gradient; call retain_grad() on it before "
                 "backward(), or look at all of them with engine.trace()"
             )
-        return None if node is None else cast("Tensor | None", node.grad)
+        if node is None:
+            return None
+        if type(node.grad) is Factors:
+            node.grad = _multiplied(node.grad)
+        return cast("Tensor | None", node.grad)
 
     @grad.setter
     def grad(self, value: Tensor | Array | None) -> None:
@@ -191,6 +212,23 @@ class Tensor:
                     f"tensor of shape {self.shape} and dtype {self.dtype}"
                 )
         self._node.grad = value
+
+    @property
+    def has_grad(self) -> bool:
+        """Whether `.grad` is there, without looking at it."""
+        return self._node is not None and self._node.grad is not None
+
+    def leave_grad_as_factors(self) -> None:
+        """Let a layer leave ∂L/∂(this) as the product xᵀ·∂L/∂s, multiplied out when looked at.
+
+        Then `descend` needs no memory for it. Other operations, and gradients that are summed or
+        recorded, are as ever; a backward pass in a trace is refused, since a trace looks.
+
+        Raises: GraphError for anything but a variable.
+        """
+        if not isinstance(self._node, Leaf):
+            raise GraphError("only a variable's gradient can be left as factors")
+        self._node.as_factors = True
 
     def retain_grad(self) -> None:
         """Keep the gradient of an intermediate result in its `.grad`."""
@@ -237,11 +275,12 @@ class Tensor:
             array = seed._array.copy() if isinstance(seed, Tensor) else seed
             found = sweep(self._node, array, retain_graph=retain_graph)
         for node, g in found.items():
-            new = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g))
+            new = g if isinstance(g, Tensor | Factors) else Tensor._wrap(np.asarray(g))
             if node.grad is None:
                 node.grad = new
             else:
-                node.grad = node.grad + new if create_graph else _sum(node.grad, new)
+                before, new = _multiplied(node.grad), _multiplied(new)
+                node.grad = before + new if create_graph else _sum(before, new)
 
     def _seed(self, gradient: Operand | None) -> Tensor | Array:
         if gradient is None:
@@ -251,7 +290,7 @@ class Tensor:
                     "arrives at it: give one of that shape, or reduce the tensor to a loss "
                     "with .sum() or .mean()"
                 )
-            return np.ones(self.shape, self.dtype)
+            return np.full(self.shape, 1, self.dtype) if self.ndim else np.array(1, self.dtype)
         array = gradient._array if isinstance(gradient, Tensor) else as_floats(gradient)
         if array.shape != self.shape:
             raise ShapeError(
@@ -445,6 +484,10 @@ class Tensor:
 
 def _rebuild(array: Array, requires_grad: bool, name: str | None) -> Tensor:
     return Tensor(array, requires_grad, name=name)
+
+
+def _multiplied(gradient: Tensor | Factors) -> Tensor:
+    return Tensor._wrap(gradient.multiplied()) if type(gradient) is Factors else gradient
 
 
 def _sum(a: Tensor, b: Tensor) -> Tensor:

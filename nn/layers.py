@@ -119,13 +119,13 @@ class Dense(Layer):
 
     def rename(self, name: str) -> None:
         """Give the layer, and so its parameters, another name."""
-        self.name = name
+        self.name, self._place = name, place(name)
         self.W.name, self.b.name = f"{name}.W", f"{name}.b"
 
     def __call__(self, x: Tensor | npt.ArrayLike) -> Tensor:
         # Data are constants: in the layer's own precision they do not promote the whole net.
         data = x if isinstance(x, Tensor) else Tensor(x, dtype=self.W.dtype)
-        with place(self.name):
+        with self._place:
             return dense(data, self.W, self.b, self.f)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels import Elementwise
+from engine import kernels
+from engine.kernels import KERNELS, Elementwise
 from engine.operation import apply
 from engine.rules.table import Rule, partials
 from engine.tensor import Operand, Tensor
@@ -54,6 +55,7 @@ class Activation:
         self.parameters = dict(parameters or {})
         self._kernel, self._second, self._describe = kernel, second, describe
         self._constants = tuple(self.parameters.values())
+        self._compiled: dict[np.dtype[Any], tuple[int, int, bool, Array]] = {}
         if describe:
             self.__doc__ = describe
         self._rule = Rule(name, self.value, partials(lambda g, y, s: self.scale(g, s)), silent=True)
@@ -84,6 +86,39 @@ class Activation:
     def slope(self, s: Array) -> Array:
         """f′(s) of an array."""
         return self._kernel.slope(s, *self._constants)
+
+    def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
+        """x⁽ⁱ⁺¹⁾ = f(s) of arrays, and s = xW + b if f′ needs it or it is to be kept."""
+        if not kernels.JIT:
+            s = kernels.matmul(x, W) + b
+            return self.value(s), s
+        value, _, of_value, parameters = self._runs(x.dtype)
+        return kernels.layer(x, W, b, value, parameters, keep or not of_value)
+
+    def layer_backward(
+        self, g: Array, y: Array, s: Array | None, x: Array, W: Array, dW: bool, dx: bool
+    ) -> tuple[Array, Array, Array | None, Array | None]:
+        """∂L/∂s, ∂L/∂b, and those wanted of ∂L/∂W and ∂L/∂x, from what `layer` gave."""
+        if not kernels.JIT:
+            dL_ds = g * self.slope(np.asarray(s))
+            return _products(dL_ds, x, W, dW, dx)
+        _, slope, of_value, parameters = self._runs(g.dtype)
+        v = y if of_value or s is None else s
+        return kernels.layer_backward(g, v, x, W, slope, parameters, dW, dx)
+
+    def _runs(self, dtype: np.dtype[Any]) -> tuple[int, int, bool, Array]:
+        """The compiled f and g ⊙ f′, whether the latter is of y, and the parameters."""
+        runs = self._compiled.get(dtype)
+        if runs is None:
+            f, parameters = self._kernel, np.array(self._constants, dtype)
+            of_value = f.slope_of_value is not None
+            if f is KERNELS["identity"]:
+                runs = 0, 0, True, parameters
+            else:
+                slope = f.run("scaled by value" if of_value else "scaled", dtype)
+                runs = f.run("value", dtype), slope, of_value, parameters
+            self._compiled[dtype] = runs
+        return runs
 
     def scale(self, g: Operand, s: Operand) -> Tensor:
         """g ⊙ f′(s): the step of the backward pass from ∂L/∂x⁽ⁱ⁺¹⁾ to ∂L/∂s⁽ⁱ⁾."""
@@ -169,6 +204,15 @@ class Derivative(Activation):
         with np.errstate(all="ignore"):
             return np.asarray(self._slope(s))
 
+    def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
+        s = kernels.matmul(x, W) + b
+        return self.value(s), s
+
+    def layer_backward(
+        self, g: Array, y: Array, s: Array | None, x: Array, W: Array, dW: bool, dx: bool
+    ) -> tuple[Array, Array, Array | None, Array | None]:
+        return _products(g * self.slope(np.asarray(s)), x, W, dW, dx)
+
     def scale(self, g: Any, s: Any) -> Any:
         """g ⊙ f″(s), in operations that can be differentiated again."""
         return g * self._slope(s)
@@ -186,6 +230,14 @@ class Derivative(Activation):
 
     def __reduce__(self) -> Any:
         raise TypeError(f"{self.name} can't be pickled; pickle f and take its derivative again")
+
+
+def _products(
+    dL_ds: Array, x: Array, W: Array, dW: bool, dx: bool
+) -> tuple[Array, Array, Array | None, Array | None]:
+    dL_dW = kernels.matmul(x, dL_ds, transpose_a=True) if dW else None
+    dL_dx = kernels.matmul(dL_ds, W, transpose_b=True) if dx else None
+    return dL_ds, dL_ds.sum(axis=0), dL_dW, dL_dx
 
 
 def _by_name(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:

@@ -4,20 +4,33 @@ Beside each fast kernel stands its obvious version (`…_reference`), and one se
 over both.
 """
 
-from engine.kernels.classification import cross_entropy, cross_entropy_reference
-from engine.kernels.compiling import jit
+from engine.kernels.compiling import JIT, jit
 from engine.kernels.elementwise import KERNELS, Elementwise
+from engine.kernels.layers import layer, layer_backward
+from engine.kernels.losses import (
+    cross_entropy,
+    cross_entropy_reference,
+    cross_entropy_slopes,
+    scaled_difference,
+    squared_error,
+)
 from engine.kernels.products import matmul, matmul_reference
 from engine.kernels.updates import add_scaled, add_scaled_reference
 
 __all__ = [
+    "JIT",
     "KERNELS",
     "Elementwise",
     "add_scaled",
     "add_scaled_reference",
     "cross_entropy",
     "cross_entropy_reference",
+    "cross_entropy_slopes",
     "jit",
+    "layer",
+    "layer_backward",
     "matmul",
     "matmul_reference",
+    "scaled_difference",
+    "squared_error",
 ]

@@ -71,6 +71,21 @@ def jit(*, parallel: bool = False, contract: bool = False) -> Callable[[F], F]:
     return compile_lazily
 
 
+def cached(function: Any, kernel: Callable[..., Any]) -> Any:
+    """Compile what Numba calls a CFunc, made of `kernel`, unless the cache has it."""
+    with contextlib.suppress(RuntimeError):  # no folder that may be written to, as above
+        function._cache = _SharedCache(kernel)
+    compile_anew = function._compile_uncached
+
+    def announced() -> Any:
+        _say_compiling()
+        return compile_anew()
+
+    function._compile_uncached = announced
+    function.compile()
+    return function
+
+
 class _SharedCache(FunctionCache):
     """Numba's cache of one kernel, shared by processes and never fatal."""
 
@@ -134,10 +149,14 @@ class _Announce(event.Listener):
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in _ours:
-            _say_once("compiling kernels not used before on this machine (each once, then cached)")
+            _say_compiling()
 
     def on_end(self, event: Any) -> None:
         pass
+
+
+def _say_compiling() -> None:
+    _say_once("compiling kernels not used before on this machine (each once, then cached)")
 
 
 def _say_once(message: str) -> None:

@@ -1,9 +1,13 @@
 """Every built-in activation: f(s), its slope f′(s), and the loops that run them.
 
 An activation is two scalar functions, written with the care that ±∞, ±1000, NaN, ±0 and
-denormals need, beside the obvious NumPy formulas that the tests compare them with. One
-template turns the scalar functions into three kernels: f(s), f′(s), and the fused backward
-g ⊙ f′(s).
+denormals need, beside the obvious NumPy formulas that the tests compare them with. One template
+turns them into runs (`engine.kernels.runs`): f(s), f′(s), and the backward step g ⊙ f′(s).
+
+For most, f′ is also a function of y = f(s), cheaper and without a need to keep s: tanh′ = 1 − y².
+In saturation it has fewer digits: 1 − y² is off by up to 6e-8 in float32, so that of a slope below
+that nothing is left, while the function of s has all its digits. Training uses the one of y, as
+every library does; `slope`, for looking, is the one of s.
 
 The templates close over plain functions (`register_jitable`), whose names are part of the
 cache's key; a jitted function in their place would be compiled again in every process.
@@ -13,21 +17,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
+from numba.np.unsafe import ndarray
 
-from engine.kernels.compiling import jit
+from engine.kernels.buffers import empty
+from engine.kernels.compiling import JIT
 from engine.kernels.exponential import exp, expm1, like, log1p, quotient
+from engine.kernels.normal import INV_SQRT_2_PI, bell, upper_tail
+from engine.kernels.runs import WORTH_THREADS, compile_run, over, over_parallel
+from engine.kernels.threads import run
+
+carray: Any = numba.carray  # type: ignore[attr-defined]
+to_fixed_tuple: Any = ndarray.to_fixed_tuple
 
 Array = npt.NDArray[Any]
 S = TypeVar("S", bound=Callable[..., Any])
 
 _INV_SQRT_2 = 1 / math.sqrt(2)
-_INV_SQRT_2_PI = 1 / math.sqrt(2 * math.pi)
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
 
@@ -60,8 +72,14 @@ def _sigmoid(s: float) -> float:
 def _sigmoid_slope(s: float) -> float:
     one = like(s, 1)
     e = exp(-abs(s))
-    inverse = one / (one + e)
-    return e * inverse * inverse
+    y = one + e
+    small = quotient(e, y, e - (y - one))  # σ(−|s|), at most a half: 1 − σ does not cancel
+    return small * (one - small)
+
+
+@scalar
+def _sigmoid_slope_of_value(y: float) -> float:
+    return y * (like(y, 1) - y)
 
 
 @scalar
@@ -76,10 +94,12 @@ def _tanh(s: float) -> float:
 
 @scalar
 def _tanh_slope(s: float) -> float:
-    one = like(s, 1)
-    e = exp(like(s, -2) * abs(s))  # 1 - tanh² would cancel to 0 long before the slope does
-    inverse = one / (one + e)
-    return like(s, 4) * e * inverse * inverse
+    return like(s, 4) * _sigmoid_slope(s + s)  # 1 − tanh² would cancel long before the slope does
+
+
+@scalar
+def _tanh_slope_of_value(y: float) -> float:
+    return like(y, 1) - y * y
 
 
 @scalar
@@ -91,6 +111,12 @@ def _softsign(s: float) -> float:
 @scalar
 def _softsign_slope(s: float) -> float:
     d = like(s, 1) / (like(s, 1) + abs(s))
+    return d * d
+
+
+@scalar
+def _softsign_slope_of_value(y: float) -> float:
+    d = like(y, 1) - abs(y)
     return d * d
 
 
@@ -135,6 +161,11 @@ def _elu_slope(s: float, alpha: float) -> float:
 
 
 @scalar
+def _elu_slope_of_value(y: float, alpha: float) -> float:
+    return like(y, 1) if y > 0 else y + alpha
+
+
+@scalar
 def _selu(s: float) -> float:
     return like(s, SELU_SCALE) * (s if s > 0 else like(s, SELU_ALPHA) * expm1(s))
 
@@ -145,23 +176,35 @@ def _selu_slope(s: float) -> float:
 
 
 @scalar
+def _selu_slope_of_value(y: float) -> float:
+    return like(y, SELU_SCALE) if y > 0 else y + like(y, SELU_SCALE * SELU_ALPHA)
+
+
+@scalar
 def _softplus(s: float) -> float:
     return (s if s > 0 else like(s, 0)) + log1p(exp(-abs(s)))
 
 
 @scalar
+def _softplus_slope_of_value(y: float) -> float:
+    return -expm1(-y)
+
+
+@scalar
 def _gelu(s: float) -> float:
-    if s < -40:  # Φ(s) has underflowed; -∞·0 would be NaN
-        return -0.0
-    return 0.5 * s * math.erfc(-s * _INV_SQRT_2)  # 1 + erf would cancel in the left tail
+    far = like(s, 40)  # where Φ(−s) has underflowed; −∞·0 would be NaN
+    t = far if s > far else (-far if s < -far else s)
+    tail = upper_tail(abs(t), bell(t))
+    return t * tail if s < 0 else s * (like(s, 1) - tail)
 
 
 @scalar
 def _gelu_slope(s: float) -> float:
-    cdf = 0.5 * math.erfc(-s * _INV_SQRT_2)
-    if abs(s) > 40:
-        return cdf
-    return cdf + s * math.exp(-0.5 * s * s) * _INV_SQRT_2_PI
+    far = like(s, 40)
+    t = far if s > far else (-far if s < -far else s)
+    density = bell(t)
+    tail = upper_tail(abs(t), density)
+    return (tail if t < 0 else like(s, 1) - tail) + t * density * like(s, INV_SQRT_2_PI)
 
 
 @scalar
@@ -177,22 +220,34 @@ def _silu_slope(s: float) -> float:
     return _sigmoid(t) + t * _sigmoid_slope(t)
 
 
-def _values(f: Callable[..., float]) -> Callable[..., None]:
-    def kernel(s: Array, out: Array, *parameters: float) -> None:
-        for i in range(s.size):
-            out[i] = f(s[i], *parameters)
+def _kernel(kind: str, f: Callable[..., float], count: int) -> Callable[..., None]:
+    """The loop of one kind over a scalar function of an entry and `count` parameters."""
+    if kind == "of one":
 
-    kernel.__qualname__ = f"values{f.__name__}"  # a cache file of its own
-    return jit(contract=True)(kernel)
+        def kernel(a: Any, b: Any, c: Any, n: int, parameters: Any) -> None:
+            x, y = carray(a, (n,)), carray(c, (n,))
+            p = to_fixed_tuple(carray(parameters, (count,)), count)
+            for i in range(n):
+                y[i] = f(x[i], *p)
+    else:
+
+        def kernel(a: Any, b: Any, c: Any, n: int, parameters: Any) -> None:
+            g, x, y = carray(a, (n,)), carray(b, (n,)), carray(c, (n,))
+            p = to_fixed_tuple(carray(parameters, (count,)), count)
+            for i in range(n):
+                y[i] = g[i] * f(x[i], *p)
+
+    # The name is that of its file in the cache.
+    kernel.__qualname__ = f"{'values' if kind == 'of one' else 'scaled'}{f.__name__}"
+    return kernel
 
 
-def _scaled(slope: Callable[..., float]) -> Callable[..., None]:
-    def kernel(g: Array, s: Array, out: Array, *parameters: float) -> None:
-        for i in range(s.size):
-            out[i] = g[i] * slope(s[i], *parameters)
-
-    kernel.__qualname__ = f"scaled{slope.__name__}"
-    return jit(contract=True)(kernel)
+_KINDS = {
+    "value": ("of one", "f"),
+    "slope": ("of one", "f_slope"),
+    "scaled": ("times g", "f_slope"),
+    "scaled by value": ("times g", "slope_of_value"),
+}
 
 
 @dataclass(frozen=True)
@@ -200,44 +255,68 @@ class Elementwise:
     """The kernels of one activation: arrays in, arrays out, the shape and dtype of s.
 
     `value(s)` is f(s), `slope(s)` is f′(s), `scaled_slope(g, s)` is g ⊙ f′(s); each takes the
-    activation's parameters after the arrays. `reference_value` and `reference_slope` are the
-    obvious NumPy formulas, right where nothing overflows.
+    activation's parameters after the arrays. Where f′ is a function of y = f(s), `slope_of_value`
+    is that function, and `scaled_slope_of_value(g, y)` is g ⊙ f′. `reference_value` and
+    `reference_slope` are the obvious NumPy formulas, right where nothing overflows.
     """
 
     f: Callable[..., float]
     f_slope: Callable[..., float]
     reference_value: Callable[..., Array]
     reference_slope: Callable[..., Array]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_value", _values(self.f))
-        object.__setattr__(self, "_slope", _values(self.f_slope))
-        object.__setattr__(self, "_scaled", _scaled(self.f_slope))
+    slope_of_value: Callable[..., float] | None = None
+    parameters: int = 0
+    _addresses: dict[tuple[str, str], int] = field(default_factory=dict, compare=False)
 
     def value(self, s: Array, *parameters: float) -> Array:
-        return _map(self._value, (s,), parameters)  # type: ignore[attr-defined]
+        return self._over("value", s, s, parameters)
 
     def slope(self, s: Array, *parameters: float) -> Array:
-        return _map(self._slope, (s,), parameters)  # type: ignore[attr-defined]
+        return self._over("slope", s, s, parameters)
 
     def scaled_slope(self, g: Array, s: Array, *parameters: float) -> Array:
-        return _map(self._scaled, (g, s), parameters)  # type: ignore[attr-defined]
+        return self._over("scaled", g, s, parameters)
 
+    def scaled(self, what: str, g: Array, v: Array, parameters: tuple[float, ...]) -> Array:
+        """g ⊙ f′, of s ("scaled") or of y ("scaled by value")."""
+        return self._over(what, g, v, parameters)
 
-def _map(
-    kernel: Callable[..., None], arrays: tuple[Array, ...], parameters: tuple[float, ...]
-) -> Array:
-    first = arrays[0]
-    for other in arrays[1:]:  # the kernels check nothing, and would write beyond the end
-        if other.shape != first.shape or other.dtype != first.dtype:
+    def scaled_slope_of_value(self, g: Array, y: Array, *parameters: float) -> Array:
+        return self._over("scaled by value", g, y, parameters)
+
+    def run(self, what: str, dtype: np.dtype[Any]) -> int:
+        """The address of one of its runs, compiled when it is first asked for."""
+        key = (what, dtype.char)
+        address = self._addresses.get(key)
+        if address is None:
+            kind, of = _KINDS[what]
+            address = compile_run(_kernel(kind, getattr(self, of), self.parameters), dtype)
+            self._addresses[key] = address
+        return address
+
+    def _over(self, what: str, a: Array, b: Array, parameters: tuple[float, ...]) -> Array:
+        if a.shape != b.shape or a.dtype != b.dtype:  # the runs check nothing
             raise ValueError(
-                f"arrays of shape {first.shape}, {first.dtype} and {other.shape}, {other.dtype}; "
+                f"arrays of shape {a.shape}, {a.dtype} and {b.shape}, {b.dtype}; "
                 "they must have one shape and dtype"
             )
-    out = np.empty(first.shape, first.dtype)
-    flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
-    kernel(*flat, out.reshape(-1), *(out.dtype.type(p) for p in parameters))
-    return out
+        if len(parameters) != self.parameters:
+            raise ValueError(f"{len(parameters)} parameters for {self.parameters}")
+        out = empty(a.shape, a.dtype)
+        flat_a = np.ascontiguousarray(a).reshape(-1)
+        flat_b = flat_a if b is a else np.ascontiguousarray(b).reshape(-1)
+        flat, p = out.reshape(-1), np.array(parameters, a.dtype)
+        if not JIT:
+            kind, of = _KINDS[what]
+            f = getattr(self, of)
+            for i in range(flat.size):
+                y = f(flat_b[i], *p)
+                flat[i] = y if kind == "of one" else flat_a[i] * y
+        elif flat.size < WORTH_THREADS:
+            over(self.run(what, a.dtype), flat_a, flat_b, flat, p)
+        else:
+            run(over_parallel, over, self.run(what, a.dtype), flat_a, flat_b, flat, p)
+        return out
 
 
 def _reference_sigmoid(s: Array) -> Array:
@@ -251,48 +330,66 @@ def _reference_normal_cdf(s: Array) -> Array:
 
 
 def _reference_normal_density(s: Array) -> Array:
-    return np.asarray(np.exp(-s * s / 2) * _INV_SQRT_2_PI)
+    return np.asarray(np.exp(-s * s / 2) * INV_SQRT_2_PI)
 
 
 KERNELS = {
-    "identity": Elementwise(_identity, _identity_slope, lambda s: s, np.ones_like),
+    "identity": Elementwise(_identity, _identity_slope, lambda s: s, np.ones_like, _identity_slope),
     "sigmoid": Elementwise(
         _sigmoid,
         _sigmoid_slope,
         _reference_sigmoid,
         lambda s: _reference_sigmoid(s) * (1 - _reference_sigmoid(s)),
+        _sigmoid_slope_of_value,
     ),
-    "tanh": Elementwise(_tanh, _tanh_slope, np.tanh, lambda s: 1 - np.tanh(s) ** 2),
+    "tanh": Elementwise(
+        _tanh, _tanh_slope, np.tanh, lambda s: 1 - np.tanh(s) ** 2, _tanh_slope_of_value
+    ),
     "softsign": Elementwise(
         _softsign,
         _softsign_slope,
         lambda s: s / (1 + abs(s)),
         lambda s: 1 / (1 + abs(s)) ** 2,
+        _softsign_slope_of_value,
     ),
     "hardtanh": Elementwise(
-        _hardtanh, _hardtanh_slope, lambda s: np.clip(s, -1, 1), lambda s: 1.0 * (abs(s) < 1)
+        _hardtanh,
+        _hardtanh_slope,
+        lambda s: np.clip(s, -1, 1),
+        lambda s: 1.0 * (abs(s) < 1),
+        _hardtanh_slope,
     ),
-    "relu": Elementwise(_relu, _relu_slope, lambda s: np.maximum(s, 0), lambda s: 1.0 * (s > 0)),
+    "relu": Elementwise(
+        _relu, _relu_slope, lambda s: np.maximum(s, 0), lambda s: 1.0 * (s > 0), _relu_slope
+    ),
     "leaky_relu": Elementwise(
         _leaky_relu,
         _leaky_relu_slope,
         lambda s, a: np.where(s > 0, s, a * s),
         lambda s, a: np.where(s > 0, 1, a),
+        parameters=1,
     ),
     "elu": Elementwise(
         _elu,
         _elu_slope,
         lambda s, alpha: np.where(s > 0, s, alpha * (np.exp(s) - 1)),
         lambda s, alpha: np.where(s > 0, 1, alpha * np.exp(s)),
+        _elu_slope_of_value,
+        parameters=1,
     ),
     "selu": Elementwise(
         _selu,
         _selu_slope,
         lambda s: SELU_SCALE * np.where(s > 0, s, SELU_ALPHA * (np.exp(s) - 1)),
         lambda s: SELU_SCALE * np.where(s > 0, 1, SELU_ALPHA * np.exp(s)),
+        _selu_slope_of_value,
     ),
     "softplus": Elementwise(
-        _softplus, _sigmoid, lambda s: np.log(1 + np.exp(s)), _reference_sigmoid
+        _softplus,
+        _sigmoid,
+        lambda s: np.log(1 + np.exp(s)),
+        _reference_sigmoid,
+        _softplus_slope_of_value,
     ),
     "gelu": Elementwise(
         _gelu,

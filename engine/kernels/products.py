@@ -1,11 +1,12 @@
 """The matrix product, without BLAS. `matmul` chooses the way that fits the sizes.
 
-These files tell how a product becomes fast, from the definition to the hardware's limit:
+The README of this folder tells how a product becomes fast, from the definition to the hardware's
+limit. The ways are
 
-- `matmul_reference`, here: three loops;
-- `engine.kernels.rows`: loops in the right order, for small products;
-- `engine.kernels.tile`: sums in registers, by `engine.kernels.blocks` with copies in cache, for
-  large products, and by `engine.kernels.strips` without, for a batch of few rows.
+- `matmul_reference`, here: the definition, three loops;
+- `engine.kernels.unpacked`: sums in registers, operands where they lie; most products;
+- `engine.kernels.transposed`: the same for g·Wᵀ of a batch of few rows;
+- `engine.kernels.blocks`: with copies in the caches, for large products.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels import blocks, rows, strips
+from engine.kernels import blocks, transposed, unpacked
+from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
 from engine.kernels.threads import run
 
@@ -24,8 +26,15 @@ Array = npt.NDArray[Any]
 
 # Below this many multiplications, waking the threads costs more than it saves.
 _WORTH_THREADS = 300_000
-# Below this many, preparing the tiles costs more than they save.
-_WORTH_TILES = 60_000
+# Beyond this many rows, or rows of Aᵀ, copying A is worth its while.
+_WORTH_COPIES = 400
+_F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
+_NOTHING_32, _NOTHING_64 = ((np.empty(0, t), np.empty((0, 0), t)) for t in (_F32, _F64))
+
+
+def nothing(dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """An empty vector and an empty matrix: kernels take them for "none"."""
+    return _NOTHING_32 if dtype is _F32 or dtype == _F32 else _NOTHING_64
 
 
 def matmul(
@@ -49,41 +58,89 @@ def matmul(
 
     Raises: ValueError for shapes, dtypes or an `out` that do not fit.
     """
-    left = a.T if transpose_a else a
-    right = b.T if transpose_b else b
-    _check(left, right, out, accumulate)
-    (m, n), p = left.shape, right.shape[1]
-    size = m * n * p
+    if a.ndim != 2 or b.ndim != 2:
+        _refuse_shapes(a, b)
+    m, n = a.shape[::-1] if transpose_a else a.shape
+    n_too, p = b.shape[::-1] if transpose_b else b.shape
+    if n != n_too:
+        _refuse_shapes(a.T if transpose_a else a, b.T if transpose_b else b)
+    dtype = a.dtype
+    if (b.dtype is not dtype and b.dtype != dtype) or dtype not in (_F32, _F64):
+        raise ValueError(
+            f"dtypes {dtype} and {b.dtype} have no kernel; both must be float32 or both float64"
+        )
     if out is None:
-        out = np.empty((m, p), left.dtype)
-    if size == 0:
-        if not accumulate:
-            out.fill(0)
-        return out
-    if size < _WORTH_TILES or not JIT:  # tiles are machine code, or nothing
-        if not accumulate:
-            out.fill(0)
-        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-        _run(rows, size, left, right, out)
-    elif m <= strips.MOST_ROWS:
-        _run(strips, size, np.ascontiguousarray(left), _straight(right), out, accumulate)
+        if accumulate:
+            raise ValueError("accumulate=True needs an array `out` to add to")
+        out = empty((m, p), dtype)
     else:
-        _run(blocks, size, left, right, out, accumulate)
+        _check_out(out, (m, p), a, b)
+    vector, matrix = nothing(dtype)
+    multiply(a, transpose_a, b, transpose_b, out, accumulate, 0, vector, vector, matrix)
     return out
 
 
-def _run(way: ModuleType, size: int, *args: Any) -> None:
+def multiply(
+    a: Array,
+    transpose_a: bool,
+    b: Array,
+    transpose_b: bool,
+    out: Array,
+    add: bool,
+    address: int,
+    parameters: Array,
+    bias: Array,
+    s: Array,
+) -> None:
+    """out (+)= A·B, unchecked, then s = out + bias and out = f(s), see `engine.kernels.runs`."""
+    m, p = out.shape
+    n = a.shape[0] if transpose_a else a.shape[1]
+    size = m * n * p
+    if size == 0 or not JIT:  # tiles are machine code, or nothing
+        _multiply_slowly(a.T if transpose_a else a, b.T if transpose_b else b, out, add)
+        if bias.size:
+            out += bias
+        return
+    way: ModuleType = unpacked
+    gaps = False
+    if not a.flags.c_contiguous:
+        a, transpose_a = _stored(a, transpose_a)
+        gaps = a.strides[1] != a.itemsize
+    if not b.flags.c_contiguous:
+        b, transpose_b = _stored(b, transpose_b)
+        gaps |= b.strides[1] != b.itemsize
+    if gaps:
+        way = blocks
+    elif size < _WORTH_THREADS:
+        unpacked.product(a, transpose_a, b, transpose_b, out, add, address, parameters, bias, s)
+        return
+    elif m > _WORTH_COPIES and n > 64 and size > 10_000_000:
+        way = blocks
+    elif transpose_b and not transpose_a and m <= transposed.MOST_ROWS:
+        way = transposed
+    args = (a, transpose_a, b, transpose_b, out, add, address, parameters, bias, s)
     if size < _WORTH_THREADS:
-        way.add_product(*args)
+        way.product(*args)
     else:
-        run(way.add_product_parallel, way.add_product, *args)
+        run(way.product_parallel, way.product, *args)
 
 
-def _straight(b: Array) -> Array:
-    """b, or a copy of it if neither its rows nor its columns are contiguous."""
-    rows_touch = b.strides[1] == b.itemsize and b.strides[0] >= b.shape[1] * b.itemsize
-    columns_touch = b.strides[0] == b.itemsize and b.strides[1] >= b.shape[0] * b.itemsize
-    return b if rows_touch or columns_touch else np.ascontiguousarray(b)
+def _stored(x: Array, transpose: bool) -> tuple[Array, bool]:
+    """x, or its transpose and the opposite of the flag, such that rows are contiguous."""
+    if x.strides[1] == x.itemsize and x.strides[0] >= x.shape[1] * x.itemsize:
+        return x, transpose
+    if x.strides[0] == x.itemsize and x.strides[1] >= x.shape[0] * x.itemsize:
+        return x.T, not transpose
+    return (x, transpose) if x.size > 1 else (x.copy(), transpose)
+
+
+def _multiply_slowly(a: Array, b: Array, out: Array, add: bool) -> None:
+    """Row by row, without tiles; also the product of nothing, which is 0."""
+    if not add:
+        out.fill(0)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[i] += a[i, j] * b[j]
 
 
 def matmul_reference(a: Array, b: Array) -> Array:
@@ -98,26 +155,18 @@ def matmul_reference(a: Array, b: Array) -> Array:
     return out
 
 
-def _check(left: Array, right: Array, out: Array | None, accumulate: bool) -> None:
-    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
-        raise ValueError(
-            f"shapes {left.shape} and {right.shape} (after transposing) have no matrix product; "
-            "the columns of the first must be as many as the rows of the second"
-        )
-    if left.dtype != right.dtype or left.dtype not in (np.float32, np.float64):
-        raise ValueError(
-            f"dtypes {left.dtype} and {right.dtype} have no kernel; "
-            "both must be float32 or both float64"
-        )
-    if out is None:
-        if accumulate:
-            raise ValueError("accumulate=True needs an array `out` to add to")
-        return
-    shape = (left.shape[0], right.shape[1])
-    if out.shape != shape or out.dtype != left.dtype or not out.flags.c_contiguous:
+def _refuse_shapes(left: Array, right: Array) -> None:
+    raise ValueError(
+        f"shapes {left.shape} and {right.shape} (after transposing) have no matrix product; "
+        "the columns of the first must be as many as the rows of the second"
+    )
+
+
+def _check_out(out: Array, shape: tuple[int, int], a: Array, b: Array) -> None:
+    if out.shape != shape or out.dtype != a.dtype or not out.flags.c_contiguous:
         raise ValueError(
             f"out has shape {out.shape} and dtype {out.dtype}; it must be C-contiguous, "
-            f"{shape}, {left.dtype}"
+            f"{shape}, {a.dtype}"
         )
-    if np.may_share_memory(out, left) or np.may_share_memory(out, right):
+    if np.may_share_memory(out, a) or np.may_share_memory(out, b):
         raise ValueError("out overlaps an operand, which the product would overwrite as it reads")

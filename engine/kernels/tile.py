@@ -62,6 +62,8 @@ def tile(
     typing_context: Any,
     rows: Any,
     vectors: Any,
+    masked: Any,
+    width: Any,
     c: Any,
     c_at: Any,
     c_i: Any,
@@ -78,25 +80,30 @@ def tile(
     """C[i, j] (+)= Σ_k A[k, i] B[k, j] for i < rows, j < vectors × lanes, k < depth.
 
     C[i, j] is c[c_at + i·c_i + j], A[k, i] is a[a_at + i·a_i + k·a_k], B[k, j] is
-    b[b_at + k·b_k + j]. `rows` and `vectors` are literal numbers; c, a, b are one-dimensional
+    b[b_at + k·b_k + j]. `rows`, `vectors` and `masked` are literal; c, a, b are one-dimensional
     arrays of one dtype, without gaps; nothing is checked. With `add` false, C is overwritten.
+    With `masked`, the last vector ends at column `width`: beyond it, B and C are not touched.
     """
     if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
         return None
-    n_rows, n_vectors = rows.literal_value, vectors.literal_value
+    if not isinstance(masked, types.BooleanLiteral):
+        return None
+    n_rows, n_vectors, has_edge = rows.literal_value, vectors.literal_value, masked.literal_value
     bits = c.dtype.bitwidth
     lanes = SHAPE.bits // bits
     scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
     vector = ir.VectorType(scalar, lanes)
     every = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
     whole = (types.intp,) * 3
-    signature = types.void(rows, vectors, c, *whole[:2], a, *whole, b, *whole, types.boolean)
+    signature = types.void(
+        *(rows, vectors, masked, types.intp, c, *whole[:2], a, *whole, b, *whole, types.boolean)
+    )
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (_, _, _, c_at, c_i, _, a_at, a_i, a_k, _, b_at, b_k, depth, add) = args
+        (_, _, _, width, _, c_at, c_i, _, a_at, a_i, a_k, _, b_at, b_k, depth, add) = args
         c0, a0, b0 = (
             builder.gep(context.make_array(signature.args[i])(context, builder, args[i]).data, [at])
-            for i, at in ((2, c_at), (5, a_at), (9, b_at))
+            for i, at in ((4, c_at), (7, a_at), (11, b_at))
         )
 
         def multiply_add(x: Any, y: Any, z: Any) -> Any:
@@ -118,20 +125,38 @@ def tile(
             x = builder.insert_element(undefined, x, ir.Constant(ir.IntType(32), 0))
             return builder.shuffle_vector(x, undefined, every)
 
-        # LLVM turns these stack slots into registers, since nothing takes their address.
         zero = ir.Constant(vector, None)
+        mask = _mask(builder, width, n_vectors - 1, lanes) if has_edge else None
+
+        def load(base: Any, at: Any, v: int) -> Any:
+            # The alignment is an element's: rows of B need not start at a vector's.
+            edge = mask if v == n_vectors - 1 else None
+            return _load(builder, vector_at(base, at), edge, zero, bits)
+
+        def store(y: Any, base: Any, at: Any, v: int) -> None:
+            edge = mask if v == n_vectors - 1 else None
+            _store(builder, y, vector_at(base, at), edge, bits)
+
+        # LLVM turns these stack slots into registers, since nothing takes their address.
         sums = [
             [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)]
             for _ in range(n_rows)
         ]
         for slot in (slot for row in sums for slot in row):
             builder.store(zero, slot)  # alloca_once sets it only at the function's entry
+        # The same for C, which short sums would wait for.
+        for i in range(0 if has_edge else n_rows):
+            for v in range(2 * n_vectors, 3 * n_vectors):
+                at = builder.add(builder.mul(c_i, number(i)), number(v * lanes))
+                _prefetch(builder, builder.gep(c0, [at]), to_write=True)
         with cgutils.for_range(builder, depth) as loop:
             b_row, a_column = builder.mul(loop.index, b_k), builder.mul(loop.index, a_k)
-            # The alignment is an element's: rows of B need not start at a vector's.
+            # Row k of B two tiles to the right. Walking down B the processor would not guess that,
+            # and without it the product waits for memory four times as long.
+            for v in range(2 * n_vectors, 3 * n_vectors):
+                _prefetch(builder, builder.gep(b0, [builder.add(b_row, number(v * lanes))]))
             b_vectors = [
-                builder.load(vector_at(b0, builder.add(b_row, number(v * lanes))), align=bits // 8)
-                for v in range(n_vectors)
+                load(b0, builder.add(b_row, number(v * lanes)), v) for v in range(n_vectors)
             ]
             for i in range(n_rows):
                 x = broadcast(a0, builder.add(a_column, builder.mul(a_i, number(i))))
@@ -143,11 +168,50 @@ def tile(
                     for i in range(n_rows):
                         for v, slot in enumerate(sums[i]):
                             at = builder.add(builder.mul(c_i, number(i)), number(v * lanes))
-                            place = vector_at(c0, at)
                             y = builder.load(slot)
                             if old:
-                                y = builder.fadd(builder.load(place, align=bits // 8), y)
-                            builder.store(y, place, align=bits // 8)
+                                y = builder.fadd(load(c0, at, v), y)
+                            store(y, c0, at, v)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _prefetch(builder: Any, place: Any, to_write: bool = False) -> None:
+    i32 = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [place, *(ir.Constant(i32, n) for n in (int(to_write), 3, 1))])
+
+
+def _mask(builder: Any, width: Any, v: int, lanes: int) -> Any:
+    """Which lanes of vector v lie left of column `width`."""
+    whole = ir.VectorType(width.type, lanes)
+    columns = ir.Constant(whole, [v * lanes + lane for lane in range(lanes)])
+    undefined = ir.Constant(whole, ir.Undefined)
+    end = builder.insert_element(undefined, width, ir.Constant(ir.IntType(32), 0))
+    same = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.icmp_signed("<", columns, builder.shuffle_vector(end, undefined, same))
+
+
+def _load(builder: Any, place: Any, mask: Any, zero: Any, bits: int) -> Any:
+    if mask is None:
+        return builder.load(place, align=bits // 8)
+    align = ir.Constant(ir.IntType(32), bits // 8)
+    kind = ir.FunctionType(zero.type, [place.type, align.type, mask.type, zero.type])
+    return builder.call(_masked(builder, "load", kind, zero.type, bits), [place, align, mask, zero])
+
+
+def _store(builder: Any, y: Any, place: Any, mask: Any, bits: int) -> None:
+    if mask is None:
+        builder.store(y, place, align=bits // 8)
+        return
+    align = ir.Constant(ir.IntType(32), bits // 8)
+    kind = ir.FunctionType(ir.VoidType(), [y.type, place.type, align.type, mask.type])
+    builder.call(_masked(builder, "store", kind, y.type, bits), [y, place, align, mask])
+
+
+def _masked(builder: Any, what: str, kind: Any, vector: Any, bits: int) -> Any:
+    # LLVM mends the name's last part where its pointers have types.
+    name = f"llvm.masked.{what}.v{vector.count}f{bits}.p0"
+    return cgutils.get_or_insert_function(builder.module, kind, name)

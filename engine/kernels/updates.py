@@ -22,11 +22,13 @@ _WORTH_THREADS = 100_000
 
 def add_scaled(w: Array, direction: Array, by: float) -> None:
     """w += by·direction in place; w is C-contiguous, both of one shape and dtype."""
-    flat, other = w.reshape(-1), np.ascontiguousarray(direction).reshape(-1)
-    if flat.size < _WORTH_THREADS:
-        _add_scaled(flat, other, w.dtype.type(by))
+    if not direction.flags.c_contiguous:
+        direction = np.ascontiguousarray(direction)
+    by = w.dtype.type(by)
+    if w.size < _WORTH_THREADS:
+        _add_scaled(w, direction, by)
     else:
-        run(_add_scaled_parallel, _add_scaled, flat, other, w.dtype.type(by))
+        run(_add_scaled_parallel, _add_scaled, w.reshape(-1), direction.reshape(-1), by)
 
 
 def add_scaled_reference(w: Array, direction: Array, by: float) -> None:
@@ -36,8 +38,9 @@ def add_scaled_reference(w: Array, direction: Array, by: float) -> None:
 
 @jit(contract=True)
 def _add_scaled(w: Array, direction: Array, by: float) -> None:
-    for i in range(w.size):
-        w[i] += by * direction[i]
+    flat, other = w.reshape(-1), direction.reshape(-1)
+    for i in range(flat.size):
+        flat[i] += by * other[i]
 
 
 @jit(parallel=True, contract=True)

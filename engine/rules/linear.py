@@ -21,10 +21,12 @@ import numpy.typing as npt
 from engine import kernels
 from engine.activations import Activation, find_activation, identity
 from engine.errors import ShapeError
+from engine.factors import Factors
 from engine.operation import apply, shape_of
 from engine.rules.layout import reshape, transpose
 from engine.rules.table import partials, rule
-from engine.scope import at_place
+from engine.scope import at_place, state
+from engine.tape import FACTORS
 from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
@@ -92,11 +94,9 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return y
 
 
-def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array]:
-    s = kernels.matmul(x, W)
-    if b:
-        s += b[0]
-    return (s if f is identity else f.value(s)), s
+def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array | None]:
+    bias = b[0] if b else np.zeros(W.shape[1], W.dtype)
+    return f.layer(x, W, bias, keep=state.trace is not None)
 
 
 def _dense_vjp(
@@ -109,12 +109,32 @@ def _dense_vjp(
     saved: Any,
     needs: Sequence[bool],
 ) -> list[Any]:
-    s = saved if saved is not None else _affine(x, W, *b)
+    if not isinstance(dL_dx_next, Tensor):
+        return _dense_vjp_of_arrays(dL_dx_next, x_next, x, W, *b, f=f, s=saved, needs=needs)
+    s = _affine(x, W, *b)
     dL_ds = dL_dx_next if f is identity else f.scale(dL_dx_next, s)
     dL_dW = _product(x.T, dL_ds) if needs[1] else None
     dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]
     dL_dx = _product(dL_ds, W.T) if needs[0] else None
     return [dL_dx, dL_dW, *dL_db]
+
+
+def _dense_vjp_of_arrays(
+    g: Array,
+    y: Array,
+    x: Array,
+    W: Array,
+    *b: Array,
+    f: Activation,
+    s: Array | None,
+    needs: Sequence[Any],
+) -> list[Any]:
+    """The same four lines, as kernels; ∂L/∂W may be left as its factors, x and ∂L/∂s."""
+    as_factors = needs[1] == FACTORS
+    dL_ds, dL_db, dL_dW, dL_dx = f.layer_backward(
+        g, y, s, x, W, bool(needs[1] and not as_factors), needs[0]
+    )
+    return [dL_dx, Factors(x, dL_ds) if as_factors else dL_dW, *(dL_db for _ in b)]
 
 
 def _affine(x: Any, W: Any, *b: Any) -> Any:
@@ -141,8 +161,9 @@ def dense(
 
     Raises: ShapeError if the shapes do not fit, ValueError for an unknown name of f.
     """
-    f = find_activation(f)
-    shape, W_shape = shape_of(x), shape_of(W)
+    f = f if type(f) is Activation else find_activation(f)
+    shape = x._array.shape if type(x) is Tensor else shape_of(x)
+    W_shape = W._array.shape if type(W) is Tensor else shape_of(W)
     if len(W_shape) != 2 or not shape or shape[-1] != W_shape[0]:
         raise ShapeError(
             f"dense{at_place()}: "
@@ -155,6 +176,7 @@ def dense(
             f"b has shape {shape_of(b)}; for W of shape {W_shape} it must be "
             f"({W_shape[1]},), one bias for each unit"
         )
-    flat = x if len(shape) == 2 else reshape(x, (int(np.prod(shape[:-1])), shape[-1]))
-    y = apply(DENSE, flat, W, f=f) if b is None else apply(DENSE, flat, W, b, f=f)
-    return y if len(shape) == 2 else reshape(y, (*shape[:-1], W_shape[1]))
+    if len(shape) == 2:
+        return apply(DENSE, x, W, f=f) if b is None else apply(DENSE, x, W, b, f=f)
+    flat = reshape(x, (int(np.prod(shape[:-1])), shape[-1]))
+    return reshape(dense(flat, W, b, f), (*shape[:-1], W_shape[1]))

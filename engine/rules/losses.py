@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,29 +22,44 @@ Array = npt.NDArray[Any]
 
 
 def _cross_entropy_value(logits: Array, *, labels: Array) -> tuple[Array, Array]:
-    losses, p = kernels.cross_entropy(logits, labels)
-    return np.mean(losses, dtype=logits.dtype), p
+    loss, p = kernels.cross_entropy(logits, labels)
+    return np.array(loss, logits.dtype), p
 
 
 def _cross_entropy_vjp(
     g: Any, y: Any, logits: Any, *, labels: Array, saved: Any, needs: Sequence[bool]
 ) -> list[Any]:
-    p = softmax(logits) if saved is None else saved
+    if not isinstance(g, Tensor):
+        return [kernels.cross_entropy_slopes(saved, labels, float(g) / len(labels))]
     target = np.zeros(logits.shape, logits.dtype)
     target[np.arange(len(labels)), labels] = 1
-    return [(p - target) * (g * (1.0 / len(labels)))]
+    return [(softmax(logits) - target) * (g * (1.0 / len(labels)))]
 
 
 _cross_entropy = rule(
     "cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True, silent=True
 )
+
+
+def _squared_error_value(a: Array, t: Array, *, over: float) -> Array:
+    return np.array(kernels.squared_error(a, t) / over, a.dtype)
+
+
+def _difference(g: Any, a: Any, t: Any, over: float) -> Any:
+    """∂L/∂a = 2 (a − t) g / over."""
+    if isinstance(g, Tensor):
+        return (a - t) * (g * (2.0 / over))
+    return kernels.scaled_difference(a, t, 2.0 * float(g) / over)
+
+
 _squared_error = rule(
     "squared_error",
-    lambda a, t, *, over: np.asarray(np.square(a - t).sum(dtype=a.dtype) / a.dtype.type(over)),
+    _squared_error_value,
     partials(
-        lambda g, y, a, t, over: (a - t) * (g * (2.0 / over)),
-        lambda g, y, a, t, over: (t - a) * (g * (2.0 / over)),
+        lambda g, y, a, t, over: _difference(g, a, t, over),
+        lambda g, y, a, t, over: _difference(g, t, a, over),
     ),
+    silent=True,
 )
 
 
@@ -96,7 +112,7 @@ def quadratic(x: Operand, target: Operand) -> Tensor:
 def mse(prediction: Operand, target: Operand) -> Tensor:
     """The mean over all entries of (prediction − target)²; ∂L/∂prediction = 2 (p − t) / size."""
     shape = _one_shape("mse", prediction, target)
-    return apply(_squared_error, prediction, target, over=float(np.prod(shape)))
+    return apply(_squared_error, prediction, target, over=float(math.prod(shape)))
 
 
 def _one_shape(name: str, a: Operand, b: Operand) -> tuple[int, ...]:

@@ -1,0 +1,104 @@
+"""Losses: cross-entropy from logits, and the sum of squares, each with its slopes.
+
+−log softmax(o)_y = log Σ_k exp(o_k − m) − (o_y − m) with m = max_k o_k, so nothing overflows
+and no logarithm is taken of a probability that has underflowed. Sums over examples are made in
+float64.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.kernels.compiling import jit
+from engine.kernels.exponential import exp
+
+Array = npt.NDArray[Any]
+
+
+def cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
+    """The mean loss over the examples, and their class probabilities.
+
+    Args:
+        logits: (N, K), float32 or float64.
+        labels: (N,) integers in [0, K); not checked here.
+
+    Returns: the loss in nats, and p = softmax(logits), (N, K).
+    """
+    p = np.empty(logits.shape, logits.dtype)
+    logits = np.ascontiguousarray(logits)
+    return _cross_entropy(logits, np.ascontiguousarray(labels, dtype=np.int64), p), p
+
+
+def cross_entropy_slopes(p: Array, labels: Array, scale: float) -> Array:
+    """(p − y)·scale with y one-hot: for scale = 1/N, ∂L/∂logits."""
+    out = np.empty(p.shape, p.dtype)
+    _cross_entropy_slopes(p, np.ascontiguousarray(labels, dtype=np.int64), p.dtype.type(scale), out)
+    return out
+
+
+def squared_error(a: Array, t: Array) -> float:
+    """Σ (a − t)² over all entries; a and t of one shape and dtype."""
+    total: float = _squared_error(np.ascontiguousarray(a), np.ascontiguousarray(t))
+    return total
+
+
+def scaled_difference(a: Array, t: Array, scale: float) -> Array:
+    """(a − t)·scale."""
+    out = np.empty(a.shape, a.dtype)
+    _scaled_difference(np.ascontiguousarray(a), np.ascontiguousarray(t), a.dtype.type(scale), out)
+    return out
+
+
+def cross_entropy_reference(logits: Array, labels: Array) -> tuple[float, Array]:
+    """The definition: p = exp(o) / Σ exp(o), loss = −log p_y; overflows for large logits."""
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return float(np.mean(-np.log(p[np.arange(len(p)), labels]))), p
+
+
+@jit()
+def _cross_entropy(logits: Array, labels: Array, p: Array) -> float:
+    n, k = logits.shape
+    loss = 0.0
+    for i in range(n):
+        highest = logits[i, 0]
+        for j in range(1, k):
+            highest = max(highest, logits[i, j])
+        total = 0.0
+        for j in range(k):
+            e = exp(logits[i, j] - highest)
+            p[i, j] = e
+            total += e
+        for j in range(k):
+            p[i, j] /= total
+        loss += math.log(total) - (logits[i, labels[i]] - highest)
+    return loss / n
+
+
+@jit()
+def _cross_entropy_slopes(p: Array, labels: Array, scale: float, out: Array) -> None:
+    for i in range(p.shape[0]):
+        for j in range(p.shape[1]):
+            out[i, j] = p[i, j] * scale
+        k = labels[i]
+        out[i, k] = (p[i, k] - 1) * scale
+
+
+@jit()
+def _squared_error(a: Array, t: Array) -> float:
+    x, y = a.reshape(-1), t.reshape(-1)
+    total = 0.0
+    for i in range(x.size):
+        d = x[i] - y[i]
+        total += d * d
+    return total
+
+
+@jit()
+def _scaled_difference(a: Array, t: Array, scale: float, out: Array) -> None:
+    x, y, z = a.reshape(-1), t.reshape(-1), out.reshape(-1)
+    for i in range(x.size):
+        z[i] = (x[i] - y[i]) * scale
