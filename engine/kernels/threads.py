@@ -1,10 +1,10 @@
 """When a kernel may run on several threads.
 
-Numba's simplest threading layer aborts the whole process when two Python threads enter a
-parallel kernel at once, and the OpenMP one hangs or dies in a child made by `fork`. So a
-parallel kernel is entered through `run`, which sends the caller to the serial kernel when
-the parallel one is busy or the process is a forked child. Both give the same bits: a
-parallel kernel of this project only hands rows out to its serial one.
+Numba's simplest threading layer, workqueue, aborts the whole process when a parallel kernel is
+entered while another one runs, be it of this project or of the user's, and the OpenMP one hangs or
+dies in a child made by `fork`. So a parallel kernel is entered through `run`, which sends the
+caller to the serial kernel with workqueue, in a forked child, and while the parallel one is busy.
+Both give the same bits: a parallel kernel of this project only hands out parts to its serial one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
@@ -27,13 +28,19 @@ def run(parallel: Callable[..., Any], serial: Callable[..., Any], *args: Any) ->
     cannot be cached.
     """
     n_threads = numba.get_num_threads()
-    if _forked or n_threads == 1 or not _gate.acquire(blocking=False):
+    if n_threads == 1 or _forked or not _layer_is_safe() or not _gate.acquire(blocking=False):
         serial(*args)
         return
     try:
         parallel(*args, n_threads)
     finally:
         _gate.release()
+
+
+@cache
+def _layer_is_safe() -> bool:
+    # Known once get_num_threads was called.
+    return bool(numba.threading_layer() != "workqueue")  # type: ignore[attr-defined]
 
 
 def _in_child() -> None:
