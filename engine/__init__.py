@@ -16,6 +16,9 @@ from engine import meanfield
 from engine.activations import (
     ACTIVATIONS,
     Activation,
+    ActivationWarning,
+    OwnActivation,
+    activation,
     elu,
     find_activation,
     gelu,
@@ -32,7 +35,14 @@ from engine.activations import (
     tanh,
 )
 from engine.checking import GradcheckReport, detect_nonfinite, gradcheck
-from engine.errors import DtypeError, GradcheckError, GraphError, NonFiniteError, ShapeError
+from engine.errors import (
+    ActivationError,
+    DtypeError,
+    GradcheckError,
+    GraphError,
+    NonFiniteError,
+    ShapeError,
+)
 from engine.rules.elementwise import (
     abs,
     add,
@@ -63,17 +73,21 @@ __all__ = [
     "ACTIVATIONS",
     "RULES",
     "Activation",
+    "ActivationError",
+    "ActivationWarning",
     "DtypeError",
     "GradcheckError",
     "GradcheckReport",
     "GraphError",
     "LayerRecord",
     "NonFiniteError",
+    "OwnActivation",
     "Rule",
     "ShapeError",
     "Tensor",
     "Trace",
     "abs",
+    "activation",
     "add",
     "broadcast_to",
     "clip",

@@ -19,3 +19,7 @@ class NonFiniteError(ArithmeticError):
 
 class GradcheckError(AssertionError):
     """A derivative that differs from the central difference."""
+
+
+class ActivationError(ValueError):
+    """A function that can't be an activation, or a derivative that isn't its own."""

@@ -5,6 +5,7 @@ It runs a rule on arrays and, when an operand needs a gradient, leaves a node on
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +20,16 @@ from engine.tensor import Tensor
 _ARRAYS = (Tensor, np.ndarray)
 
 
+class Symbolic(ABC):
+    """An operand that wants the operation itself rather than its value."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
+        """What stands for the result."""
+
+
 def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
     """Carry out a rule, and record it if an operand needs a gradient.
 
@@ -27,7 +38,13 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
 
     Raises: what the rule's value raises, with the operation's name, its place and the shapes.
     """
-    aligned = _aligned(operands)
+    if not _alike(operands):
+        for x in operands:
+            if isinstance(x, Symbolic):
+                return cast(Tensor, x.record(rule, operands, parameters))
+        aligned = _aligned(operands)
+    else:
+        aligned = operands
     arrays: list[Array] = []
     parents: list[Node | Leaf | None] = []
     versions: list[tuple[int, Version, int]] = []
@@ -86,11 +103,8 @@ def shape_of(x: Any) -> tuple[int, ...]:
     return x.shape if type(x) in _ARRAYS else np.shape(x)
 
 
-def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The operands as tensors and arrays of one dtype, as NumPy would promote them.
-
-    Python's numbers take the others' dtype; arrays and NumPy's own scalars count with theirs.
-    """
+def _alike(operands: tuple[Any, ...]) -> bool:
+    """Whether all are tensors and arrays of one dtype already."""
     dtype = None
     for x in operands:
         if type(x) is Tensor:
@@ -98,13 +112,19 @@ def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
         elif type(x) is np.ndarray:
             own = x.dtype
         else:
-            break
+            return False
         if own is not dtype:
             if dtype is not None or own not in FLOATS:
-                break
+                return False
             dtype = own
-    else:
-        return operands
+    return True
+
+
+def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands as tensors and arrays of one dtype, as NumPy would promote them.
+
+    Python's numbers take the others' dtype; arrays and NumPy's own scalars count with theirs.
+    """
     strong = [
         x if isinstance(x, Tensor) else as_floats(x)
         for x in operands

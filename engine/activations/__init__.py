@@ -17,11 +17,15 @@ from engine.activations.builtin import (
     softsign,
     tanh,
 )
+from engine.activations.own import ActivationWarning, OwnActivation, activation
 from engine.activations.record import Activation
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "ActivationWarning",
+    "OwnActivation",
+    "activation",
     "elu",
     "find_activation",
     "gelu",

@@ -8,9 +8,12 @@ has long been 0.
 from __future__ import annotations
 
 import math
+import runpy
+from pathlib import Path
 from typing import Any
 
 from engine.activations.record import Activation
+from engine.errors import ActivationError
 from engine.kernels import KERNELS
 from engine.kernels.elementwise import SELU_ALPHA, SELU_SCALE
 from engine.operation import apply
@@ -183,8 +186,11 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
+BUILT_IN = frozenset(ACTIVATIONS)
+
+
 def find_activation(f: Activation | str) -> Activation:
-    """The activation of that name, or the one given.
+    """The activation of that name, or the one given; "file.py:swish" is swish of that file.
 
     Raises: ValueError naming those there are; TypeError for a plain function.
     """
@@ -193,8 +199,24 @@ def find_activation(f: Activation | str) -> Activation:
     if isinstance(f, str):
         if f in ACTIVATIONS:
             return ACTIVATIONS[f]
+        if ".py:" in f:
+            return _from_file(*f.rsplit(":", 1))
         raise ValueError(f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}")
     raise TypeError(
-        f"an activation must be an Activation or the name of one, not {type(f).__name__}; apply a "
-        "function of your own to the layer's output instead: f(dense(x, W, b))"
+        f"an activation must be an Activation or the name of one, not {type(f).__name__}; make one "
+        "of a function of your own with @activation"
     )
+
+
+def _from_file(path: str, name: str) -> Activation:
+    if not Path(path).is_file():
+        raise ValueError(f"activation {path}:{name}: there is no file {path}")
+    try:
+        found = runpy.run_path(path).get(name)
+    except ActivationError:
+        raise
+    except Exception as error:
+        raise ActivationError(f"{path}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Activation):
+        raise ValueError(f"{path} defines no activation {name}; write @activation above its def")
+    return found

@@ -51,6 +51,21 @@ def scalar(function: S) -> S:
 
 
 @scalar
+def sign(s: float) -> float:
+    return s if s != s else like(s, 1) if s > 0 else like(s, -1) if s < 0 else s
+
+
+@scalar
+def larger(a: float, b: float) -> float:
+    return a if a != a or a > b else b
+
+
+@scalar
+def smaller(a: float, b: float) -> float:
+    return a if a != a or a < b else b
+
+
+@scalar
 def _identity(s: float) -> float:
     return s
 

@@ -5,13 +5,13 @@ Each line of the table reads: name, value, and ∂L/∂a (and ∂L/∂b) from g 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from engine.dtypes import as_floats
 from engine.errors import ShapeError
-from engine.operation import apply, shape_of
+from engine.operation import Symbolic, apply, shape_of
 from engine.rules.table import constant, partials, rule
 from engine.scope import at_place
 from engine.tensor import Operand, Tensor, plain
@@ -162,6 +162,8 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
 
     `condition` is an array of booleans, for example `x > 0`; it has no gradient.
     """
+    if isinstance(condition, Symbolic):
+        return cast(Tensor, condition.record(_where, (a, b), {"condition": condition}))
     mask = plain(condition)
     mask = np.array(mask) if isinstance(mask, np.ndarray) else np.asarray(mask)
     if mask.dtype != np.bool_:
@@ -185,6 +187,8 @@ def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) ->
 
     The bounds are constants: numbers or arrays of a's shape, or None for no bound.
     """
+    if isinstance(a, Symbolic):
+        return cast(Tensor, a.record(_clip, (a,), {"low": low, "high": high}))
     a = a if isinstance(a, Tensor) else as_floats(a)
     shape, dtype = a.shape, a.dtype
     return apply(_clip, a, low=_bound(low, shape, dtype), high=_bound(high, shape, dtype))
@@ -211,7 +215,7 @@ def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 def _inside(a: Any, low: Any, high: Any) -> Any:
     above = True if low is None else a >= low
     below = True if high is None else a <= high
-    return np.logical_and(np.logical_and(above, below), a == a)
+    return (a == a) & above & below
 
 
 def _share(wins: Any, ties: Any, g: Any) -> Any:
