@@ -66,7 +66,7 @@ from engine.rules.losses import cross_entropy, mse, quadratic
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
-from engine.tracing.record import LayerRecord, Trace, trace
+from engine.tracing.record import LayerRecord, NodeRecord, Trace, trace
 from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "GradcheckReport",
     "GraphError",
     "LayerRecord",
+    "NodeRecord",
     "NonFiniteError",
     "OwnActivation",
     "Rule",

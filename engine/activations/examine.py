@@ -136,9 +136,10 @@ def check_slope(
         return
     off = np.where(np.isnan(got), np.inf, abs(got - right)) * wrong
     i = int(np.argmax(off))
+    mistake = _likely(s, f, slope, right, got, given)
     raise ActivationError(
         f"{title}′ as given is not the derivative of {title}: at s = {s[i]:.4g} it is "
-        f"{got[i]:.6g}, and the derivative is {right[i]:.6g}; {_likely(s, f, slope, right, got, given)}"
+        f"{got[i]:.6g}, and the derivative is {right[i]:.6g}; {mistake}"
     )
 
 

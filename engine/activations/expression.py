@@ -267,7 +267,8 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
 
 
 def _negative(x: Expression) -> Expression:
-    return expression(-x)
+    negative: Expression = -x
+    return negative
 
 
 def parts(root: Expression) -> list[Expression]:

@@ -23,50 +23,100 @@ from engine.tensor import plain
 Array = npt.NDArray[Any]
 
 
+class NodeRecord:
+    """One operation of the pass, in the order in which they were carried out.
+
+    Attributes:
+        name: the operation's; `place`: where in the program, for example "layer 3".
+        inputs, output: arrays, as the operation saw them.
+        sources: for each input, the number in `Trace.nodes` of the operation that made it, the name
+            of the variable that it is, or None for a constant.
+        parameters: what else the operation was given (an axis, an activation).
+        dL_dy: the gradient that arrived at its output, None before the backward pass.
+        dL_dx: those that it sent on, one for each input, None where none was wanted.
+    """
+
+    def __init__(self, node: Node, sources: list[int | str | None]) -> None:
+        self.name, self.place = node.rule.name, node.place
+        self.inputs: list[Array] = list(node.inputs or ())
+        for position, _, _ in node.versions:
+            # What can be changed in place, as parameters are: the trace keeps this pass's values.
+            self.inputs[position] = self.inputs[position].copy()
+        self.output: Array = node.output if node.output is not None else np.empty(0)
+        self.sources = sources
+        self.parameters = dict(node.parameters)
+        self.dL_dy: Array | None = None
+        self.dL_dx: list[Array | None] = [None] * len(self.inputs)
+
+    def _add_backward(self, g: Array, gradients: Sequence[Array | None]) -> None:
+        self.dL_dy = _sum(self.dL_dy, g)
+        self.dL_dx = [_sum(a, b) for a, b in zip(self.dL_dx, gradients, strict=True)]
+
+    def __repr__(self) -> str:
+        where = f" in {self.place}" if self.place else ""
+        return f"NodeRecord({self.name}{where}, {self.output.shape})"
+
+
 class LayerRecord:
     """One layer x⁽ⁱ⁺¹⁾ = f(s), s = xW + b, in one pass.
 
     Attributes, all arrays: `x` (batch, fan_in), `W` (fan_in, fan_out), `b` (fan_out,) or None,
     `s`, `df_ds` (f′(s)) and `x_next` (batch, fan_out); after the backward pass `dL_dx_next`,
     `dL_ds` (batch, fan_out), `dL_dW`, `dL_db` with the shapes of W and b, and `dL_dx`. What was
-    not needed in the pass (∂L/∂x of the data) is None.
+    not needed in the pass (∂L/∂x of the data) is None. `node` is the operation's record.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: NodeRecord, s: Array) -> None:
+        self.node = node
         self.name = node.place or "dense"
         self.f: Activation = node.parameters["f"]
-        operands = list(node.inputs or ())
-        for position, _, _ in node.versions:
-            # What can be changed in place, as parameters are: the trace keeps this pass's values.
-            operands[position] = operands[position].copy()
-        self.x: Array = operands[0]
-        self.W: Array = operands[1]
-        self.b: Array | None = operands[2] if len(operands) > 2 else None
-        self.s: Array = node.saved
-        self.x_next: Array = node.output if node.output is not None else np.empty(0)
-        self.dL_dx_next: Array | None = None
-        self.dL_dx: Array | None = None
-        self.dL_dW: Array | None = None
-        self.dL_db: Array | None = None
+        self.s = s
+
+    @property
+    def x(self) -> Array:
+        return self.node.inputs[0]
+
+    @property
+    def W(self) -> Array:
+        return self.node.inputs[1]
+
+    @property
+    def b(self) -> Array | None:
+        return self.node.inputs[2] if len(self.node.inputs) > 2 else None
+
+    @property
+    def x_next(self) -> Array:
+        return self.node.output
+
+    @property
+    def dL_dx_next(self) -> Array | None:
+        return self.node.dL_dy
+
+    @property
+    def dL_dx(self) -> Array | None:
+        return self.node.dL_dx[0]
+
+    @property
+    def dL_dW(self) -> Array | None:
+        return self.node.dL_dx[1]
+
+    @property
+    def dL_db(self) -> Array | None:
+        return self.node.dL_dx[2] if len(self.node.dL_dx) > 2 else None
 
     @property
     def df_ds(self) -> Array:
-        """f′(s)."""
+        """f′(s), with all its digits also where training takes it from x⁽ⁱ⁺¹⁾."""
         return self.f.slope(self.s)
 
     @property
     def dL_ds(self) -> Array | None:
-        """∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′(s); the same kernel as in the pass, so the same bits."""
+        """∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′; the same kernel as in the pass, so the same bits."""
         if self.dL_dx_next is None:
             return None
-        return np.asarray(self.f.scale(self.dL_dx_next, self.s))
-
-    def _add_backward(self, g: Array, gradients: Sequence[Array | None]) -> None:
-        self.dL_dx_next = _sum(self.dL_dx_next, g)
-        self.dL_dx = _sum(self.dL_dx, gradients[0])
-        self.dL_dW = _sum(self.dL_dW, gradients[1])
-        if len(gradients) > 2:
-            self.dL_db = _sum(self.dL_db, gradients[2])
+        return self.f.layer_backward(
+            self.dL_dx_next, self.x_next, self.s, self.x, self.W, False, False
+        )[0]
 
     def __repr__(self) -> str:
         shape = "×".join(map(str, self.W.shape))
@@ -75,28 +125,42 @@ class LayerRecord:
 
 
 class Trace:
-    """The layers of one pass, in the order in which they were computed."""
+    """One pass: its layers and all its operations, in the order in which they were computed."""
 
     def __init__(self) -> None:
         self.layers: list[LayerRecord] = []
-        self._rows: WeakKeyDictionary[Node, LayerRecord] = WeakKeyDictionary()
+        self.nodes: list[NodeRecord] = []
+        self._numbers: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
 
     def saw_forward(self, node: Node) -> None:
         """Called by the tape for every recorded operation."""
+        record = NodeRecord(node, self._sources(node))
+        self._numbers[node] = len(self.nodes)
+        self.nodes.append(record)
         if node.rule.name == "dense":
-            row = self._rows[node] = LayerRecord(node)
-            self.layers.append(row)
+            self.layers.append(LayerRecord(record, node.saved))
+
+    def _sources(self, node: Node) -> list[int | str | None]:
+        names = {position: version.name for position, version, _ in node.versions}
+        return [
+            self._numbers.get(parent)
+            if isinstance(parent, Node)
+            else names.get(i, "a variable")
+            if parent is not None
+            else None
+            for i, parent in enumerate(node.parents)
+        ]
 
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
         """Called by the sweep for every node, with ∂L/∂y and the ∂L/∂x of its operands."""
-        row = self._rows.get(node)
-        if row is None and node.rule.name == "dense":
+        number = self._numbers.get(node)
+        if number is None and node.rule.name == "dense":
             raise GraphError(
                 f"backward of {node} in a trace that did not see its forward pass; run the forward "
                 "pass inside trace() too"
             )
-        if row is not None:
-            row._add_backward(plain(g), [plain(gradient) for gradient in gradients])
+        if number is not None:
+            self.nodes[number]._add_backward(plain(g), [plain(g) for g in gradients])
 
     def __getitem__(self, name: str | int) -> LayerRecord:
         """The layer of that name or position."""
