@@ -220,14 +220,14 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 def compare(sign: str, a: Any, b: Any) -> Expression:
     """a comparison, 1 where it holds and 0 elsewhere."""
-    a, b = expression(a), expression(b)
-    if a.kind == b.kind == "number":
-        return expression(float(_COMPARE[sign](a.value, b.value)))
-    for one, other in ((a, b), (b, a)):
+    x, y = expression(a), expression(b)
+    if x.kind == y.kind == "number":
+        return expression(float(_COMPARE[sign](x.value, y.value)))
+    for one, other in ((x, y), (y, x)):
         if sign in ("and", "or") and one.kind == "number":
             absorbs = bool(one.value) == (sign == "or")
             return one if absorbs else other
-    return _made(sign, (a, b))
+    return _made(sign, (x, y))
 
 
 _ARITHMETIC: dict[str, Callable[..., float]] = {
