@@ -63,6 +63,7 @@ from engine.rules.elementwise import (
 from engine.rules.layout import broadcast_to, concatenate, reshape, stack, transpose
 from engine.rules.linear import dense, matmul
 from engine.rules.losses import cross_entropy, mse, quadratic
+from engine.rules.own import Operation, custom_vjp
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
@@ -82,6 +83,7 @@ __all__ = [
     "LayerRecord",
     "NodeRecord",
     "NonFiniteError",
+    "Operation",
     "OwnActivation",
     "Rule",
     "ShapeError",
@@ -94,6 +96,7 @@ __all__ = [
     "clip",
     "concatenate",
     "cross_entropy",
+    "custom_vjp",
     "dense",
     "detect_nonfinite",
     "divide",

@@ -1,0 +1,95 @@
+"""`@custom_vjp`: an operation of one's own, with any number of inputs, and its derivative.
+
+@custom_vjp
+def hypotenuse(a, b):
+    return np.hypot(a, b)
+
+@hypotenuse.vjp
+def hypotenuse(g, y, a, b):
+    return g * a / y, g * b / y
+
+hypotenuse.check(np.array([3.0]), np.array([4.0]))
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+
+from engine.errors import GraphError
+from engine.operation import apply
+from engine.rules.table import Rule
+from engine.scope import at_place
+from engine.tensor import Operand, Tensor
+
+Function = Callable[..., Any]
+
+
+@final
+class Operation:
+    """What `custom_vjp` gives: called with tensors or arrays, it is an operation of the engine."""
+
+    def __init__(self, value: Function) -> None:
+        self.name = value.__name__
+        self.__doc__ = inspect.getdoc(value)
+        self._value = value
+        self._vjp: Function | None = None
+        self._rule = Rule(self.name, self._checked_value, self._gradients)
+
+    def vjp(self, function: Function) -> Operation:
+        """Decorator: `function(g, y, *inputs)` gives ∂L/∂input for each input, as a tuple.
+
+        g is ∂L/∂y and y the value. Write it with operators and the engine's operations, which on
+        arrays run at once and on tensors are recorded, and second derivatives work too. None
+        stands for a gradient of 0; an input that was broadcast needs its gradient summed.
+        """
+        self._vjp = function
+        return self
+
+    def __call__(self, *inputs: Operand, **parameters: Any) -> Tensor:
+        """The value; parameters are passed on to both functions and have no gradient."""
+        return apply(self._rule, *inputs, **parameters)
+
+    def check(self, *inputs: Operand, **settings: Any) -> Any:
+        """Compare the derivative with central differences at these inputs; see `gradcheck`.
+
+        Raises: GradcheckError where they differ, naming the input and both values.
+        """
+        from engine.checking import gradcheck  # checking needs the rules
+
+        return gradcheck(self, *inputs, **settings)
+
+    def __repr__(self) -> str:
+        return f"Operation({self.name}{'' if self._vjp else ', without a vjp'})"
+
+    def _checked_value(self, *inputs: Any, **parameters: Any) -> Any:
+        y = np.asarray(self._value(*inputs, **parameters))
+        if y.dtype != inputs[0].dtype:
+            if y.dtype.kind not in "fiub":
+                raise TypeError(f"{self.name}{at_place()}: its value has dtype {y.dtype}")
+            y = y.astype(inputs[0].dtype)
+        # A value that is one of the inputs, or a view of it, would change with it.
+        return y.copy() if any(np.may_share_memory(y, x) for x in inputs) else y
+
+    def _gradients(self, g: Any, y: Any, *xs: Any, needs: Any, **parameters: Any) -> Any:
+        if self._vjp is None:
+            raise GraphError(
+                f"{self.name} has no derivative yet; define it with @{self.name}.vjp, a function "
+                f"of g = ∂L/∂y, y and its {len(xs)} inputs"
+            )
+        gradients = self._vjp(g, y, *xs, **parameters)
+        return gradients if isinstance(gradients, tuple | list) else (gradients,)
+
+
+def custom_vjp(value: Function) -> Operation:
+    """Make an operation of a function of arrays; give its derivative with `@name.vjp`.
+
+    The value gets NumPy arrays, which it must not change, and may use NumPy. See the module for an
+    example.
+    """
+    if not callable(value):
+        raise TypeError(f"@custom_vjp takes a function of arrays, not {value!r}")
+    return Operation(value)
