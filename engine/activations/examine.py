@@ -83,7 +83,7 @@ def find_kinks(
     def jumps(s: float) -> bool:
         step = 1e-7 * max(1.0, abs(s))
         left, right = evaluate(slope, np.array([s - step, s + step]))
-        return bool(abs(right - left) > 1e-4 * max(abs(left), abs(right), 1e-3))
+        return bool(abs(right - left) > 1e-5 * max(abs(left), abs(right), 1.0))
 
     return tuple(sorted(s for s in found if jumps(s)))
 

@@ -130,11 +130,11 @@ def _operation(x: Expression, xs: list[str], functions: set[tuple[str, str, bool
         if "high" in x.parameters:
             text = f"smaller({text}, like(s, {float(x.parameters['high'])!r}))"
         return text
-    of, slope = x.kind.removeprefix("scale by ").removesuffix("′"), x.kind.startswith("scale by ")
-    if of in KERNELS and of != "prelu" and not KERNELS[of].parameters:
+    of, slope = x.kind.removesuffix("′"), x.kind.endswith("′")
+    if of in KERNELS and not KERNELS[of].parameters:
         local = f"{of}_slope" if slope else of
         functions.add((local, of, slope))
-        return f"{xs[0]} * {local}({xs[1]})" if slope else f"{local}({xs[0]})"
+        return f"{local}({xs[0]})"
     raise SymbolicError(
         f"{x.kind} can't be compiled for single numbers; use arithmetic, exp, log, sqrt, abs, "
         "sign, where, maximum, minimum, clip, and activations without parameters"

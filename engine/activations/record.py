@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
 from engine.kernels import KERNELS, Elementwise
-from engine.operation import apply
+from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
 from engine.tensor import Operand, Tensor
 
@@ -122,6 +122,8 @@ class Activation:
 
     def scale(self, g: Operand, s: Operand) -> Tensor:
         """g ⊙ f′(s): the step of the backward pass from ∂L/∂x⁽ⁱ⁺¹⁾ to ∂L/∂s⁽ⁱ⁾."""
+        if isinstance(s, Symbolic):
+            return cast(Tensor, g * self.derivative(s))
         return apply(self._scale_rule, g, s)
 
     @cached_property

@@ -1,0 +1,90 @@
+"""Operations of a user's own: value, derivative, and the errors of whoever makes one."""
+
+import numpy as np
+import pytest
+
+import engine
+from engine import GradcheckError, GraphError, ShapeError, Tensor, custom_vjp
+
+
+def made(value, vjp=None):
+    operation = custom_vjp(value)
+    return operation if vjp is None else operation.vjp(vjp)
+
+
+hypotenuse = made(lambda a, b: np.hypot(a, b), lambda g, y, a, b: (g * a / y, g * b / y))
+A, B = np.array([3.0, 1.0, -2.0]), np.array([4.0, -2.0, 0.5])
+
+
+def test_value_and_gradients():
+    a, b = Tensor(A, requires_grad=True), Tensor(B, requires_grad=True)
+    y = hypotenuse(a, b)
+    np.testing.assert_array_equal(y.numpy(), np.hypot(A, B))
+    y.sum().backward()
+    np.testing.assert_allclose(a.grad.numpy(), A / np.hypot(A, B))
+    np.testing.assert_allclose(b.grad.numpy(), B / np.hypot(A, B))
+    assert hypotenuse.check(A, B).compared == 3 * 3 * 2
+
+
+def test_a_second_derivative():
+    second = engine.grad(engine.grad(lambda a: hypotenuse(a, 4.0)))(3.0)
+    assert abs(second.item() - 16 / 125) < 1e-12
+
+
+def test_parameters_reach_both_functions():
+    scaled = made(lambda x, *, by: x * by, lambda g, y, x, *, by: g * by)
+    x = Tensor(A, requires_grad=True)
+    scaled(x, by=3.0).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [3, 3, 3])
+
+
+def test_a_wrong_derivative_is_found_by_check():
+    wrong = made(lambda a, b: a * b, lambda g, y, a, b: (g * b, g * b))
+    with pytest.raises(GradcheckError, match="input 1"):
+        wrong.check(A, B)
+
+
+def test_without_a_derivative_it_computes_and_says_what_is_missing():
+    cube = made(lambda x: x**3)
+    y = cube(Tensor(A, requires_grad=True))
+    np.testing.assert_array_equal(y.numpy(), A**3)
+    with pytest.raises(GraphError, match=r"no derivative yet.*\.vjp"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("vjp", "message"),
+    [
+        (lambda g, y, x: g[:1], r"operand 0 a gradient of shape \(1,\)"),
+        (lambda g, y, x: (g, g), "2 gradients for 1 operands"),
+    ],
+)
+def test_gradients_that_do_not_fit_are_refused(vjp, message):
+    same = made(lambda x: x * 1.0, vjp)
+    with pytest.raises(GraphError, match=message):
+        same(Tensor(A, requires_grad=True)).sum().backward()
+
+
+def test_a_value_that_is_its_input_is_copied():
+    x = Tensor(A, requires_grad=True)
+    y = made(lambda x: x, lambda g, y, x: g)(x)
+    x.assign([0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(y.numpy(), A)
+
+
+def test_a_value_keeps_the_inputs_precision():
+    y = made(lambda x: np.asarray(x, np.float64))(Tensor(A, dtype=np.float32))
+    assert y.dtype == np.float32
+
+
+def test_errors_name_the_operation_and_the_shapes():
+    def outer_sum(a, b):
+        return a + b
+
+    with pytest.raises(ShapeError, match=r"outer_sum.*\(3,\).*\(2,\)"):
+        custom_vjp(outer_sum)(A, B[:2])
+
+
+def test_not_a_function():
+    with pytest.raises(TypeError, match="takes a function"):
+        custom_vjp(3)
