@@ -110,6 +110,21 @@ class TestRun:
         assert verdicts(result) == {"T4": "holds"}
         assert result.measurements["absent"] == {TORCH: "PyTorch isn't installed here"}
 
+    def test_a_rival_that_can_not_start_is_absent(self, rivals, monkeypatch, capsys):
+        def ask(self, limit, do, **asked):
+            if self.rival.name == TORCH:
+                raise WorkerDiedError("its process ended (exit code 1): no module")
+            return answer(self, limit, do, **asked)
+
+        answer = FakeWorker.ask
+        monkeypatch.setattr(FakeWorker, "ask", ask)
+        rivals(OURS, NUMPY, TORCH)
+        result = run(SMALL, Silent())
+        why = "PyTorch can't be measured: its process ended (exit code 1): no module"
+        assert capsys.readouterr().err == f"gradtrace: {why}; going on without it\n"
+        assert result.measurements["absent"] == {TORCH: why}
+        assert verdicts(result) == {"T4": "holds"}
+
     def test_a_worker_that_dies_ends_its_case_alone(self, rivals):
         started = rivals(OURS, NUMPY, TORCH, dies=TORCH)
         result = run(replace(SMALL, groups=("small", "scaling")), Silent())

@@ -24,8 +24,9 @@ def test_there_and_back_as_on_disk(made_up):
     there = Times.of(result.measurements, result.arrays)
     back = Times.of(on_disk, result.arrays)
     assert len(there.timings) == len(back.timings) > 50
-    for a, b in zip(there.timings, back.timings, strict=True):
+    for a, b, row in zip(there.timings, back.timings, on_disk["rows"], strict=True):
         same(a, b)
+        assert set(a.medians) == set(row["seconds"])
     assert back.present == {OURS, NUMPY, "openblas"} and "matmul" in back.groups
     for net, seconds in there.starts.warm.items():
         np.testing.assert_array_equal(back.starts.warm[net], seconds)

@@ -97,6 +97,8 @@ class TestSlot:
         times = slot.times(0.0, 3)
         assert len(times) == 3 and 100 <= slot.number <= 101
         assert len(calls) == 1 + 3 * slot.number  # one to warm up
+        (together,) = Slot(lambda: time.sleep(0.001), 10e-6).times(0.0, 1)
+        assert 0.001 <= together < 0.009
         assert max(times) < 1e-4
 
     def test_a_block_is_as_long_as_asked_and_has_as_many_calls(self):
