@@ -52,12 +52,10 @@ def ratio_rows(
                     row.dots.append((rival, timing.threads, size, measured))
                     row.targets.update(wanted)
     found = list(rows.values())
-    if "startup" in groups and times.starts.torch is not None:
-        for net, seconds in times.starts.warm.items():
-            ratio = Measured.of(times.starts.torch / seconds, log=True)
-            found.append(
-                Row(f"start-up, {net.split(',')[0]}", [(TORCH, 0, 5.0, ratio)], {TORCH: 1.0})
-            )
+    torch, warm = times.starts.torch, times.starts.warm
+    if "startup" in groups and torch is not None and warm is not None:
+        ratio = Measured.of(torch / warm, log=True)
+        found.append(Row("start of a process", [(TORCH, 0, 5.0, ratio)], {TORCH: 1.0}))
     return found
 
 

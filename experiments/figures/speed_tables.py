@@ -15,6 +15,7 @@ from experiments.speed.machine import size_words
 from experiments.speed.plans import GROUPS
 from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
 from experiments.speed.schedule import Timing
+from experiments.speed.startup import WARM
 from experiments.speed.times import Times
 
 if TYPE_CHECKING:
@@ -99,11 +100,13 @@ def _rates(timing: Timing, name: str) -> tuple[str, str]:
 def _starts(times: Times) -> Table:
     made = table("a new process, seconds from its start to its end", ("", "median", "all"), left=1)
     rows = {
-        **{f"import engine, first gradient of {n}": v for n, v in times.starts.warm.items()},
-        **({"import torch": times.starts.torch} if times.starts.torch is not None else {}),
-        **{f"the same of {n}, empty cache": v for n, v in times.starts.cold.items()},
+        f"import engine, first gradient of {WARM}": times.starts.warm,
+        "import torch": times.starts.torch,
+        **{f"first gradient of {net}, empty cache": v for net, v in times.starts.cold.items()},
     }
     for name, seconds in rows.items():
+        if seconds is None:
+            continue
         spread = f"{seconds.min():.2f} to {seconds.max():.2f}" if len(seconds) else ""
         made.add_row(name, f"{np.median(seconds):.2f}" if len(seconds) else "", spread)
     return made

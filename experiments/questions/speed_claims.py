@@ -8,12 +8,9 @@ with fewer sizes tests them at those it has, which the labels name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
-
-import numpy as np
-import numpy.typing as npt
 
 from experiments.lab.claims import Claim, Measured, Statement, Tolerance
 from experiments.speed.cases import Case, Elementwise, Product, Training, count
@@ -173,20 +170,17 @@ def _p1(times: Times) -> Claim:
     torch, warm = times.starts.torch, times.starts.warm
     if "startup" not in times.groups or TORCH not in times.present:
         return Claim(P1)
-    ratios = {n: torch / seconds for n, seconds in warm.items()} if torch is not None else {}
-    return _of_nets(P1, ratios)
+    ratios = [math.nan] if torch is None or warm is None else torch / warm
+    return P1.measured([P1.tolerance.size], [Measured.of(ratios, log=True)])
 
 
 def _p2(times: Times) -> Claim:
-    tried = times.starts.cold or any(name.startswith("cold") for name in times.starts.failures)
-    return _of_nets(P2, times.starts.cold) if tried else Claim(P2)
-
-
-def _of_nets(statement: Statement, values: Mapping[str, npt.NDArray[np.float64]]) -> Claim:
-    """A number for each net; not shown where its process failed."""
-    missing = Measured.of([math.nan])
-    return statement.measured(
-        [statement.tolerance.size] * len(GRADIENTS),
-        [Measured.of(values[net], log=True) if net in values else missing for net in GRADIENTS],
+    """A number for each net, none where its process failed."""
+    cold = times.starts.cold
+    if not cold and not any(name.startswith("cold") for name in times.starts.failures):
+        return Claim(P2)
+    return P2.measured(
+        [P2.tolerance.size] * len(GRADIENTS),
+        [Measured.of(cold.get(net, [math.nan]), log=True) for net in GRADIENTS],
         [net.split(",")[0] for net in GRADIENTS],
     )

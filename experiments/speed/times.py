@@ -68,12 +68,11 @@ class Times:
                 for name, values in getattr(timing, kind).items():
                     table[row, ENTRANTS.index(name), : len(values)] = values
             found[kind] = table
-        starts = self.starts
-        for kind, by_net in (("warm", starts.warm), ("cold", starts.cold)):
-            length = max((len(v) for v in by_net.values()), default=0)
-            none = np.full(length, np.nan)
-            found[f"start_{kind}"] = np.array([by_net.get(net, none) for net in GRADIENTS])
-        found["start_torch"] = np.zeros(0) if starts.torch is None else starts.torch
+        cold = self.starts.cold
+        none = np.full(max((len(seconds) for seconds in cold.values()), default=0), np.nan)
+        found["start_cold"] = np.array([cold.get(net, none) for net in GRADIENTS])
+        for name, seconds in (("warm", self.starts.warm), ("torch", self.starts.torch)):
+            found[f"start_{name}"] = np.zeros(0) if seconds is None else seconds
         return found
 
     @classmethod
@@ -92,16 +91,16 @@ class Times:
             timings.append(
                 Timing(case_from(said), said["threads"], failures=said["not_measured"], **columns)
             )
-        warm, cold = (
-            {
-                net: values
-                for net, values in zip(GRADIENTS, arrays[f"start_{kind}"], strict=True)
-                if values.size and np.isfinite(values).all()
-            }
-            for kind in ("warm", "cold")
+        cold = {
+            net: seconds
+            for net, seconds in zip(GRADIENTS, arrays["start_cold"], strict=True)
+            if seconds.size and np.isfinite(seconds).all()
+        }
+        warm, torch = (
+            seconds if seconds.size else None
+            for seconds in (arrays["start_warm"], arrays["start_torch"])
         )
-        torch = arrays["start_torch"]
-        starts = Starts(warm, cold, torch if torch.size else None, measurements["start_failures"])
+        starts = Starts(warm, cold, torch, measurements["start_failures"])
         return cls(
             timings,
             starts,

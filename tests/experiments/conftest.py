@@ -44,8 +44,8 @@ def made_up(monkeypatch):
         ]
         if starts is None and "startup" in settings.groups:
             seconds = np.exp(0.01 * np.random.default_rng(0).normal(size=4))
-            warm, cold = (dict.fromkeys(GRADIENTS, k * seconds) for k in (0.5, 9.0))
-            starts = Starts(warm, cold, None if TORCH in (missing or ()) else 2 * seconds)
+            cold = dict.fromkeys(GRADIENTS, 9 * seconds)
+            starts = Starts(0.5 * seconds, cold, None if TORCH in (missing or ()) else 2 * seconds)
         missing = missing or {}
         rivals = dict.fromkeys(name for name in TITLES if name != FUSED)
         abouts = {name: {"core": name} for name in rivals if name not in missing}

@@ -161,7 +161,7 @@ class TestRun:
                 self.done += steps
 
         def starts(rivals, threads, rounds, cold, rng, after_each):
-            for _ in range((rounds + 1) * 3 + 2 * cold):
+            for _ in range((rounds + 1) * 2 + 2 * cold):
                 after_each("x")
             return Starts()
 

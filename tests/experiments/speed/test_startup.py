@@ -53,12 +53,13 @@ def run(rivals=BOTH, rounds=4, cold=2, **given):
 
 def test_times_without_those_that_fill_the_caches():
     found, start, heard = run()
-    for net in GRADIENTS:
-        assert found.warm[net].tolist() == [1.0] * 4
-        assert found.cold[net].tolist() == [100.0] * 2
+    assert found.warm.tolist() == [1.0] * 4
+    assert {net: v.tolist() for net, v in found.cold.items()} == {
+        net: [100.0] * 2 for net in GRADIENTS
+    }
     assert found.torch.tolist() == [2.0] * 4
     assert not found.failures
-    assert len(heard) == len(start.started) == starts_expected(BOTH, 4, 2) == 5 * 3 + 4
+    assert len(heard) == len(start.started) == starts_expected(BOTH, 4, 2) == 5 * 2 + 4
 
 
 def test_every_cold_start_has_an_empty_cache_of_its_own_which_is_gone_afterwards():
@@ -69,8 +70,8 @@ def test_every_cold_start_has_an_empty_cache_of_its_own_which_is_gone_afterwards
 
 def test_the_order_changes():
     _, start, _ = run(rounds=3, cold=0)
-    rounds = [tuple(start.started[i : i + 3]) for i in range(3, 12, 3)]
-    assert len(set(rounds)) == 3 and len({frozenset(r) for r in rounds}) == 1
+    rounds = [tuple(start.started[i : i + 2]) for i in range(2, 8, 2)]
+    assert rounds[0] == rounds[2] == rounds[1][::-1]
 
 
 def test_without_torch():
@@ -84,10 +85,11 @@ def test_one_that_fails_is_not_tried_again_and_the_others_go_on():
     found, start, heard = run(fails=lambda n, program: n == 2 and program == IMPORT_TORCH)
     assert found.torch is None and found.failures == {TORCH: "no"}
     assert start.started.count(IMPORT_TORCH) == 2
-    assert len(found.warm[SMALL]) == 4
+    assert len(found.warm) == 4
     assert len(heard) == starts_expected(BOTH, 4, 2)
     found, *_ = run(fails=lambda n, program: program == GRADIENTS[LARGE])
-    assert list(found.warm) == list(found.cold) == [SMALL]
+    assert found.warm is None and list(found.cold) == [SMALL]
+    assert set(found.failures) == {"warm", f"cold {LARGE}"}
 
 
 class TestTimedStart:

@@ -28,9 +28,11 @@ def test_there_and_back_as_on_disk(made_up):
         same(a, b)
         assert set(a.medians) == set(row["seconds"])
     assert back.present == {OURS, NUMPY, "openblas"} and "matmul" in back.groups
-    for net, seconds in there.starts.warm.items():
-        np.testing.assert_array_equal(back.starts.warm[net], seconds)
-    np.testing.assert_array_equal(back.starts.torch, there.starts.torch)
+    assert len(there.starts.cold) == 2
+    for net, seconds in there.starts.cold.items():
+        np.testing.assert_array_equal(back.starts.cold[net], seconds)
+    np.testing.assert_array_equal(back.starts.warm, there.starts.warm)
+    assert back.starts.torch is there.starts.torch is None
 
 
 def test_arrays_have_a_row_for_each_case_and_nan_where_nobody_was(made_up):
