@@ -44,16 +44,20 @@ class Station:
         Raises: WorkerError with the reason if there is none.
         """
         try:
-            if self._worker is None:
-                if self._starts == _MOST_STARTS:
-                    raise WorkerError(f"given up after {_MOST_STARTS} starts: {self._why}")
-                self._starts += 1
-                self._worker = self._start(self.rival, self.threads)
-            return self._worker.ask(_LONGEST, **request)
+            return self.started().ask(_LONGEST, **request)
         except WorkerDiedError as error:
             self._why = str(error)
             self.close()
             raise
+
+    def started(self) -> Asked:
+        """The worker, started if there is none; it need not be ready yet. Raises: WorkerError."""
+        if self._worker is None:
+            if self._starts == _MOST_STARTS:
+                raise WorkerError(f"given up after {_MOST_STARTS} starts: {self._why}")
+            self._starts += 1
+            self._worker = self._start(self.rival, self.threads)
+        return self._worker
 
     def drop(self) -> None:
         """Let go of all that was prepared; a worker that is gone has done so."""
@@ -108,10 +112,14 @@ class Team:
     def assemble(self) -> tuple[dict[str, Any], dict[str, str]]:
         """What each process says of itself, and why some can't be compared with and are dropped.
 
-        To answer, a process has to be up; so all are before the first is timed.
+        To answer, a process has to be up; so all are before the first is timed. They get up side
+        by side.
         """
         abouts: dict[str, Any] = {}
         lost: dict[str, str] = {}
+        for station in self._stations.values():
+            with contextlib.suppress(WorkerError):
+                station.started()
         for name, station in self._stations.items():
             try:
                 about = station.ask(do="about")["about"]

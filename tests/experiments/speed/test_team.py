@@ -101,6 +101,21 @@ class TestTeam:
         names = [e.name for e in team.entrants([FUSED, OURS, NUMPY, OPENBLAS])]
         assert names == [FUSED, OURS, OPENBLAS]
 
+    def test_all_get_up_before_the_first_is_asked(self):
+        diary = []
+
+        class Writing(FakeWorker):
+            def ask(self, limit, **request):
+                diary.append("ask")
+                return super().ask(limit, **request)
+
+        def start(rival, threads):
+            diary.append("start")
+            return Writing([{"about": {}}])
+
+        Team([rival(OURS), rival(NUMPY)], 1, 0, start).assemble()
+        assert diary == ["start", "start", "ask", "ask"]
+
     def test_one_that_can_not_start_is_lost(self):
         team, workers, abouts, lost = self.assembled(
             **{OURS: [{"about": {}}], TORCH: [WorkerDiedError("no module")]}
