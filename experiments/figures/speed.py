@@ -146,7 +146,7 @@ def _steps(ax: Axes, times: Times) -> None:
     for i, rate in enumerate(rates):
         ax.annotate(
             f"{rate:.3g}", (rate, i), xytext=(4, 0), textcoords="offset points", va="center",
-            fontsize=9,
+            fontsize=9, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
         )  # fmt: skip
     sizes = {t.case.size for t in steps if isinstance(t.case, Step)}
     products = [t for t in steps if NUMPY in t.medians and getattr(t.case, "step", "") == "matmul"]

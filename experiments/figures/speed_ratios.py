@@ -112,15 +112,14 @@ def _draw_row(ax: Axes, i: int, row: Row, most: int) -> None:
 
 
 def _scale(ax: Axes) -> None:
-    """Logarithmic, with ticks at 1, 2, 5 and their tenfolds, and no farther than the dots."""
+    """Logarithmic, no farther than the dots, with as many ticks as there is room for."""
     ax.set_xscale("log")
     points = np.concatenate([np.atleast_1d(np.asarray(line.get_xdata())) for line in ax.lines])
     low, high = min(points.min() / 1.2, 0.8), max(points.max() * 1.2, 1.3)
     low, high = max(low, 0.01), min(high, 1000.0)
     ax.set_xlim(low, high)
-    ticks = [m * 10.0**e for e in range(-2, 4) for m in (1, 2, 5)]
-    if high / low < 6:
-        ticks = [*ticks, 0.7, 1.5, 3.0]
+    leading = (1,) if high / low > 100 else (1, 2, 5) if high / low > 6 else (1, 1.5, 2, 3, 5, 7)
+    ticks = [m * 10.0**e for e in range(-2, 4) for m in leading]
     shown = sorted(tick for tick in ticks if low <= tick <= high)
     ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
     ax.minorticks_off()

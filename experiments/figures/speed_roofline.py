@@ -71,7 +71,7 @@ def _draw_roofs(ax: Axes, x: npt.NDArray[np.float64], limits: Sequence[Timing]) 
     for timing in limits:
         place = getattr(timing.case, "place", "")
         if place:
-            bandwidth = timing.case.bytes / timing.seconds(OURS) / 1e9
+            bandwidth = timing.bandwidth(OURS) / 1e9
             roof = np.minimum(x * bandwidth, peak)
             ax.plot(
                 x, roof, color="0.45", linestyle=_STYLES[place], linewidth=1.2, zorder=1,

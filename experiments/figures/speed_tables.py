@@ -90,11 +90,10 @@ def _cell(timing: Timing, name: str) -> str:
 
 
 def _rates(timing: Timing, name: str) -> tuple[str, str]:
-    seconds = timing.seconds(name)
-    if not np.isfinite(seconds):
+    if name not in timing.medians:
         return "–", "–"
-    flops = "–" if isinstance(timing.case, Elementwise) else number(timing.flops / seconds / 1e9)
-    return flops, number(timing.case.bytes / seconds / 1e9)
+    flops = "–" if isinstance(timing.case, Elementwise) else number(timing.rate(name) / 1e9)
+    return flops, number(timing.bandwidth(name) / 1e9)
 
 
 def _starts(times: Times) -> Table:
@@ -117,13 +116,12 @@ def _limits(times: Times) -> Table:
     for timing in times.timings:
         case = timing.case
         if isinstance(case, Limit) and OURS in timing.medians:
-            seconds = timing.seconds(OURS)
             is_peak = case.limit == "peak"
             made.add_row(
                 case.label,
                 str(timing.threads),
-                number(timing.flops / seconds / 1e9) if is_peak else "",
-                "" if is_peak else number(case.bytes / seconds / 1e9),
+                number(timing.rate(OURS) / 1e9) if is_peak else "",
+                "" if is_peak else number(timing.bandwidth(OURS) / 1e9),
             )
     return made
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from experiments.figures.speed import figure, tables
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.speed_claims import claims, targets
-from experiments.speed.machine import Machine, available_cores, this_machine
+from experiments.speed.machine import Machine, available_cores, busy, this_machine
 from experiments.speed.plans import GROUPS, Planned, plan
 from experiments.speed.rivals import NUMPY, OPENBLAS, Rival, find_rivals
 from experiments.speed.schedule import Blocks, Timing, measure
@@ -96,11 +96,15 @@ def run(settings: Settings, progress: Progress) -> Result:
     Raises: SettingsError if an interpreter was named for PyTorch and has none.
     """
     machine = this_machine()
+    load = busy()
+    if load:
+        print(f"gradtrace: {load}", file=sys.stderr, flush=True)
     found, missing = find_rivals(settings.torch_python, machine)
     _say(missing)
     rivals = {rival.name: rival for rival in found}
     planned = plan(settings.groups, settings.sizes, settings.threads, machine)
-    n_starts = starts_expected(rivals, settings.rounds, settings.cold_starts)
+    start_rounds = max(2, (settings.rounds + 1) // 2)  # a start takes longer than a block
+    n_starts = starts_expected(rivals, start_rounds, settings.cold_starts)
     progress.expect(
         sum(p.rounds(settings.rounds) for p in planned) + ("startup" in settings.groups) * n_starts
     )
@@ -110,7 +114,7 @@ def run(settings: Settings, progress: Progress) -> Result:
         starts = measure_starts(
             rivals,
             settings.threads[-1],
-            settings.rounds,
+            start_rounds,
             settings.cold_starts,
             rng,
             lambda name: progress.step(f"start-up: {name}"),
@@ -126,6 +130,8 @@ def run(settings: Settings, progress: Progress) -> Result:
             abouts |= said
             missing |= lost
             timings += [_measure(settings, p, team, rng, progress) for p in here]
+    notes = [*machine.notes, *([load] if load else []), *_notes(abouts)]
+    machine = replace(machine, notes=tuple(notes))
     return _result(settings, machine, abouts, missing, timings, starts, rivals)
 
 
@@ -161,7 +167,7 @@ def _result(
             "cores": machine.cores,
             "features": machine.features,
             "caches": dict(machine.caches),
-            "notes": [*machine.notes, *_notes(abouts)],
+            "notes": machine.notes,
         },
         "rivals": abouts,
         "absent": dict(missing),

@@ -17,6 +17,7 @@ from pathlib import Path
 # Those that decide how fast arithmetic can be.
 _FEATURES = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512_bf16")
 _AMD_ZEN_4 = 25  # the family of Zen 3 and 4, of which Zen 4 has AVX-512
+_BUSY = 0.4  # processes at work for each core
 _SLOW_512 = (
     "this processor runs AVX-512 on units of 256 bits, so OpenBLAS' AVX-512 kernels are hardly "
     "faster than its AVX2 ones"
@@ -74,6 +75,23 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def busy() -> str:
+    """A warning if others use this machine, in the mean of the last minute; else nothing.
+
+    On two threads above all: one that has to wait for a core makes the other wait for it.
+    """
+    try:
+        processes = os.getloadavg()[0]
+    except (OSError, AttributeError):  # Windows has no such function
+        return ""
+    if processes < _BUSY * available_cores():
+        return ""
+    return (
+        f"this machine is busy ({processes:.1f} processes at work in the last minute), so times on "
+        "several threads mean little; measure when it has nothing else to do"
+    )
 
 
 def _first_processor(path: Path) -> dict[str, str]:

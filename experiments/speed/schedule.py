@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.lab.claims import Measured
-from experiments.speed.cases import Case
+from experiments.speed.cases import Case, Limit
 from experiments.speed.processes import WorkerError
 
 Array = npt.NDArray[np.float64]
@@ -56,6 +56,10 @@ class Timing:
         """The median of an entrant's rounds; NaN if it was not measured."""
         return float(np.median(self.medians[name])) if name in self.medians else float("nan")
 
+    def best(self, name: str) -> float:
+        """The least time of all: what an entrant can do at most; NaN if it was not measured."""
+        return float(np.min(self.minima[name])) if name in self.minima else float("nan")
+
     def ratio(self, rival: str, ours: str) -> Measured:
         """The rival's time over ours, round by round: the geometric mean and its interval."""
         if rival not in self.medians or ours not in self.medians:
@@ -70,12 +74,18 @@ class Timing:
     @property
     def flops(self) -> float:
         """Operations of one call on all threads; only a peak's are counted for a single one."""
-        is_peak = getattr(self.case, "limit", "") == "peak"
+        is_peak = isinstance(self.case, Limit) and self.case.limit == "peak"
         return self.case.flops * (self.threads if is_peak else 1)
 
     def rate(self, name: str) -> float:
-        """Operations a second."""
-        return self.flops / self.seconds(name)
+        """Operations a second; for a limit of the machine the most that was reached."""
+        is_limit = isinstance(self.case, Limit)
+        return self.flops / (self.best(name) if is_limit else self.seconds(name))
+
+    def bandwidth(self, name: str) -> float:
+        """Bytes a second, in the same way."""
+        is_limit = isinstance(self.case, Limit)
+        return self.case.bytes / (self.best(name) if is_limit else self.seconds(name))
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def rivals(monkeypatch):
 
         monkeypatch.setattr(speed, "Team", lambda r, threads, seed: Team(r, threads, seed, start))
         monkeypatch.setattr(speed, "this_machine", lambda: Machine(cores=1))
+        monkeypatch.setattr(speed, "busy", lambda: "")
         return started
 
     return take_part
@@ -174,10 +175,17 @@ class TestRun:
     def test_a_note_where_numpy_already_runs_on_the_best_kernels(self, rivals, monkeypatch):
         rivals(OURS, NUMPY, OPENBLAS, TORCH)
         settings = replace(SMALL, groups=("training",))
-        assert run(settings, Silent()).measurements["machine"]["notes"] == []
+        assert run(settings, Silent()).measurements["machine"]["notes"] == ()
         monkeypatch.setattr(FakeWorker, "ask", _all_alike(FakeWorker.ask))
         (note,) = run(settings, Silent()).measurements["machine"]["notes"]
         assert "SkylakeX" in note and "those two rivals are one" in note
+
+    def test_a_busy_machine_is_said_and_noted(self, rivals, monkeypatch, capsys):
+        rivals(OURS, NUMPY)
+        monkeypatch.setattr(speed, "busy", lambda: "this machine is busy")
+        result = run(SMALL, Silent())
+        assert capsys.readouterr().err == "gradtrace: this machine is busy\n"
+        assert result.measurements["machine"]["notes"] == ("this machine is busy",)
 
     def test_what_is_written(self, rivals, tmp_path):
         rivals(OURS, NUMPY)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from experiments.speed.machine import Machine, available_cores, size_words, this_machine
+from experiments.speed import machine as machines
+from experiments.speed.machine import Machine, available_cores, busy, size_words, this_machine
 
 CPUINFO = """processor\t: 0
 vendor_id\t: {vendor}
@@ -60,6 +61,16 @@ def test_a_machine_that_says_nothing(tmp_path):
     assert found.features == () and found.caches == {} and not found.has_avx512
     assert found.cores == available_cores() >= 1
     assert Machine().cpu == "unknown"
+
+
+def test_a_busy_machine_is_warned_of(monkeypatch):
+    cores = available_cores()
+    monkeypatch.setattr(machines.os, "getloadavg", lambda: (0.3 * cores, 9.0, 9.0), raising=False)
+    assert busy() == ""
+    monkeypatch.setattr(machines.os, "getloadavg", lambda: (2.0 * cores, 0.0, 0.0))
+    assert f"{2.0 * cores:.1f} processes" in busy() and "\n" not in busy()
+    monkeypatch.delattr(machines.os, "getloadavg")
+    assert busy() == ""
 
 
 @pytest.mark.parametrize(

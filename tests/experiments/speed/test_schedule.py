@@ -110,6 +110,14 @@ class TestTimes:
         alone = {"ours": np.array([2.0])}
         assert Timing(peak, 4, alone, alone, alone, {}).rate("ours") == 4 * 60 / 2
 
+    def test_a_limit_is_the_most_that_was_reached(self):
+        triad = Limit("roofline", "float32", "triad", 10, "L2")
+        medians, minima = {"ours": np.array([2.0, 8.0])}, {"ours": np.array([4.0, 1.0])}
+        assert Timing(triad, 2, medians, minima, medians, {}).bandwidth("ours") == 120
+        assert Timing(triad, 2, medians, minima, medians, {}).rate("ours") == 20
+        assert Timing(CASE, 2, medians, minima, medians, {}).bandwidth("ours") == CASE.bytes / 5
+        assert math.isnan(Timing(triad, 2, {}, {}, {}, {}).best("ours"))
+
     def test_progress_hears_of_each_round(self):
         heard = []
         run(Fake("ours"), Fake("rival"), rounds=3, after_round=lambda: heard.append(1))
