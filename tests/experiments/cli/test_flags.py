@@ -101,6 +101,12 @@ WRONG = {
     "run vanishing --quick --depth 1": "--depth must be at least 2",
     "run vanishing --data mnist --data-dir missing": "missing can't be read",
     "--verbose": "'--verbose'",
+    "run speed --groups matmull": "'matmull' is unknown; there are matmul",
+    "run speed --threads 0": "--threads must be 1 to",
+    "run speed --threads one": "'one'",
+    "run speed --rounds 0": "--rounds must be at least 1, got 0",
+    "run speed --block-ms -1": "--block-ms must be at least 0",
+    "run speed --groups roofline --torch-python missing": "missing can't be run",
 }
 
 
@@ -167,7 +173,9 @@ class TestHelp:
     def test_list(self, capsys):
         assert main(["list"]) == 0
         out, err = capsys.readouterr()
-        assert out == f"vanishing  {VANISHING.asks}\n" and err == ""
+        lines = out.splitlines()
+        assert lines[0] == f"vanishing  {VANISHING.asks}"
+        assert [line.split()[0] for line in lines] == list(QUESTIONS) and err == ""
 
     def test_version(self, capsys):
         assert main(["--version"]) == 0

@@ -1,0 +1,232 @@
+"""The figure and the tables of `speed`: what they show, and that nothing is cut."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experiments.figures.speed import figure, tables
+from experiments.figures.speed_tables import duration
+from experiments.speed.plans import GROUPS
+from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
+from experiments.speed.startup import GRADIENTS, Starts
+
+NOBODY_ELSE = {OURS: 1.0, NUMPY: 3.0}
+
+
+def titles(made):
+    return [ax.get_title() for ax in made.axes]
+
+
+def panel(made, title):
+    return next(ax for ax in made.axes if ax.get_title().startswith(title))
+
+
+def words(legend):
+    return [text.get_text() for text in legend.get_texts()]
+
+
+class TestFigure:
+    @pytest.mark.parametrize("extent", ["few", "all"])
+    def test_it_saves_without_a_warning(self, extent, made_up, tmp_path):
+        # Warnings are errors here: a missing glyph or a layout that collapses would be one.
+        settings, result = made_up(sizes=extent, threads=(1, 2))
+        made = figure(settings, result)
+        if extent == "all":
+            made.savefig(tmp_path / "figure.png", format="png", dpi=40)
+            made.savefig(tmp_path / "figure.svg", format="svg", metadata={"Date": None})
+            assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+        assert made.get_suptitle() == "speed on a processor, 1 and 2 threads"
+        assert titles(made) == [
+            "matmul", "activations (marks grow with their number)", "training and start-up",
+            "4 layers, batch 64", "of 256 units, batch 64", "4 layers of 256",
+            "4 layers of 256, batch 64", "roofline, float32, 2 threads",
+            f"steps to a fast product, float32, {256 if extent == 'few' else 1024}³",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("group", GROUPS)
+    def test_a_group_alone(self, group, made_up, tmp_path):
+        settings, result = made_up(groups=(group,))
+        made = figure(settings, result)
+        made.savefig(tmp_path / "figure.png", format="png", dpi=40)
+        assert len(made.axes) == (4 if group == "scaling" else 1)
+
+    def test_every_case_has_its_dots_where_the_ratio_is(self, made_up):
+        settings, result = made_up(groups=("matmul",))
+        ax = panel(figure(settings, result), "matmul")
+        labels = [tick.get_text() for tick in ax.get_yticklabels()]
+        assert labels == [row["label"] for row in result.measurements["rows"]]
+        dots = [line for line in ax.lines if line.get_marker() == "o"]
+        assert len(dots) == 3 * len(labels)
+        values = sorted(float(line.get_xdata()[0]) for line in dots)
+        np.testing.assert_allclose(values, sorted([2.0, 3.0, 5.0] * len(labels)), rtol=1e-3)
+        assert ax.get_xscale() == "log" and ax.get_xlim()[0] < 0.95 and ax.get_xlim()[1] > 5
+
+    def test_targets_are_marked(self, made_up):
+        settings, result = made_up(groups=("matmul",))
+        ax = panel(figure(settings, result), "matmul")
+        marks = [float(m.get_xdata()[0]) for m in ax.lines if m.get_marker() == "|"]
+        assert sorted(set(marks)) == [0.95, 1.0, 1.3, 1.7, 2.0]
+
+    def test_an_activations_sizes_share_a_row(self, made_up):
+        settings, result = made_up(groups=("activations",), sizes="most")
+        ax = panel(figure(settings, result), "activations")
+        labels = [tick.get_text() for tick in ax.get_yticklabels()]
+        assert len(labels) == len(set(labels)) == 4 * 2 + 7 * 2 - 1
+        sizes = {line.get_markersize() for line in ax.lines if line.get_marker() == "o"}
+        assert len(sizes) == 3
+
+    def test_both_of_our_steps_have_a_row(self, made_up):
+        settings, result = made_up(groups=("training", "startup"))
+        labels = [t.get_text() for t in panel(figure(settings, result), "train").get_yticklabels()]
+        assert labels[:2] == ["1024–5×1000–10, batch 10", "1024–5×1000–10, batch 10, fused SGD"]
+        assert labels[-1] == "start of a process"
+
+    def test_curves_are_the_medians_in_milliseconds(self, made_up):
+        settings, result = made_up(groups=("scaling",), sizes="most")
+        ax = panel(figure(settings, result), "4 layers, batch 64")
+        ours, numpys, torchs = ax.containers
+        widths = [64, 128, 256, 512, 1024, 2048]
+        assert list(ours.lines[0].get_xdata()) == widths
+        rows = {
+            row["sizes"][0]: row["seconds"]
+            for row in result.measurements["rows"]
+            if len(row["sizes"]) == 6 and row["batch"] == 64
+        }
+        for curve, name in ((ours, OURS), (numpys, NUMPY), (torchs, TORCH)):
+            expected = [1e3 * rows[width][name] for width in widths]
+            np.testing.assert_allclose(curve.lines[0].get_ydata(), expected)
+        assert words(ax.get_legend()) == ["gradtrace", "NumPy", "PyTorch"]
+
+    def test_threads_have_a_point_each(self, made_up):
+        settings, result = made_up(groups=("scaling",), threads=(1, 2))
+        ax = panel(figure(settings, result), "4 layers of 256, batch 64")
+        assert list(ax.containers[0].lines[0].get_xdata()) == [1, 2]
+
+    def test_kernels_stand_at_their_operations_for_each_byte(self, made_up):
+        settings, result = made_up(groups=("matmul", "roofline"))
+        ax = panel(figure(settings, result), "roofline")
+        large = next(line for line in ax.lines if line.get_label() == "large products")
+        rows = [
+            row
+            for row in result.measurements["rows"]
+            if row["work"] == "product" and row["batch"] >= 256 and row["dtype"] == "float32"
+        ]
+        np.testing.assert_allclose(large.get_xdata(), [r["flops"] / r["bytes"] for r in rows])
+        np.testing.assert_allclose(
+            large.get_ydata(), [r["flops"] / r["seconds"][OURS] / 1e9 for r in rows]
+        )
+        assert any(label.startswith("memory, ") for label in words(ax.get_legend()))
+
+    def test_steps_in_their_order(self, made_up):
+        settings, result = made_up(groups=("steps",), threads=(1, 2))
+        ax = panel(figure(settings, result), "steps")
+        labels = [tick.get_text() for tick in ax.get_yticklabels()]
+        assert labels[0] == "python loops, of 48³" and labels[-2:] == [
+            "matmul, 1 thread", "matmul, 2 threads",
+        ]  # fmt: skip
+        assert len(ax.patches) == len(labels) == 9
+
+    def test_who_is_not_there_is_not_in_the_legend(self, made_up, tmp_path):
+        settings, result = made_up(NOBODY_ELSE, missing={TORCH: "no", OPENBLAS: "no"})
+        made = figure(settings, result)
+        made.savefig(tmp_path / "figure.png", format="png", dpi=40)
+        legends = [words(legend) for part in made.subfigs for legend in part.legends]
+        assert legends == [["over NumPy", "1 thread", "target"]]
+
+    def test_nothing_was_measured(self, made_up, tmp_path):
+        settings, result = made_up({}, starts=Starts())
+        figure(settings, result).savefig(tmp_path / "figure.png", format="png", dpi=40)
+        rendered(settings, result, 80)
+
+    def test_a_case_in_which_we_failed(self, made_up, tmp_path):
+        def change(timing):
+            kept = {k: v for k, v in timing.medians.items() if k not in (OURS, FUSED)}
+            return replace(timing, medians=kept, failures={OURS: "its process ended"})
+
+        settings, result = made_up(change=change)
+        figure(settings, result).savefig(tmp_path / "figure.png", format="png", dpi=40)
+        assert "its process ended" in rendered(settings, result, 100)
+
+    def test_nothing_of_pyplot_is_touched(self, made_up):
+        import matplotlib.pyplot as plt
+
+        figure(*made_up(groups=("small",)))
+        assert plt.get_fignums() == []
+
+
+def rendered(settings, result, width):
+    console = Console(width=width)
+    with console.capture() as capture:
+        for made in tables(settings, result):
+            console.print(made)
+    return capture.get()
+
+
+class TestTables:
+    @pytest.mark.parametrize("width", [80, 100])
+    def test_they_fit_and_nothing_is_cut(self, width, made_up):
+        settings, result = made_up(sizes="all", threads=(1, 2))
+        text = rendered(settings, result, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text
+        for claim in result.claims:
+            assert f"{claim.measured[0].value:.3g} ± " in text
+        for words in ("a processor, 2 cores", "L1 32 KiB", "a note", "OpenBLAS", "import torch"):
+            assert words in text
+        # A number that is cut off would end in its ±.
+        assert not [line for line in text.splitlines() if line.rstrip().endswith("±")]
+
+    def test_a_row_for_each_case_with_its_times(self, made_up):
+        settings, result = made_up(groups=("small", "matmul"))
+        made = tables(settings, result)[1]
+        cells = list(zip(*(column.cells for column in made.columns), strict=True))
+        rows = {row["label"]: row for row in result.measurements["rows"]}
+        assert {cell[0] for cell in cells} == {*rows, "2–16–16–1, batch 32, fused SGD"}
+        for label, threads, ours, numpys, openblas, torch, flops, _ in cells:
+            row = rows[label.removesuffix(", fused SGD")]
+            seconds = row["seconds"]
+            assert ours == duration(seconds[FUSED if "fused" in label else OURS])
+            assert (threads, numpys, torch) == (
+                "1", duration(seconds[NUMPY]), duration(seconds[TORCH]),
+            )  # fmt: skip
+            assert openblas == (duration(seconds[OPENBLAS]) if OPENBLAS in seconds else "–")
+            if "fused" not in label:
+                assert float(flops) == pytest.approx(row["flops"] / seconds[OURS] / 1e9, rel=0.01)
+
+    def test_what_was_not_measured_and_why(self, made_up):
+        def change(timing):
+            kept = {k: v for k, v in timing.medians.items() if k != TORCH}
+            return replace(timing, medians=kept, failures={TORCH: "its process ended (signal 9)"})
+
+        started = Starts(None, {}, None, {f"cold {next(iter(GRADIENTS))}": "no room"})
+        settings, result = made_up(change=change, missing={OPENBLAS: "no AVX-512"}, starts=started)
+        text = rendered(settings, result, 100)
+        for words in ("not measured", "no AVX-512", "its process ended (signal 9)", "no room"):
+            assert words in text
+        times = tables(settings, result)[1]
+        assert set(times.columns[5].cells) == {"×"} and times.columns[5].header == "PyTorch"
+
+    def test_nothing_is_missing(self, made_up):
+        assert "not measured" not in rendered(*made_up(groups=("small",)), 100).split("claims")[0]
+
+    def test_limits(self, made_up):
+        text = rendered(*made_up(groups=("roofline",)), 80)
+        for words in ("peak", "peak, f64", "triad in L2, 0.5 MiB", "triad in memory, 128 MiB"):
+            assert words in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (12.34, "12.3 s"),
+        (1.0, "1.00 s"),
+        (0.01234, "12.3 ms"),
+        (0.5, "500 ms"),
+        (3.21e-6, "3.21 µs"),
+        (4e-8, "0.0400 µs"),
+    ],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
