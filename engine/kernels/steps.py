@@ -174,7 +174,10 @@ def register_tiles(a: Array, b: Array) -> Array:
     whole_m, whole_p = m // ROWS * ROWS, p // width * width
     for j in range(0, whole_p, width):
         for i in range(0, whole_m, ROWS):
-            tile(ROWS, VECTORS, flat, i * p + j, p, flat_a, i * n, n, 1, flat_b, j, p, n, False)
+            at, a_at = i * p + j, i * n
+            tile(
+                ROWS, VECTORS, False, 0, flat, at, p, flat_a, a_at, n, 1, flat_b, j, p, n, False
+            )  # fmt: skip
     for i in range(m):  # what no whole tile covers
         left = whole_p if i < whole_m else 0
         if left < p:

@@ -55,7 +55,11 @@ def _elementwise(name: str, backward: bool, given: Arrays) -> Callable[[], Any]:
     f = engine.ACTIVATIONS[name]
     s, g = given["s"], given["g"]
     if backward:
-        return lambda: f.scale(g, s)
+        kernel, parameters = kernels.KERNELS[name], tuple(f.parameters.values())
+        if kernel.slope_of_value is None:
+            return lambda: kernel.scaled_slope(g, s, *parameters)
+        y = f.value(s)
+        return lambda: kernel.scaled_slope_of_value(g, y, *parameters)
     return lambda: f.value(s)
 
 

@@ -1,0 +1,42 @@
+"""Packed panels beside their definition, panel[k, i] = source[start + k, left + i]."""
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+from engine.kernels.packing import pack
+
+RNG = np.random.default_rng(0)
+LAYOUTS = {
+    "plain": lambda x: x,
+    "gaps between rows": lambda x: np.repeat(x, 2, axis=0)[::2],
+    "gaps between columns": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "backward": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
+    "one row": lambda x: as_strided(x, x.shape, (0, x.itemsize)),
+}
+EDGES = [0, 1, 7, 8, 9, 16, 25, 40]
+
+
+def ranges():
+    for low in EDGES:
+        for high in EDGES:
+            if low < high:
+                yield low, high
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("width", [6, 8, 16, 24, 48])
+def test_panels(dtype, transpose, layout, width):
+    source = LAYOUTS[layout](RNG.normal(size=(41, 41)).astype(dtype))
+    matrix = source.T if transpose else source
+    for start, stop in ranges():
+        for left, right in ranges():
+            right = min(right, left + width)
+            expected = np.zeros((stop - start, width), dtype)
+            expected[:, : right - left] = matrix[start:stop, left:right]
+            memory = np.full(expected.size + 16, np.nan, dtype)
+            pack(source, transpose, start, stop, left, right, memory[: expected.size], width)
+            assert memory[: expected.size].tobytes() == expected.tobytes()
+            assert np.isnan(memory[expected.size :]).all()
