@@ -97,9 +97,9 @@ def run(settings: Settings, progress: Progress) -> Result:
     """
     machine = this_machine()
     load = busy()
+    found, missing = find_rivals(settings.torch_python, machine)
     if load:
         print(f"gradtrace: {load}", file=sys.stderr, flush=True)
-    found, missing = find_rivals(settings.torch_python, machine)
     _say(missing)
     rivals = {rival.name: rival for rival in found}
     planned = plan(settings.groups, settings.sizes, settings.threads, machine)
