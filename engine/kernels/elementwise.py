@@ -72,7 +72,7 @@ def _identity(s: float) -> float:
 
 @scalar
 def _identity_slope(s: float) -> float:
-    return s if s != s else 1.0
+    return s if s != s else like(s, 1)
 
 
 @scalar
@@ -137,32 +137,32 @@ def _softsign_slope_of_value(y: float) -> float:
 
 @scalar
 def _hardtanh(s: float) -> float:
-    return 1.0 if s > 1 else (-1.0 if s < -1 else s)
+    return like(s, 1) if s > 1 else (like(s, -1) if s < -1 else s)
 
 
 @scalar
 def _hardtanh_slope(s: float) -> float:
-    return s if s != s else (1.0 if -1 < s < 1 else 0.0)
+    return s if s != s else (like(s, 1) if -1 < s < 1 else like(s, 0))
 
 
 @scalar
 def _relu(s: float) -> float:
-    return 0.0 if s <= 0 else s
+    return like(s, 0) if s <= 0 else s
 
 
 @scalar
 def _relu_slope(s: float) -> float:
-    return s if s != s else (1.0 if s > 0 else 0.0)
+    return s if s != s else (like(s, 1) if s > 0 else like(s, 0))
 
 
 @scalar
 def _leaky_relu(s: float, a: float) -> float:
-    return s if s > 0 else (a * s if a != 0 else s - s if s != s else 0.0)
+    return s if s > 0 else (like(s, 0) if a == 0 and s == s else a * s)
 
 
 @scalar
 def _leaky_relu_slope(s: float, a: float) -> float:
-    return s if s != s else (1.0 if s > 0 else a)
+    return s if s != s else (like(s, 1) if s > 0 else a)
 
 
 @scalar

@@ -58,20 +58,28 @@ def matmul(
 
     Raises: ValueError for shapes, dtypes or an `out` that do not fit.
     """
-    if a.ndim != 2 or b.ndim != 2:
+    shape_a, shape_b, dtype = a.shape, b.shape, a.dtype
+    if len(shape_a) != 2 or len(shape_b) != 2:
         _refuse_shapes(a, b)
-    m, n = a.shape[::-1] if transpose_a else a.shape
-    n_too, p = b.shape[::-1] if transpose_b else b.shape
+    m, n = shape_a[::-1] if transpose_a else shape_a
+    n_too, p = shape_b[::-1] if transpose_b else shape_b
     if n != n_too:
         _refuse_shapes(a.T if transpose_a else a, b.T if transpose_b else b)
-    dtype = a.dtype
-    if (b.dtype is not dtype and b.dtype != dtype) or dtype not in (_F32, _F64):
+    if (b.dtype is not dtype and b.dtype != dtype) or (
+        dtype is not _F32 and dtype is not _F64 and dtype not in (_F32, _F64)
+    ):
         raise ValueError(
             f"dtypes {dtype} and {b.dtype} have no kernel; both must be float32 or both float64"
         )
     if out is None:
         if accumulate:
             raise ValueError("accumulate=True needs an array `out` to add to")
+        if 0 < m * n * p < _WORTH_THREADS and a.flags.forc and b.flags.forc and JIT:
+            out = np.empty((m, p), dtype)
+            a, transpose_a = (a, transpose_a) if a.flags.c_contiguous else (a.T, not transpose_a)
+            b, transpose_b = (b, transpose_b) if b.flags.c_contiguous else (b.T, not transpose_b)
+            unpacked.small_product(a, transpose_a, b, transpose_b, out)
+            return out
         out = empty((m, p), dtype)
     else:
         _check_out(out, (m, p), a, b)

@@ -147,6 +147,14 @@ def _edge(rows, here, lanes, c, c_at, c_i, a, a_at, a_i, a_k, b, b_at, b_k, n, a
 
 
 @jit()
+def small_product(a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array) -> None:
+    """out = a·b on one thread; the fewer arguments, the shorter the call."""
+    m, p = out.shape
+    zero = m - m  # for a constant, Numba would compile all that is called once more
+    add_part(a, a_transposed, b, b_transposed, out, m != m, zero, m, zero, p)
+
+
+@jit()
 def product(
     a: Array,
     a_transposed: bool,
