@@ -102,7 +102,7 @@ def test_the_activation_may_be_a_name_a_record_or_a_variant():
     np.testing.assert_allclose(dense(Tensor(X), W, B).numpy(), s, rtol=1e-12)
     with pytest.raises(ValueError, match=r"'thanh'.*tanh"):
         dense(X, Tensor(W), B, "thanh")
-    with pytest.raises(TypeError, match=r"f\(dense\(x, W, b\)\)"):
+    with pytest.raises(TypeError, match="@activation"):
         dense(X, Tensor(W), B, np.tanh)
 
 
