@@ -1,9 +1,15 @@
-"""The fused cross-entropy beside its definition."""
+"""The fused losses beside their definitions."""
 
 import numpy as np
 import pytest
 
-from engine.kernels import cross_entropy, cross_entropy_reference
+from engine.kernels import (
+    cross_entropy,
+    cross_entropy_reference,
+    cross_entropy_slopes,
+    scaled_difference,
+    squared_error,
+)
 
 FLOATS = [np.float32, np.float64]
 
@@ -15,15 +21,14 @@ FLOATS = [np.float32, np.float64]
 def test_losses_and_probabilities(kernel, dtype, n, k):
     rng = np.random.default_rng(0)
     o, labels = rng.normal(size=(n, k)).astype(dtype), rng.integers(0, k, n)
-    losses, p = kernel(o, labels)
+    loss, p = kernel(o, labels)
     wide = o.astype(np.float64)
     expected = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
     rtol = 1e-13 if dtype == np.float64 else 3e-6
-    assert (losses.dtype, p.dtype, losses.shape, p.shape) == (dtype, dtype, (n,), (n, k))
+    assert (p.dtype, p.shape) == (dtype, (n, k))
     np.testing.assert_allclose(p, expected, rtol=rtol)
-    np.testing.assert_allclose(
-        losses, -np.log(expected[np.arange(n), labels]), rtol=rtol, atol=rtol
-    )
+    mean = -np.log(expected[np.arange(n), labels]).mean()
+    np.testing.assert_allclose(loss, mean, rtol=rtol, atol=rtol)
 
 
 @pytest.mark.nojit
@@ -42,7 +47,9 @@ def test_layouts_and_label_dtypes(kernel):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_large_logits(dtype):
     o = np.array([[1e4, 0, -1e4], [3e38, -3e38, 0], [-np.inf, 0, 0]], dtype)
-    losses, p = cross_entropy(o, np.array([1, 0, 2]))
+    labels = np.array([1, 0, 2])
+    _, p = cross_entropy(o, labels)
+    losses = [cross_entropy(o[i : i + 1], labels[i : i + 1])[0] for i in range(3)]
     np.testing.assert_allclose(losses, [1e4, 0, np.log(2)], rtol=1e-6)
     np.testing.assert_array_equal(p, [[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5]])
 
@@ -52,3 +59,29 @@ def test_an_offset_costs_no_precision():
     a, b = cross_entropy(o, np.array([1])), cross_entropy(o + np.float32(65536), np.array([1]))
     for x, y in zip(a, b, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_slopes_are_those_of_the_loss(dtype):
+    rng = np.random.default_rng(0)
+    p, labels = rng.dirichlet(np.ones(5), 7).astype(dtype), rng.integers(0, 5, 7)
+    slopes = cross_entropy_slopes(p, labels, 0.25)
+    assert slopes.dtype == dtype
+    np.testing.assert_allclose(slopes, (p - np.eye(5)[labels]) * 0.25, rtol=1e-6)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_squares(dtype):
+    a, t = np.random.default_rng(0).normal(size=(2, 6, 4)).astype(dtype)
+    np.testing.assert_allclose(squared_error(a, t), np.square(a - t).sum(), rtol=1e-6)
+    np.testing.assert_allclose(squared_error(a.T, t.T), np.square(a - t).sum(), rtol=1e-6)
+    difference = scaled_difference(a[:, ::2], t[:, ::2], 3.0)
+    assert difference.dtype == dtype
+    np.testing.assert_allclose(difference, 3 * (a - t)[:, ::2], rtol=1e-6)
+
+
+def test_many_small_squares_are_summed_without_loss():
+    a = np.full(10_000_001, 1e-4, np.float32)
+    assert abs(squared_error(a, np.zeros_like(a)) / 0.10000001 - 1) < 1e-6
