@@ -129,7 +129,7 @@ def _critical_lines(ax: Axes, result: Result) -> None:
             [crossing.value], [0.05], xerr=half, fmt="o", color="black", markersize=4, capsize=3,
             linewidth=1, zorder=4, label="tanh, measured",
         )  # fmt: skip
-    ax.set(xlabel="σ_w²", ylabel="σ_b²")
+    ax.set(xlabel=r"$\sigma_w^2$", ylabel=r"$\sigma_b^2$", xlim=(0.2, 8.6))
     ax.set_title("critical lines: order left, chaos right", fontsize=11)
     ax.legend(fontsize=9, frameon=False, loc="lower right")
 
@@ -148,8 +148,8 @@ def _phases(ax: Axes, result: Result) -> None:
             var_w, mean, half, fmt=_MARKS[i], color=_COLOURS[i], markersize=5, linewidth=1,
             markeredgecolor="black", markeredgewidth=0.6,
         )  # fmt: skip
-    ax.set(xlabel="σ_w²", ylim=(0, None))
-    ax.set_title("tanh, σ_b² = .05", fontsize=11)
+    ax.set(xlabel=r"$\sigma_w^2$", ylim=(0, None))
+    ax.set_title(r"tanh, $\sigma_b^2$ = .05", fontsize=11)
     ax.legend(fontsize=9, frameon=False, loc="upper left")
 
 

@@ -60,7 +60,7 @@ class Settings:
     """Hidden layers of the tanh nets; ReLU's growth is measured over 30."""
     relu_depth: int = 101
     """Hidden layers of the ReLU nets whose correlations are followed; 101 for S7's last number."""
-    draws: int = 20
+    draws: int = 30
     """Nets drawn for each number."""
     tail_draws: int = 500
     """Nets drawn for the fourth moment of the norm (S8)."""

@@ -37,7 +37,7 @@ def curves() -> dict[str, Array]:
     """Gains and χ₁ of each activation, maps of q and c, critical lines, tanh's phases."""
     gains = {f: theory.gain(f) for f in MAPS}
     q, c = np.linspace(0, 3, 31), np.linspace(0, 1, 21)
-    var_b, var_w = np.linspace(0, 0.5, 11), np.linspace(1.2, 3.1, 12)
+    var_b, var_w = np.linspace(0, 0.5**0.5, 16) ** 2, np.linspace(1.2, 3.1, 12)
     q_star = [theory.q_star("tanh", w, 0.05) for w in var_w]
     made = {
         "gains": [[theory.gain(own(f), mode) for mode in MODES] for f in GAINS],

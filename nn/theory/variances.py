@@ -46,10 +46,10 @@ def q_star(f: Activation | str, var_w: float, var_b: float = 0.0, start: float =
     """q*, the variance that s settles at: V(q*) = q*, reached from `start` as layers go by.
 
     0 if signals die out. Where there are several fixed points, the one next to `start` in the
-    direction in which V moves it.
+    direction in which V moves it. (q can't swing about it: q V′(q) is never below −½ V(q).)
 
     Raises: ValueError where there is none (V(q) > q up to 10¹²: it diverges), where every variance
-        is its own fixed point (ReLU with σ_w² = 2), where q jumps about instead of settling, and as
+        is its own fixed point (ReLU with σ_w² = 2), where `start` is an unstable one, and as
         `variance_map` does.
     """
     f = find_activation(f)
@@ -69,6 +69,11 @@ def q_star(f: Activation | str, var_w: float, var_b: float = 0.0, start: float =
                 f"{where}: every variance is kept, so q* is whatever the input makes it; give q "
                 "where a function takes it"
             )
+        if variance_slope(f, start, var_w) > 1 + 1e-9:
+            raise ValueError(
+                f"{where}: {start:g} is an unstable fixed point, from which q goes either way; "
+                "choose another start"
+            )
         return start
     grows = at_start > 0
     try:
@@ -81,13 +86,7 @@ def q_star(f: Activation | str, var_w: float, var_b: float = 0.0, start: float =
         return 0.0  # where V(q) = q − 2q² …, as for tanh at σ_w² = 1, rounding finds a zero above 0
     if found is None:
         raise ValueError(f"{where}: there is no fixed point down to q = {_SMALLEST:g}")
-    q = crossing(excess, *found)
-    if abs(variance_slope(f, q, var_w)) > 1 + 1e-6:
-        raise ValueError(
-            f"{where}: the fixed point {q:g} is unstable, V′(q*) = "
-            f"{variance_slope(f, q, var_w):.3g}; q doesn't settle"
-        )
-    return q
+    return crossing(excess, *found)
 
 
 def xi_q(f: Activation | str, var_w: float, var_b: float = 0.0) -> float:
