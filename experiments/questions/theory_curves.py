@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def own(name: str) -> engine.Activation:
     return engine.find_activation(name)
 
 
+@cache
 def curves() -> dict[str, Array]:
     """Gains and χ₁ of each activation, maps of q and c, critical lines, tanh's phases."""
     gains = {f: theory.gain(f) for f in MAPS}

@@ -33,27 +33,27 @@ def test_every_claim_is_there_and_what_was_not_run_says_so(tiny):
         assert len(claim.labels) in (0, len(claim.measured))
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_does_not(tiny):
-    again = run(TINY, Silent())
+class Count(Silent):
+    expected = done = 0
+
+    def expect(self, steps):
+        self.expected = steps
+
+    def step(self, what, steps=1):
+        self.done += steps
+
+
+def test_the_same_seed_gives_the_same_bits_and_the_progress_adds_up(tiny):
+    count = Count()
+    again = run(TINY, count)
     assert all(np.array_equal(tiny.arrays[k], again.arrays[k]) for k in tiny.arrays)
+    assert count.done == count.expected > 0
+
+
+def test_another_seed_gives_other_numbers(tiny):
     other = run(Settings(**{**vars(TINY), "seed": 1}), Silent())
     drawn = [k for k in tiny.arrays if not k.startswith(("curve", "predicted"))]
     assert drawn and not any(np.array_equal(tiny.arrays[k], other.arrays[k]) for k in drawn)
-
-
-def test_the_progress_adds_up():
-    class Count(Silent):
-        expected = done = 0
-
-        def expect(self, steps):
-            self.expected = steps
-
-        def step(self, what, steps=1):
-            self.done += steps
-
-    count = Count()
-    run(TINY, count)
-    assert count.done == count.expected > 0
 
 
 @pytest.mark.parametrize(

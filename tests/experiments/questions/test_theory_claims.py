@@ -43,7 +43,8 @@ def made_up():
         "relu_c": 1 - apart,
         "relu_E_x2": about(0.5), "relu_var_x": about(0.34085),
         "relu_growth": about([1, 1, math.sqrt(0.5)]),
-        "predicted_uneven": np.array([[1, 2], [0.5, 1]]), "uneven_ratios": about([[1, 2], [0.5, 1]]),
+        "predicted_uneven": np.array([[1, 2], [0.5, 1]]),
+        "uneven_ratios": about([[1, 2], [0.5, 1]]),
         "prelu_gain": about([math.sqrt(2 / (1 + a * a)) for a in SLOPES]),
         "prelu_growth": about([1.0] * len(SLOPES)),
         "tail_ratios": ratios,
@@ -55,11 +56,9 @@ def by_id(arrays, settings=SETTINGS):
 
 
 def test_nets_that_follow_theory():
-    assert {name: claim.verdict for name, claim in by_id(made_up()).items()} == dict.fromkeys(
-        ("GF", "GV", "GB", "S1", "S2", "S2 ξ", "S4", "S5", "S6", "S7", "S7 far", "S8")
-        + ("H1", "H2", "H3", "H4", "H5"),
-        "holds",
-    )
+    found = by_id(made_up())
+    assert len(found) == 17
+    assert {claim.verdict for claim in found.values()} == {"holds"}
 
 
 WRONG = {
