@@ -19,7 +19,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from engine import Activation, find_activation
 from nn.randomness import Rng, generator
+from nn.theory.gains import gain
+from nn.theory.profiles import Profile, laws, profile
 
 Array = npt.NDArray[Any]
 Mode = Literal["fan_in", "fan_out"]
@@ -30,7 +33,8 @@ class Initializer:
     """A way to draw weights.
 
     `variance(fan_in, fan_out)` is the variance of one weight; `draw(rng, shape, std)` gives
-    float64 numbers of mean zero and that standard deviation.
+    float64 numbers of mean zero and that standard deviation. `predicted_profile` says what becomes
+    of signals and gradients in a net drawn like this.
     """
 
     name: str
@@ -48,6 +52,25 @@ class Initializer:
         fan_in, fan_out = fan_in_and_out(shape) if fans is None else fans
         std = math.sqrt(self.variance(fan_in, fan_out))
         return self.draw(generator(rng), tuple(shape), std).astype(dtype)
+
+    def predicted_profile(
+        self,
+        sizes: Sequence[int],
+        activation: Activation | str = "tanh",
+        x_second_moments: float | Sequence[float] = 1.0,
+        bias_init: Initializer | str = "zeros",
+    ) -> Profile:
+        """What theory predicts for `MLP(sizes, activation, this scheme, bias_init)`, undrawn.
+
+            nn.init.xavier_uniform().predicted_profile([784, 256, 256, 256, 10], "relu").dL_ds
+
+        The fields are those of `nn.theory.Profile`, an entry for each hidden layer;
+        `x_second_moments` is E[x²] of the inputs, one number or one for each of several examples.
+
+        Raises: as `nn.theory.predict_profile` does, and ValueError for an unknown name.
+        """
+        f, biases = find_activation(activation), find_initializer(bias_init)
+        return profile(laws(sizes, f, self, biases), np.atleast_1d(x_second_moments))
 
     def __repr__(self) -> str:
         return f"Initializer({self.name})"
@@ -150,6 +173,29 @@ def kaiming_normal(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initial
     """
     fan = _fan(mode, gain)
     return Initializer("kaiming_normal", lambda i, o: gain**2 / fan(i, o), _normal)
+
+
+def kaiming(
+    activation: Activation | str = "relu",
+    mode: Mode = "fan_in",
+    distribution: Literal["normal", "uniform"] = "normal",
+) -> Initializer:
+    """Kaiming's scheme for any activation: Var = gain² / fan, with the gain of that activation.
+
+    gain² is 1 / E[f(s)²] for "fan_in", which keeps E[x²], and 1 / E[f′(s)²] for "fan_out", which
+    keeps the gradient, for s ~ N(0, 1) (`nn.theory.gain`). For ReLU both are 2, so that this is He
+    et al.'s (2015) condition; PyTorch has seven activations' gains in a table, some by other rules
+    (`calculate_gain`: 5/3 for tanh, 3/4 for SELU, 1 for sigmoid), and none for GELU, SiLU or ELU.
+
+    Raises: ValueError for an unknown name, mode or distribution, and where f has no such gain.
+    """
+    if distribution not in ("normal", "uniform"):
+        raise ValueError(f"distribution={distribution!r}; it is 'normal' or 'uniform'")
+    f = find_activation(activation)
+    _fan(mode, 1.0)
+    g = gain(f, "forward" if mode == "fan_in" else "backward")
+    base = (kaiming_normal if distribution == "normal" else kaiming_uniform)(mode, g)
+    return Initializer(f"kaiming({f.name})", base.variance, base.draw)
 
 
 def lecun_uniform() -> Initializer:

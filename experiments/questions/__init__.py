@@ -2,8 +2,11 @@
 
 from experiments.lab.question import Question
 from experiments.questions.speed import SPEED
+from experiments.questions.theory import THEORY
 from experiments.questions.vanishing import VANISHING
 
-QUESTIONS: dict[str, Question] = {question.name: question for question in (VANISHING, SPEED)}
+QUESTIONS: dict[str, Question] = {
+    question.name: question for question in (VANISHING, THEORY, SPEED)
+}
 
 __all__ = ["QUESTIONS"]

@@ -18,13 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import meanfield
-from nn.layers import MLP
+from engine import Activation, meanfield
+
+if TYPE_CHECKING:  # both are built on theory: schemes ask it for gains
+    from nn.init import Initializer
+    from nn.layers import MLP
 
 Array = npt.NDArray[Any]
 
@@ -46,6 +50,27 @@ class Profile:
     dL_dW: Array
 
 
+@dataclass(frozen=True)
+class Law:
+    """One layer as theory sees it: f, its sizes, and the variances that its schemes promise."""
+
+    f: Activation
+    n_in: int
+    n_out: int
+    var_W: float
+    var_b: float
+
+
+def laws(
+    sizes: Sequence[int], f: Activation, weight_init: Initializer, bias_init: Initializer
+) -> list[Law]:
+    """The layers of an MLP of these sizes; the last one's f isn't used."""
+    return [
+        Law(f, i, o, weight_init.variance(i, o), bias_init.variance(i, o))
+        for i, o in pairwise(sizes)
+    ]
+
+
 def predict_profile(net: MLP, x_second_moments: Sequence[float] | Array) -> Profile:
     """The profile of a net with this net's sizes, activations and schemes.
 
@@ -53,26 +78,41 @@ def predict_profile(net: MLP, x_second_moments: Sequence[float] | Array) -> Prof
         net: its weights are not looked at, only how they were drawn.
         x_second_moments: E[x²] over the inputs, for one example or, as examples differ, for
             several (then the profile is their average).
+
+    Raises: ValueError for a net without hidden layers, for second moments that are negative or not
+        finite, and where a moment of an activation is infinite.
     """
-    layers = net.layers[:-1]
-    if not layers:
+    layers = []
+    for layer in net.layers:
+        i, o = layer.W.shape
+        var_W, var_b = layer.weight_init.variance(i, o), layer.bias_init.variance(i, o)
+        layers.append(Law(layer.f, i, o, var_W, var_b))
+    return profile(layers, x_second_moments)
+
+
+def profile(layers: Sequence[Law], x_second_moments: Sequence[float] | Array) -> Profile:
+    """The profile of the hidden layers, which are all but the last."""
+    hidden = layers[:-1]
+    if not hidden:
         raise ValueError("predict_profile: this net has no hidden layers to predict for")
     moment = np.asarray(x_second_moments, dtype=np.float64).reshape(-1)
+    if not moment.size or not np.isfinite(moment).all() or (moment < 0).any():
+        raise ValueError(
+            f"predict_profile: x_second_moments={x_second_moments}; give E[x²] of one example or "
+            "more, each finite and not negative"
+        )
     q, x2, centred, slope2 = [], [moment], [], []
-    for layer in layers:
-        n_in, n_out = layer.W.shape
-        variance = layer.weight_init.variance(n_in, n_out)
-        q.append(n_in * variance * x2[-1] + layer.bias_init.variance(n_in, n_out))
-        x2.append(np.array([meanfield.second_moment(layer.f, v) for v in q[-1]]))
-        means = np.array([meanfield.mean(layer.f, v) for v in q[-1]])
+    for law in hidden:
+        q.append(law.n_in * law.var_W * x2[-1] + law.var_b)
+        x2.append(np.array([meanfield.second_moment(law.f, v) for v in q[-1]]))
+        means = np.array([meanfield.mean(law.f, v) for v in q[-1]])
         centred.append(max(0.0, float(x2[-1].mean() - means.mean() ** 2)))
-        slope2.append(np.array([meanfield.slope_second_moment(layer.f, v) for v in q[-1]]))
+        slope2.append(np.array([meanfield.slope_second_moment(law.f, v) for v in q[-1]]))
     back = np.ones_like(moment)
     dx2: list[Array] = []
     ds2: list[Array] = []
-    for i in reversed(range(len(layers))):
-        n_in, n_out = net.layers[i + 1].W.shape
-        back = back * n_out * net.layers[i + 1].weight_init.variance(n_in, n_out)
+    for i in reversed(range(len(hidden))):
+        back = back * layers[i + 1].n_out * layers[i + 1].var_W
         dx2.insert(0, back)
         back = back * slope2[i]
         ds2.insert(0, back)
