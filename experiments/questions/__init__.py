@@ -1,8 +1,9 @@
 """The questions that the article asks, one file each; `QUESTIONS` is the list of them."""
 
 from experiments.lab.question import Question
+from experiments.questions.accuracy import ACCURACY
 from experiments.questions.vanishing import VANISHING
 
-QUESTIONS: dict[str, Question] = {question.name: question for question in (VANISHING,)}
+QUESTIONS: dict[str, Question] = {question.name: question for question in (VANISHING, ACCURACY)}
 
 __all__ = ["QUESTIONS"]
