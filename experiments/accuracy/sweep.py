@@ -35,9 +35,10 @@ _POINTS = (
     *(0.0, 1.0, 1.7580993, 2.0, 14.5, 16.64, 22.0, 37.5, 39.0, 40.0, 44.0, 87.3365, 88.7228),
     *(103.28, 103.972, 104.0, 708.3964, 709.7827, 710.0, 744.44, 745.1332, 746.0, 800.0),
 )
-# e^x is made of e^r with x = n ln 2 + r, and n changes at odd multiples of ln 2 / 2.
-_SWITCHES = tuple((k + 0.5) * math.log(2) / 2 for k in range(2200))
-_WIDTH = 24
+# e^x is made of e^r with x = n ln 2 + r, and n changes at odd multiples of ln 2 / 2; tanh takes
+# the exponential of 2s.
+_SWITCHES = tuple(k * math.log(2) / 4 for k in range(4400) if k % 4)
+_WIDTH = 12
 
 # Bins for the errors: quarters of an octave of |s|; the outermost hold all that lies beyond.
 _LOWEST, _HIGHEST = -152, 130
