@@ -44,6 +44,7 @@ class Question:
         settings: a frozen dataclass; its fields are the flags, its defaults the default preset.
         run: measures. Raises SettingsError or DataError for what a user can mend.
         figure, tables: show a result.
+        texts: further files from a result, for example a table for the docs: name to content.
         presets: which settings "quick" and "paper" replace.
     """
 
@@ -54,6 +55,7 @@ class Question:
     figure: Callable[[Any, Result], Figure]
     tables: Callable[[Any, Result], list[Table]]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    texts: Callable[[Any, Result], Mapping[str, str]] = lambda settings, result: {}
 
     def preset(self, name: str) -> Any:
         """The settings of that preset; "default" is the dataclass's own."""

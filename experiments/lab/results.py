@@ -1,5 +1,7 @@
 """Results on disk: `results/NAME/` with result.json, arrays.npz, figure.png and figure.svg.
 
+A question may add texts of its own, such as a table for the docs.
+
 Everything is first written beside its place under another name; only when all of it is there
 do the files move into place, result.json last. An interruption leaves the earlier result.
 """
@@ -15,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +68,10 @@ def save_result(
         "arrays.npz": lambda path: _write_npz(path, result),
         "figure.png": lambda path: figure.savefig(path, format="png", dpi=150),
         "figure.svg": lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
+        **{
+            name: partial(Path.write_text, data=text, encoding="utf-8")
+            for name, text in question.texts(settings, result).items()
+        },
         "result.json": lambda path: path.write_text(
             json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
             encoding="utf-8",

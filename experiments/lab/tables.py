@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.table import Table
@@ -65,7 +65,22 @@ def number(value: float) -> str:
     return _short(text)
 
 
+def markdown(made: Table) -> str:
+    """The same table as Markdown, with its title above and its caption below."""
+
+    def row(cells: Iterable[object]) -> str:
+        return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+    lines = [row(column.header for column in made.columns)]
+    lines.append(row(":--" if column.justify == "left" else "--:" for column in made.columns))
+    lines += [row(cells) for cells in zip(*(c.cells for c in made.columns), strict=True)]
+    parts = [f"**{made.title}**", "\n".join(lines), str(made.caption or "")]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
 def _interval(measured: Measured) -> str:
+    if measured.low == measured.high:
+        return number(measured.value)
     half = (measured.high - measured.low) / 2
     digit = f"{half:.0f}" if 9.5 <= half < 1e5 else f"{half:.1g}"
     return f"{number(measured.value)} ± {_short(digit)}"

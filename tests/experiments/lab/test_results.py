@@ -4,7 +4,7 @@ import json
 import math
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,16 @@ def test_the_files(tmp_path):
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
         assert sorted(arrays.files) == ["n", "x"]
         np.testing.assert_array_equal(arrays["x"], RESULT.arrays["x"])
+
+
+def test_texts_that_a_question_adds(tmp_path):
+    question = replace(QUESTION, texts=lambda settings, result: {"a.md": "∂L/∂s\n", "b.md": "b"})
+    files = save_result(tmp_path, question, Settings(), RESULT, figure(), 1.0)
+    assert names(tmp_path) == sorted([*FILES, "a.md", "b.md"])
+    assert sorted(files) == [tmp_path / name for name in names(tmp_path)]
+    assert files[0] == tmp_path / "result.json"
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "∂L/∂s\n"
+    assert (tmp_path / "b.md").read_text(encoding="utf-8") == "b"
 
 
 def test_the_record(tmp_path):

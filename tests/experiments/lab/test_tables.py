@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from experiments.lab.claims import Claim, Measured, Statement, Tolerance
-from experiments.lab.tables import claims_table, number, table
+from experiments.lab.tables import claims_table, markdown, number, table
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,30 @@ def test_a_wide_interval():
     statement = Statement("X1", "", "", Tolerance("relative", 0.1))
     text = rendered(claims_table([statement.measured([30.0], [Measured(30.0, 10.0, 50.0)])]))
     assert "30 ± 20" in text
+
+
+def test_a_number_that_has_no_interval_is_shown_alone():
+    statement = Statement("X1", "a sentence", "a source", Tolerance("at most", 2))
+    for value, shown in ((1.34, "1.34"), (math.inf, "inf")):
+        measured = Measured(value, value, value)
+        text = rendered(claims_table([statement.measured([2], [measured])]))
+        assert shown in text and "±" not in text
+
+
+def test_markdown():
+    made = table("a title", ("", "n", "a|b"))
+    made.add_row("tanh", "1", "2")
+    made.add_row("relu", "–", "x|y")
+    made.caption = "a caption"
+    assert markdown(made).split("\n") == [
+        "**a title**",
+        "",
+        "|  | n | a\\|b |",
+        "| :-- | --: | --: |",
+        "| tanh | 1 | 2 |",
+        "| relu | – | x\\|y |",
+        "",
+        "a caption",
+        "",
+    ]
+    assert markdown(table("empty", ("n",))) == "**empty**\n\n| n |\n| :-- |\n"

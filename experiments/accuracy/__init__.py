@@ -1,0 +1,1 @@
+"""What `accuracy` measures: errors in units in the last place, special values, products."""
