@@ -26,8 +26,6 @@ def read_settings(question: Question, flags: Sequence[str]) -> Any:
     Raises: FlagError for unknown flags and unreadable values, SettingsError for values that
         can't be run.
     """
-    import tyro
-
     chosen = [flag[2:] for flag in flags if flag in _FLAGS]
     if len(set(chosen)) > 1:
         raise FlagError(f"--{' and --'.join(chosen)} are two presets; choose one")
@@ -38,22 +36,41 @@ def read_settings(question: Question, flags: Sequence[str]) -> Any:
         for name in _PRESETS
         if name in question.presets
     )
+    return read_flags(
+        question.settings,
+        rest,
+        f"gradtrace run {question.name}",
+        f"{question.asks}\n\nPresets, which flags override: {presets}.",
+        default,
+    )
+
+
+def read_flags(
+    settings: type[Any],
+    flags: Sequence[str],
+    command: str,
+    description: str | None = None,
+    default: Any = None,
+) -> Any:
+    """An object of a dataclass of settings as the flags say, or None when they asked for help.
+
+    Raises: FlagError for what can't be understood or run.
+    """
+    import tyro
+
     said = io.StringIO()
+    start = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(
-                question.settings,
-                prog=f"gradtrace run {question.name}",
-                description=f"{question.asks}\n\nPresets, which flags override: {presets}.",
-                args=rest,
-                default=default,
+                settings, prog=command, description=description, args=list(flags), **start
             )
     except SettingsError as error:
         raise FlagError(str(error)) from None
     except SystemExit as end:
         if not end.code:
             return None
-        raise FlagError(_one_line(said.getvalue(), question.settings.__name__)) from None
+        raise FlagError(_one_line(said.getvalue(), settings.__name__)) from None
 
 
 def _one_line(box: str, settings: str) -> str:

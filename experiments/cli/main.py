@@ -1,4 +1,4 @@
-"""`gradtrace list` and `gradtrace run NAME [--flags]`.
+"""`gradtrace list`, `gradtrace run NAME [--flags]` and the other commands.
 
 Exit codes: 0 done, 1 an unforeseen error, 2 flags, values or data that the user can mend, 130
 interrupted.
@@ -23,6 +23,7 @@ from experiments.questions import QUESTIONS
 
 _USAGE = """usage: gradtrace list                the experiments and their questions
        gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
+       gradtrace activation NAME     the card of an activation; FILE.py:NAME for one of yours
        gradtrace --version"""
 
 
@@ -75,9 +76,19 @@ def _command(args: list[str]) -> int:
                     f"no experiment is named {name!r}; there are {', '.join(QUESTIONS)}"
                 )
             _run(QUESTIONS[name], flags)
+        case ["activation", "-h" | "--help", *_]:
+            print(_USAGE)
+        case ["activation", *rest]:
+            from experiments.cli.cards import activation_command
+
+            activation_command(rest, _console())
         case [first, *_]:
-            raise FlagError(f"unknown command {first!r}; there are list and run")
+            raise FlagError(f"unknown command {first!r}; there are list, run and activation")
     return 0
+
+
+def _console() -> Console:
+    return _Console() if sys.stdout.isatty() else _Console(width=100)
 
 
 def _run(question: Question, flags: list[str]) -> None:
@@ -92,7 +103,7 @@ def _run(question: Question, flags: list[str]) -> None:
     seconds = time.monotonic() - start
     figure = question.figure(settings, result)
     files = save_result(folder, question, settings, result, figure, seconds)
-    console = _Console() if sys.stdout.isatty() else _Console(width=100)
+    console = _console()
     console.print(f"\n[bold]{question.asks}[/]")
     for table in question.tables(settings, result):
         console.print()

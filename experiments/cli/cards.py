@@ -1,0 +1,54 @@
+"""`gradtrace activation NAME`: the card of a built-in activation or of one in a file."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from engine import ActivationWarning, find_activation
+from experiments.cards.activation import Settings, card
+from experiments.cli.flags import FlagError, read_flags
+from experiments.figures.activation_card import figure, tables
+from experiments.lab.progress import Shown
+from experiments.lab.question import SettingsError
+from experiments.lab.results import check_folder
+
+USAGE = "gradtrace activation NAME|FILE.py:NAME [--flags]"
+
+
+def activation_command(args: Sequence[str], console: Console) -> None:
+    """Print the card, and write its picture to results/activation/NAME.png.
+
+    Raises: FlagError, SettingsError.
+    """
+    if not args or args[0].startswith("-"):
+        raise FlagError(f"activation needs a name, or FILE.py:NAME: {USAGE}")
+    name, *flags = args
+    settings = read_flags(Settings, flags, f"gradtrace activation {name}")
+    if settings is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ActivationWarning)  # the card says it
+        try:
+            f = find_activation(name)
+        except ValueError as error:  # ActivationError is one
+            raise FlagError(str(error)) from None
+    folder = Path("results") / "activation"
+    check_folder(folder)
+    with Shown() as progress:
+        made = card(f, settings, progress)
+    for each in tables(made):
+        console.print()
+        console.print(each)
+    path = folder / f"{f.name}.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        figure(made).savefig(path, dpi=130)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be written: {error.strerror}") from None
+    console.print(f"written: {path}", highlight=False, markup=False)
+    sys.stdout.flush()
