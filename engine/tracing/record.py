@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,6 +20,12 @@ from engine.errors import GraphError
 from engine.scope import state
 from engine.tape import Node
 from engine.tensor import plain
+
+if TYPE_CHECKING:
+    from engine.tracing.comparing import Comparison
+    from engine.tracing.diagnosis import Diagnosis
+    from engine.tracing.explain import Explanation
+    from engine.tracing.walk import Walk
 
 Array = npt.NDArray[Any]
 
@@ -170,6 +177,62 @@ class Trace:
             if row.name == name:
                 return row
         raise KeyError(f"no layer {name!r}; there are {[row.name for row in self.layers]}")
+
+    def explain(
+        self,
+        layer: str | int,
+        *,
+        weight: tuple[int, int] | None = None,
+        bias: int | None = None,
+        examples: int = 5,
+    ) -> Explanation:
+        """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.explain`."""
+        from engine.tracing.explain import explain
+
+        return explain(self, layer, weight=weight, bias=bias, examples=examples)
+
+    def walk(self) -> Walk:
+        """The backward pass as steps, from the loss to the input: see `engine.tracing.walk`."""
+        from engine.tracing.walk import walk
+
+        return walk(self)
+
+    def diagnose(self, *, lr: float | None = None) -> Diagnosis:
+        """What keeps the net from learning, if anything: see `engine.tracing.diagnose`."""
+        from engine.tracing.diagnose import diagnose
+
+        return diagnose(self, lr=lr)
+
+    def compare(self, other: Trace) -> Comparison:
+        """How another trace of the same architecture differs: see `engine.tracing.comparing`."""
+        from engine.tracing.comparing import compare
+
+        return compare(self, other)
+
+    def to_mermaid(self) -> str:
+        """The operations as a Mermaid flowchart, grouped by layer."""
+        from engine.tracing.export import to_mermaid
+
+        return to_mermaid(self)
+
+    def to_dot(self) -> str:
+        """The operations in Graphviz's language, grouped by layer."""
+        from engine.tracing.export import to_dot
+
+        return to_dot(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace to an .npz file: see `engine.tracing.storing`."""
+        from engine.tracing.storing import save_trace
+
+        save_trace(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> Trace:
+        """Read a trace that `save` wrote: see `engine.tracing.storing`."""
+        from engine.tracing.storing import load_trace
+
+        return load_trace(path)
 
     def __len__(self) -> int:
         return len(self.layers)
