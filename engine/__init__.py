@@ -66,7 +66,10 @@ from engine.rules.losses import cross_entropy, mse, quadratic
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
+from engine.tracing.diagnosis import Diagnosis, Finding
+from engine.tracing.explain import Explanation
 from engine.tracing.record import LayerRecord, NodeRecord, Trace, trace
+from engine.tracing.walk import Walk
 from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
 
 __all__ = [
@@ -75,7 +78,10 @@ __all__ = [
     "Activation",
     "ActivationError",
     "ActivationWarning",
+    "Diagnosis",
     "DtypeError",
+    "Explanation",
+    "Finding",
     "GradcheckError",
     "GradcheckReport",
     "GraphError",
@@ -87,6 +93,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "Trace",
+    "Walk",
     "abs",
     "activation",
     "add",
