@@ -66,25 +66,31 @@ from engine.rules.losses import cross_entropy, mse, quadratic
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
+from engine.tracing.jacobians import Jacobians
 from engine.tracing.record import LayerRecord, NodeRecord, Trace, trace
+from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics
 from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
 
 __all__ = [
     "ACTIVATIONS",
+    "QUANTITIES",
     "RULES",
     "Activation",
     "ActivationError",
     "ActivationWarning",
+    "DeadUnits",
     "DtypeError",
     "GradcheckError",
     "GradcheckReport",
     "GraphError",
+    "Jacobians",
     "LayerRecord",
     "NodeRecord",
     "NonFiniteError",
     "OwnActivation",
     "Rule",
     "ShapeError",
+    "Statistics",
     "Tensor",
     "Trace",
     "abs",

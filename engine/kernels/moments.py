@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
 from numba.extending import register_jitable
 
 from engine.kernels.compiling import jit
@@ -214,7 +213,7 @@ def _magnitudes(x: Array, first: Array, following: Array, counts: Array) -> None
     for i in range(x.size):
         size = abs(np.float64(x[i]))
         if 0 < size < np.inf:
-            power = size.view(np.int64) >> 52
+            power = np.float64(size).view(np.int64) >> 52
             counts[first[power] + (size >= following[power])] += 1
 
 

@@ -203,8 +203,8 @@ class LayerRecord:
         hundredths = round(threshold * 100)
         if hundredths / 100 != threshold:
             raise ValueError(
-                f"saturated({threshold}) in {self.name}: with keep=\"stats\" hundredths are "
-                "counted; ask for a multiple of 0.01, or trace with keep=\"arrays\""
+                f'saturated({threshold}) in {self.name}: with keep="stats" hundredths are '
+                'counted; ask for a multiple of 0.01, or trace with keep="arrays"'
             )
         return self._slope_counts().below(hundredths)
 
@@ -310,7 +310,7 @@ class Trace:
             if record.sweeps:
                 raise GraphError(
                     f"a second backward pass through {node}: statistics of a sum can't be made "
-                    "of those of its terms; trace with keep=\"arrays\", or run forward again"
+                    'of those of its terms; trace with keep="arrays", or run forward again'
                 )
             self._measure_backward(row, node, g, gradients)
         record._add_backward(g, gradients)
@@ -389,8 +389,8 @@ def _slopes_of(f: Activation, g: Array, y: Any, s: Any, x: Array, W: Array) -> A
 
 def _not_kept(name: str, where: str) -> GraphError:
     return GraphError(
-        f"{where}: {name} was not kept, since the trace was opened with keep=\"stats\"; open it "
-        f"with trace(keep=\"arrays\"), or ask a layer for statistics({name!r})"
+        f'{where}: {name} was not kept, since the trace was opened with keep="stats"; open it '
+        f'with trace(keep="arrays"), or ask a layer for statistics({name!r})'
     )
 
 

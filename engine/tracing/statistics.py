@@ -114,7 +114,7 @@ def measure(array: Array) -> Measured:
 
 
 def _stride(shape: tuple[int, ...]) -> int:
-    """The least k that leaves at most SAMPLE entries and has no factor in common with the last axis.
+    """The least k that leaves at most SAMPLE entries and has no factor common with the last axis.
 
     With a common factor, every k-th entry would come from the same few columns, which are units.
     """
