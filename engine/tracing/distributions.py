@@ -13,7 +13,7 @@ import numpy.typing as npt
 from engine.tracing.statistics import Statistics, measure
 
 if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord
+    from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 

@@ -28,7 +28,8 @@ from engine import meanfield
 from engine.activations import Activation
 
 if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
+    from engine.tracing.record import Trace
+    from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 

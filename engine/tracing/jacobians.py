@@ -16,7 +16,8 @@ import numpy.typing as npt
 from engine import kernels
 
 if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
+    from engine.tracing.record import Trace
+    from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from engine.tracing.statistics import QUANTITIES
 
 if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
+    from engine.tracing.record import Trace
+    from engine.tracing.rows import LayerRecord
 
 WIDTH = 100
 _MOST_NOTES = 6
