@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.activations import Activation
 
@@ -43,7 +43,7 @@ def graph_of(t: Trace) -> Graph:
     variables: dict[str, str] = {}
     for number, node in enumerate(t.nodes):
         own = f"n{number}"
-        for i, (source, x) in enumerate(zip(node.sources, node.inputs, strict=True)):
+        for i, (source, shape) in enumerate(zip(node.sources, node.input_shapes, strict=True)):
             if isinstance(source, int):
                 edges.append((f"n{source}", own))
                 continue
@@ -54,11 +54,13 @@ def graph_of(t: Trace) -> Graph:
             if isinstance(source, str) and source not in UNNAMED:
                 variables[source] = leaf
             kind = "constant" if source is None else "variable"
-            vertices.append(Vertex(leaf, f"{source or kind}\n{_shape(x)}", kind, node.place))
+            vertices.append(Vertex(leaf, f"{source or kind}\n{_size(shape)}", kind, node.place))
             edges.append((leaf, own))
         f = node.parameters.get("f")
         title = f"{node.name} ({f.name})" if isinstance(f, Activation) else node.name
-        vertices.append(Vertex(own, f"{title}\n{_shape(node.output)}", "operation", node.place))
+        vertices.append(
+            Vertex(own, f"{title}\n{_size(node.output_shape)}", "operation", node.place)
+        )
     return Graph(vertices, edges)
 
 
@@ -98,8 +100,8 @@ def to_dot(t: Trace) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _shape(array: Any) -> str:
-    return "×".join(map(str, array.shape)) or "scalar"
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "scalar"
 
 
 def _mermaid(text: str) -> str:

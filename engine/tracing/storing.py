@@ -25,7 +25,8 @@ _ATTRIBUTES = ("name", "place", "inputs", "output", "sources", "parameters", "dL
 def save_trace(t: Trace, path: str | Path) -> None:
     """Write the trace to an .npz file of that exact name, which appears whole or not at all.
 
-    Raises: TypeError for an operation's parameter that can't be stored, naming both.
+    Raises: TypeError for an operation's parameter that can't be stored, naming both; GraphError for
+        a trace that kept statistics alone.
     """
     encoder = Encoder()
     about = {
@@ -70,7 +71,7 @@ def load_trace(path: str | Path) -> Trace:
 
 
 def _encoded(node: NodeRecord, encoder: Encoder, path: str | Path) -> dict[str, Any]:
-    values = {name: getattr(node, name) for name in _ATTRIBUTES}
+    values = {name: getattr(node, name) for name in (*_ATTRIBUTES, "sweeps")}
     values["parameters"] = tuple(node.parameters.items())
     try:
         return {name: encoder.encode(value) for name, value in values.items()}
@@ -96,7 +97,8 @@ def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> Trace:
         s = decode(row["s"], arrays)
         if node.name != "dense" or not isinstance(s, np.ndarray) or s.shape != node.output.shape:
             raise ValueError(f"layer {node.place or node.name} and its s do not fit")
-        t.layers.append(LayerRecord(node, s))
+        t.layers.append(LayerRecord(node))
+        t.layers[-1].keep(s)
     return t
 
 
@@ -118,8 +120,11 @@ def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> Node
     for g, x in pairs:
         if not isinstance(x, np.ndarray) or not (g is None or np.shape(g) == x.shape):
             raise ValueError(f"operation {number} ({values['name']}): a gradient does not fit")
-    for name, value in values.items():
-        setattr(node, name, value)
+    sweeps = stored["sweeps"]
+    if type(sweeps) is not int or (sweeps > 0) != (values["dL_dy"] is not None):
+        raise ValueError(f"operation {number} ({values['name']}): {sweeps!r} backward passes")
+    shapes = {"input_shapes": [x.shape for x in inputs], "output_shape": values["output"].shape}
+    vars(node).update(values, **shapes, sweeps=sweeps, kept=True)
     return node
 
 

@@ -9,7 +9,20 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from engine import Diagnosis, Finding, GraphError, Tensor, cross_entropy, dense, log, place, trace
+from engine import (
+    Diagnosis,
+    Finding,
+    GraphError,
+    Tensor,
+    cross_entropy,
+    dense,
+    log,
+    meanfield,
+    place,
+    tanh,
+    trace,
+)
+from engine.tracing.remedies import predicted
 
 INPUTS, CLASSES, BATCH = 40, 10, 64
 
@@ -354,3 +367,16 @@ def test_a_trace_without_a_backward_pass_is_refused():
         Net("tanh", xavier, 2, 8)(data()[0])
     with pytest.raises(GraphError, match="no backward pass"):
         t.diagnose()
+
+
+def test_the_prediction_takes_each_layer_s_own_sizes():
+    """factor² = the geometric mean over the links of E[f′(s⁽ⁱ⁾)²] · fan_out Var W⁽ⁱ⁺¹⁾."""
+    fans = [(10, 20), (20, 40), (40, 5)]
+    variances = [0.3, 0.01, 0.2]
+    by_fans = dict(zip(fans, variances, strict=True))
+    remedy = predicted("", fans, tanh, 2.0, lambda i, o: by_fans[i, o])
+    q1 = 10 * 0.3 * 2.0
+    q2 = 20 * 0.01 * meanfield.second_moment(tanh, q1)
+    slopes = [meanfield.slope_second_moment(tanh, q) for q in (q1, q2)]
+    assert remedy.factor**4 == pytest.approx(slopes[0] * slopes[1] * 40 * 0.01 * 5 * 0.2)
+    assert remedy.slope2 * remedy.n_var_W == pytest.approx(remedy.factor**2)

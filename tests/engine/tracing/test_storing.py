@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
-from engine import ACTIVATIONS, Tensor, Trace, activation, cross_entropy, dense, place, trace
+from engine import (
+    ACTIVATIONS,
+    GraphError,
+    Tensor,
+    Trace,
+    activation,
+    cross_entropy,
+    dense,
+    place,
+    trace,
+)
 from engine.tracing.encoding import Encoder, decode
 
 RNG = np.random.default_rng(0)
@@ -115,6 +125,22 @@ def test_every_parameter_comes_back(value):
     equal([decode(json.loads(text), encoder.arrays)], [value])
 
 
+def test_a_trace_of_statistics_is_refused_by_what_needs_arrays(tmp_path):
+    with trace(keep="stats") as t:
+        dense(np.ones((2, 3)), Tensor(np.ones((3, 2)), requires_grad=True)).sum().backward()
+    for use in (
+        lambda: t.save(tmp_path / "t.npz"),
+        t.walk,
+        t.diagnose,
+        lambda: t.explain(0, weight=(0, 0)),
+        lambda: t.compare(t),
+    ):
+        with pytest.raises(GraphError, match="was not kept"):
+            use()
+    assert names_in(tmp_path) == []
+    assert "2×2" in t.to_dot()  # the shapes are enough
+
+
 def test_what_can_t_be_stored_is_named_and_leaves_no_file(tmp_path):
     t = traced()
     t.nodes[0].parameters["odd"] = object()
@@ -212,6 +238,7 @@ DAMAGE = {
     ),
     "an unknown kind": (lambda a, _: a["nodes"][0].update(output={"pickle": "x"}), "damaged"),
     "nodes that are none": (lambda a, _: a.update(nodes=[1, 2]), "damaged"),
+    "no count of sweeps": (lambda a, _: a["nodes"][0].update(sweeps=0), "damaged"),
     "a name that is none": (lambda a, _: a["nodes"][0].update(name=3), "damaged"),
 }
 
