@@ -67,19 +67,30 @@ from engine.rules.own import Operation, custom_vjp
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
+from engine.tracing.diagnosis import Diagnosis, Finding
+from engine.tracing.explain import Explanation
+from engine.tracing.jacobians import Jacobians
 from engine.tracing.record import LayerRecord, NodeRecord, Trace, trace
+from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics
+from engine.tracing.walk import Walk
 from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
 
 __all__ = [
     "ACTIVATIONS",
+    "QUANTITIES",
     "RULES",
     "Activation",
     "ActivationError",
     "ActivationWarning",
+    "DeadUnits",
+    "Diagnosis",
     "DtypeError",
+    "Explanation",
+    "Finding",
     "GradcheckError",
     "GradcheckReport",
     "GraphError",
+    "Jacobians",
     "LayerRecord",
     "NodeRecord",
     "NonFiniteError",
@@ -87,8 +98,10 @@ __all__ = [
     "OwnActivation",
     "Rule",
     "ShapeError",
+    "Statistics",
     "Tensor",
     "Trace",
+    "Walk",
     "abs",
     "activation",
     "add",

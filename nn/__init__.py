@@ -14,6 +14,7 @@ from nn.init import Initializer
 from nn.layers import MLP, Dense, Layer, Sequential
 from nn.losses import cross_entropy, mse, quadratic
 from nn.optim import SGD, Adam, Optimizer
+from nn.recorder import Recorder
 
 __all__ = [
     "MLP",
@@ -23,6 +24,7 @@ __all__ = [
     "Initializer",
     "Layer",
     "Optimizer",
+    "Recorder",
     "Sequential",
     "cross_entropy",
     "init",

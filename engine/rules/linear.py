@@ -134,6 +134,8 @@ def _dense_vjp_of_arrays(
     dL_ds, dL_db, dL_dW, dL_dx = f.layer_backward(
         g, y, s, x, W, bool(needs[1] and not as_factors), needs[0]
     )
+    if state.trace is not None:
+        state.trace.saw_slopes(dL_ds)
     return [dL_dx, Factors(x, dL_ds) if as_factors else dL_dW, *(dL_db for _ in b)]
 
 

@@ -1,144 +1,101 @@
 """`trace()` records one forward and backward pass: a row of the article's quantities per layer.
 
-A row holds the arrays that the pass itself used; nothing is computed for it before somebody
-looks. Each call of `dense` is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad.
+With keep="arrays" a row holds the arrays that the pass itself used; nothing is computed for it
+before somebody looks. With keep="stats" it holds statistics, taken during the pass, and no array.
+Each call of `dense` is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import numpy.typing as npt
 
-from engine.activations import Activation
 from engine.errors import GraphError
 from engine.scope import state
 from engine.tape import Node
 from engine.tensor import plain
+from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
+from engine.tracing.statistics import Measured, Slopes, measure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from engine.tracing.comparing import Comparison
+    from engine.tracing.diagnosis import Diagnosis
+    from engine.tracing.explain import Explanation
+    from engine.tracing.jacobians import Jacobians
+    from engine.tracing.walk import Walk
+
+__all__ = ["LayerRecord", "NodeRecord", "Trace", "trace"]
 
 Array = npt.NDArray[Any]
-
-
-class NodeRecord:
-    """One operation of the pass, in the order in which they were carried out.
-
-    Attributes:
-        name: the operation's; `place`: where in the program, for example "layer 3".
-        inputs, output: arrays, as the operation saw them.
-        sources: for each input, the number in `Trace.nodes` of the operation that made it, the name
-            of the variable that it is, or None for a constant.
-        parameters: what else the operation was given (an axis, an activation).
-        dL_dy: the gradient that arrived at its output, None before the backward pass.
-        dL_dx: those that it sent on, one for each input, None where none was wanted.
-    """
-
-    def __init__(self, node: Node, sources: list[int | str | None]) -> None:
-        self.name, self.place = node.rule.name, node.place
-        self.inputs: list[Array] = list(node.inputs or ())
-        for position, _, _ in node.versions:
-            # What can be changed in place, as parameters are: the trace keeps this pass's values.
-            self.inputs[position] = self.inputs[position].copy()
-        self.output: Array = node.output if node.output is not None else np.empty(0)
-        self.sources = sources
-        self.parameters = dict(node.parameters)
-        self.dL_dy: Array | None = None
-        self.dL_dx: list[Array | None] = [None] * len(self.inputs)
-
-    def _add_backward(self, g: Array, gradients: Sequence[Array | None]) -> None:
-        self.dL_dy = _sum(self.dL_dy, g)
-        self.dL_dx = [_sum(a, b) for a, b in zip(self.dL_dx, gradients, strict=True)]
-
-    def __repr__(self) -> str:
-        where = f" in {self.place}" if self.place else ""
-        return f"NodeRecord({self.name}{where}, {self.output.shape})"
-
-
-class LayerRecord:
-    """One layer x⁽ⁱ⁺¹⁾ = f(s), s = xW + b, in one pass.
-
-    Attributes, all arrays: `x` (batch, fan_in), `W` (fan_in, fan_out), `b` (fan_out,) or None,
-    `s`, `df_ds` (f′(s)) and `x_next` (batch, fan_out); after the backward pass `dL_dx_next`,
-    `dL_ds` (batch, fan_out), `dL_dW`, `dL_db` with the shapes of W and b, and `dL_dx`. What was
-    not needed in the pass (∂L/∂x of the data) is None. `node` is the operation's record.
-    """
-
-    def __init__(self, node: NodeRecord, s: Array) -> None:
-        self.node = node
-        self.name = node.place or "dense"
-        self.f: Activation = node.parameters["f"]
-        self.s = s
-
-    @property
-    def x(self) -> Array:
-        return self.node.inputs[0]
-
-    @property
-    def W(self) -> Array:
-        return self.node.inputs[1]
-
-    @property
-    def b(self) -> Array | None:
-        return self.node.inputs[2] if len(self.node.inputs) > 2 else None
-
-    @property
-    def x_next(self) -> Array:
-        return self.node.output
-
-    @property
-    def dL_dx_next(self) -> Array | None:
-        return self.node.dL_dy
-
-    @property
-    def dL_dx(self) -> Array | None:
-        return self.node.dL_dx[0]
-
-    @property
-    def dL_dW(self) -> Array | None:
-        return self.node.dL_dx[1]
-
-    @property
-    def dL_db(self) -> Array | None:
-        return self.node.dL_dx[2] if len(self.node.dL_dx) > 2 else None
-
-    @property
-    def df_ds(self) -> Array:
-        """f′(s), with all its digits also where training takes it from x⁽ⁱ⁺¹⁾."""
-        return self.f.slope(self.s)
-
-    @property
-    def dL_ds(self) -> Array | None:
-        """∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′; the same kernel as in the pass, so the same bits."""
-        if self.dL_dx_next is None:
-            return None
-        return self.f.layer_backward(
-            self.dL_dx_next, self.x_next, self.s, self.x, self.W, False, False
-        )[0]
-
-    def __repr__(self) -> str:
-        shape = "×".join(map(str, self.W.shape))
-        state = "forward and backward" if self.dL_dx_next is not None else "forward only"
-        return f"LayerRecord({self.name}, {shape}, {self.f.name}, {state})"
+Keep = Literal["arrays", "stats"]
 
 
 class Trace:
     """One pass: its layers and all its operations, in the order in which they were computed."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Keep = "arrays") -> None:
+        self.keep: Keep = keep
         self.layers: list[LayerRecord] = []
         self.nodes: list[NodeRecord] = []
         self._numbers: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
+        self._rows: dict[int, LayerRecord] = {}
+        # What was measured last, since it comes again as the next layer's: x, and ∂L/∂x.
+        self._last: list[tuple[Array, Measured]] = []
+        self._dL_ds: Array | None = None
 
     def saw_forward(self, node: Node) -> None:
         """Called by the tape for every recorded operation."""
-        record = NodeRecord(node, self._sources(node))
-        self._numbers[node] = len(self.nodes)
+        record = NodeRecord(node, self._sources(node), self.keep == "arrays")
+        number = self._numbers[node] = len(self.nodes)
         self.nodes.append(record)
         if node.rule.name == "dense":
-            self.layers.append(LayerRecord(record, node.saved))
+            row = self._rows[number] = LayerRecord(record)
+            self.layers.append(row)
+            if self.keep == "arrays":
+                row.keep(node.saved)
+            else:
+                self._measure_forward(row, node)
+
+    def _measure_forward(self, row: LayerRecord, node: Node) -> None:
+        x, W, *b = node.inputs or ()
+        s, x_next = node.saved, node.output
+        slopes = row.f.slope(s)
+        row.slopes = Slopes.of(slopes, row.f, indices=False)
+        arrays = {"x": x, "W": W, "b": b[0] if b else None, "s": s}
+        self._measure(row, {**arrays, "df_ds": slopes, "x_next": x_next})
+
+    def _measure_backward(
+        self, row: LayerRecord, node: Node, g: Array, gradients: Sequence[Array | None]
+    ) -> None:
+        dL_ds, self._dL_ds = self._dL_ds, None
+        x, W, *_ = node.inputs or ()
+        if dL_ds is None:  # a backward pass that is itself recorded runs no kernel for layers
+            dL_ds = slopes_of(row.f, g, node.output, node.saved, x, W)
+        dL_dx, dL_dW, *dL_db = gradients
+        arrays = {"dL_dx_next": g, "dL_ds": dL_ds, "dL_dW": dL_dW}
+        self._measure(row, {**arrays, "dL_db": dL_db[0] if dL_db else None, "dL_dx": dL_dx})
+
+    def _measure(self, row: LayerRecord, arrays: dict[str, Array | None]) -> None:
+        seen = self._last
+        for name, array in arrays.items():
+            known = next((measured for a, measured in seen if a is array), None)
+            if known is None and array is not None:
+                known = measure(array)
+                seen = [(array, known), *seen]
+            row.measured[name] = known
+        self._last = seen[:1]
+
+    def saw_slopes(self, dL_ds: Array) -> None:
+        """Called by the rule of `dense` within its backward step."""
+        if self.keep == "stats":
+            self._dL_ds = dL_ds
 
     def _sources(self, node: Node) -> list[int | str | None]:
         names = {position: version.name for position, version, _ in node.versions}
@@ -159,8 +116,34 @@ class Trace:
                 f"backward of {node} in a trace that did not see its forward pass; run the forward "
                 "pass inside trace() too"
             )
-        if number is not None:
-            self.nodes[number]._add_backward(plain(g), [plain(g) for g in gradients])
+        if number is None:
+            return
+        g, gradients = plain(g), [plain(gradient) for gradient in gradients]
+        record, row = self.nodes[number], self._rows.get(number)
+        if row is not None and self.keep == "stats":
+            if record.sweeps:
+                raise GraphError(
+                    f"a second backward pass through {node}: statistics of a sum can't be made "
+                    'of those of its terms; trace with keep="arrays", or run forward again'
+                )
+            self._measure_backward(row, node, g, gradients)
+        record.add_backward(g, gradients)
+
+    def close(self) -> None:
+        """Called at the end of the block: let go of what only the pass itself needed."""
+        self._last, self._dL_ds = [], None
+
+    def plot(self, theory: Any = None) -> Figure:
+        """See `engine.tracing.figure.figure`."""
+        from engine.tracing.figure import figure
+
+        return figure(self, theory)
+
+    def jacobians(self, examples: int = 4) -> Jacobians:
+        """See `engine.tracing.jacobians.jacobians_of`."""
+        from engine.tracing.jacobians import jacobians_of
+
+        return jacobians_of(self, examples)
 
     def __getitem__(self, name: str | int) -> LayerRecord:
         """The layer of that name or position."""
@@ -171,30 +154,100 @@ class Trace:
                 return row
         raise KeyError(f"no layer {name!r}; there are {[row.name for row in self.layers]}")
 
+    def explain(
+        self,
+        layer: str | int,
+        *,
+        weight: tuple[int, int] | None = None,
+        bias: int | None = None,
+        examples: int = 5,
+    ) -> Explanation:
+        """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.explain`."""
+        from engine.tracing.explain import explain
+
+        return explain(self, layer, weight=weight, bias=bias, examples=examples)
+
+    def walk(self) -> Walk:
+        """The backward pass as steps, from the loss to the input: see `engine.tracing.walk`."""
+        from engine.tracing.walk import walk
+
+        return walk(self)
+
+    def diagnose(self, *, lr: float | None = None) -> Diagnosis:
+        """What keeps the net from learning, if anything: see `engine.tracing.diagnose`."""
+        from engine.tracing.diagnose import diagnose
+
+        return diagnose(self, lr=lr)
+
+    def compare(self, other: Trace) -> Comparison:
+        """How another trace of the same architecture differs: see `engine.tracing.comparing`."""
+        from engine.tracing.comparing import compare
+
+        return compare(self, other)
+
+    def to_mermaid(self) -> str:
+        """The operations as a Mermaid flowchart, grouped by layer."""
+        from engine.tracing.export import to_mermaid
+
+        return to_mermaid(self)
+
+    def to_dot(self) -> str:
+        """The operations in Graphviz's language, grouped by layer."""
+        from engine.tracing.export import to_dot
+
+        return to_dot(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace to an .npz file: see `engine.tracing.storing`."""
+        from engine.tracing.storing import save_trace
+
+        save_trace(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> Trace:
+        """Read a trace that `save` wrote: see `engine.tracing.storing`."""
+        from engine.tracing.storing import load_trace
+
+        return load_trace(path)
+
     def __len__(self) -> int:
         return len(self.layers)
 
     def __repr__(self) -> str:
         return f"Trace({len(self.layers)} layers: {', '.join(row.name for row in self.layers)})"
 
+    def __str__(self) -> str:
+        from engine.tracing.table import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from engine.tracing.table import html
+
+        return html(self)
+
 
 @contextmanager
-def trace() -> Iterator[Trace]:
+def trace(keep: Keep = "arrays") -> Iterator[Trace]:
     """Record the layers of the pass in the block: `with trace() as t: …; loss.backward()`.
 
-    It keeps the arrays of every layer, about (2·fan_out + fan_in)·batch + 2·fan_in·fan_out
-    numbers each. Several backward passes through one forward pass add up.
+    Args:
+        keep: "arrays" keeps those of every operation. A layer takes no more than
+            (3·fan_out + fan_in)·batch + 2·fan_in·fan_out + 2·fan_out numbers beyond what the pass
+            itself needs (s, x⁽ⁱ⁺¹⁾ and the gradients ∂L/∂x⁽ⁱ⁺¹⁾, ∂L/∂x, and a copy of W and b
+            with their gradients); several backward passes through one forward pass add up.
+            "stats" takes statistics at once and keeps no array: a few thousand numbers for each
+            quantity, whatever the width; a second backward pass is refused.
 
-    Raises: GraphError when one trace is opened inside another.
+    Raises: GraphError when one trace is opened inside another; ValueError for another `keep`.
     """
+    if keep not in ("arrays", "stats"):
+        raise ValueError(f'trace(keep={keep!r}): keep is "arrays" or "stats"')
     if state.trace is not None:
         raise GraphError("a trace is already open in this thread; close it before opening another")
-    state.trace = Trace()
+    state.trace = opened = Trace(keep)
     try:
-        yield state.trace
+        yield opened
     finally:
         state.trace = None
-
-
-def _sum(a: Array | None, b: Array | None) -> Array | None:
-    return b if a is None else a if b is None else a + b
+        opened.close()

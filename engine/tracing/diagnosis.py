@@ -1,0 +1,93 @@
+"""What `diagnose` returns: findings with their evidence, cause and remedy."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that keeps a net from learning.
+
+    Attributes:
+        kind: "vanishing gradient", "exploding gradient", "saturation", "dead units", "symmetric
+            weights", "non-finite" or "update ratio".
+        layers: the names of those concerned, from the input's side.
+        evidence, cause, remedy: sentences with this pass's numbers.
+        numbers: the same numbers by name.
+        table: for a gradient, a row (layer, E[f′²], n Var W, factor, what is off) for each layer.
+    """
+
+    kind: str
+    layers: tuple[str, ...]
+    evidence: str
+    cause: str
+    remedy: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    table: tuple[tuple[str, float, float, float, str], ...] = ()
+
+    def __str__(self) -> str:
+        """Some lines of at most 80 columns."""
+        lines = textwrap.wrap(f"{self.kind}: {self.evidence}", 80, subsequent_indent="  ")
+        lines += _rows(self.table)
+        for word, text in (("cause", self.cause), ("remedy", self.remedy)):
+            lines += textwrap.wrap(f"  {word}: {text}", 80, subsequent_indent="    ")
+        return "\n".join(lines)
+
+
+class Diagnosis(Sequence[Finding]):
+    """The findings of one pass; none for a healthy net.
+
+    Attributes:
+        findings: the gravest first.
+        summary: a sentence on what was looked at.
+    """
+
+    def __init__(self, findings: Sequence[Finding], summary: str) -> None:
+        self.findings, self.summary = tuple(findings), summary
+
+    @property
+    def healthy(self) -> bool:
+        return not self.findings
+
+    @overload
+    def __getitem__(self, i: int) -> Finding: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Finding]: ...
+    def __getitem__(self, i: int | slice) -> Finding | Sequence[Finding]:
+        return self.findings[i]
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __str__(self) -> str:
+        count = len(self.findings)
+        if not count:
+            head = f"Healthy: nothing found. {self.summary}"
+        else:
+            head = f"{count} {'finding' if count == 1 else 'findings'}. {self.summary}"
+        return "\n\n".join(["\n".join(textwrap.wrap(head, 80)), *map(str, self.findings)])
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({'healthy' if self.healthy else ', '.join(f.kind for f in self)})"
+
+
+def _rows(table: tuple[tuple[str, float, float, float, str], ...]) -> list[str]:
+    """At most twelve rows: the first six and the last six."""
+    if not table:
+        return []
+    lines = [f"    {'layer':<24} {'E[f′²]':>9} {'n Var W':>9} {'factor':>9}   off"]
+    for i, (name, slope2, n_var_W, factor, off) in enumerate(table):
+        if len(table) > 12 and 6 <= i < len(table) - 6:
+            if i == 6:
+                lines.append(f"    … {len(table) - 12} more")
+            continue
+        shown = name if len(name) <= 24 else f"{name[:23]}…"
+        lines.append(f"    {shown:<24} {slope2:>9.3g} {n_var_W:>9.3g} {factor:>9.3g}   {off}")
+    return lines

@@ -1,0 +1,66 @@
+"""Which rows of a trace a layer's name or position means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from engine.tracing.record import LayerRecord, Trace
+
+
+def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, ...]]:
+    """All calls of the layer of that name, or the one call at that position; and what to note.
+
+    Raises: KeyError for an unknown name, IndexError for a position out of range, ValueError for a
+        name that several layers share.
+    """
+    if isinstance(layer, str):
+        rows = [row for row in t.layers if row.name == layer]
+        if not rows:
+            known = list(dict.fromkeys(row.name for row in t.layers))
+            raise KeyError(f"no layer {layer!r} in this trace; there are {known}")
+        if not all(_same_weights(rows[0], row) for row in rows):
+            positions = [i for i, row in enumerate(t.layers) if row.name == layer]
+            raise ValueError(
+                f"several layers with different weights are named {layer!r}; give a position, one "
+                f"of {positions}, or name them with engine.place"
+            )
+    else:
+        size = len(t.layers)
+        if not -size <= layer < size:
+            raise IndexError(
+                f"layer {layer} is out of range; this trace has {size} layers, 0 … {size - 1}"
+                if size
+                else f"layer {layer}: this trace has no layers"
+            )
+        rows = [t.layers[layer]]
+    others = [
+        row
+        for row in t.layers
+        if not any(row is own for own in rows) and _same_weights(rows[0], row)
+    ]
+    if not others:
+        return rows, ()
+    names = ", ".join(dict.fromkeys(row.name for row in others))
+    return rows, (
+        f"W was used in {len(others)} more {'calls' if len(others) > 1 else 'call'} ({names}), "
+        "whose sums W.grad adds to this one.",
+    )
+
+
+def _same_weights(a: LayerRecord, b: LayerRecord) -> bool:
+    """Whether both calls used one W: a variable of the same name, or one operation's result.
+
+    A trace holds values and names, so two variables of one name are told apart by their values.
+    """
+    if a is b:
+        return True
+    if a.node.sources[1] != b.node.sources[1]:
+        return False
+    return (
+        a.node.sources[1] is not None
+        and a.W.shape == b.W.shape
+        and np.array_equal(a.W, b.W, equal_nan=True)
+    )

@@ -1,0 +1,101 @@
+"""`Trace.jacobians`: the singular values of ∂x⁽ⁱ⁺¹⁾/∂x⁽ⁱ⁾ by layer, and of all layers together.
+
+A gradient that goes back through a layer is multiplied by J = diag(f′(s)) Wᵀ. The singular values
+of J say by how much: if they are all near 1, so that they are for the product of all layers too
+(dynamical isometry), no gradient vanishes or explodes, in whatever direction (Saxe et al. 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import kernels
+
+if TYPE_CHECKING:
+    from engine.tracing.record import Trace
+    from engine.tracing.rows import LayerRecord
+
+Array = npt.NDArray[Any]
+
+
+@final
+@dataclass(frozen=True)
+class Jacobians:
+    """Singular values, largest first, in float64; NaN for an example that is not finite.
+
+    Attributes:
+        names: of the layers, in the order of the pass.
+        layers: for each layer those of ∂x⁽ⁱ⁺¹⁾/∂x⁽ⁱ⁾, (examples, min(fan_in, fan_out)).
+        end_to_end: those of the product of all, ∂x⁽ᴸ⁺¹⁾/∂x⁽¹⁾, (examples, k) with k the least of
+            the sizes of the net's ends; None where a layer's x is not the x⁽ⁱ⁺¹⁾ of the one before,
+            since then the layers alone are not the net.
+        mean, smallest, largest: of each layer's values over its examples, (layers,).
+    """
+
+    names: tuple[str, ...]
+    layers: tuple[Array, ...]
+    end_to_end: Array | None
+
+    @property
+    def mean(self) -> Array:
+        return np.array([values.mean() for values in self.layers])
+
+    @property
+    def smallest(self) -> Array:
+        return np.array([values.min() for values in self.layers])
+
+    @property
+    def largest(self) -> Array:
+        return np.array([values.max() for values in self.layers])
+
+
+def jacobians_of(trace: Trace, examples: int = 4) -> Jacobians:
+    """The singular values for the first examples of the batch.
+
+    Args:
+        trace: with its arrays.
+        examples: how many examples; of a smaller batch, all.
+
+    Raises: ValueError for less than one example or a trace of no layer; GraphError for a trace
+        that keeps statistics only.
+    """
+    if examples < 1:
+        raise ValueError(f"jacobians({examples}): it takes one example at least")
+    if not trace.layers:
+        raise ValueError("jacobians: this trace holds no layer")
+    by_layer = [_jacobians(row, examples) for row in trace.layers]
+    product: Array | None = by_layer[0]
+    for i, row in enumerate(trace.layers[1:], 1):
+        before = trace.layers[i - 1].x_next
+        if product is None or not (row.x is before or np.array_equal(row.x, before, True)):
+            product = None
+            break
+        pairs = zip(by_layer[i], product, strict=True)
+        product = np.stack([kernels.matmul(later, sooner) for later, sooner in pairs])
+    return Jacobians(
+        names=tuple(row.name for row in trace.layers),
+        layers=tuple(_singular_values(J) for J in by_layer),
+        end_to_end=None if product is None else _singular_values(product),
+    )
+
+
+def _jacobians(row: LayerRecord, examples: int) -> Array:
+    """J_kj = f′(s_k) w_jk for each example: (examples, fan_out, fan_in)."""
+    slopes = row.f.slope(row.s[:examples]).astype(np.float64)
+    with np.errstate(all="ignore"):
+        J: Array = slopes[:, :, None] * row.W.T.astype(np.float64)
+    return J
+
+
+def _singular_values(matrices: Array) -> Array:
+    # LAPACK's, because this looks at a net and is no part of a gradient: no rule or kernel may.
+    k = min(matrices.shape[1:])
+    values = np.full((len(matrices), k), np.nan)
+    for i, J in enumerate(matrices):
+        if np.isfinite(J).all():
+            values[i] = np.linalg.svd(J, compute_uv=False)
+    return values

@@ -1,0 +1,176 @@
+"""`Statistics`: what an array of any size comes down to, over its finite entries.
+
+The mean, the extremes and the counts are those of every entry, in one pass. The percentiles and
+the histogram are those of a sample, every k-th entry and at most 4,096 of them: the share below a
+percentile is then right to about 0.2 points (one standard error).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.activations import Activation
+from engine.kernels.moments import EDGES, Moments, magnitudes, moments, slope_counts
+
+Array = npt.NDArray[Any]
+
+# A layer's arrays, in the order of the pass.
+QUANTITIES = (
+    *("x", "W", "b", "s", "df_ds", "x_next"),
+    *("dL_dx_next", "dL_ds", "dL_dW", "dL_db", "dL_dx"),
+)
+SAMPLE = 4096
+
+
+@final
+@dataclass(frozen=True)
+class Statistics:
+    """Of the finite entries of an array; NaN, or 0, where there are none.
+
+    Attributes:
+        shape: the array's.
+        mean, std, rms, min, max: exact, √(mean² + std²) = rms.
+        p2, p98: the 2nd and 98th percentile of the sample, entries of it (NumPy's "inverted_cdf").
+        zeros: the share of exact zeros, exact.
+        nonfinite: how many entries are NaN or infinite; all else leaves them out.
+        histogram: how many |v| of the sample are in each bin between `Statistics.edges`, with what
+            is below the first edge, zeros apart, and above the last at the ends. Always the same
+            bins, two for each power of ten from 1e-30 to 1e10, so that any two can be compared.
+        positive, negative, sampled: numbers of entries of the sample, and all of them.
+    """
+
+    shape: tuple[int, ...]
+    mean: float
+    std: float
+    rms: float
+    min: float
+    max: float
+    p2: float
+    p98: float
+    zeros: float
+    nonfinite: int
+    positive: int
+    negative: int
+    sampled: int
+    histogram: Array = field(repr=False, compare=False)
+
+    edges = EDGES
+
+    @classmethod
+    def of(cls, array: npt.ArrayLike) -> Statistics:
+        """The statistics of an array of numbers; other precisions are read as float64."""
+        return measure(np.asarray(array)).finished()
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+class Measured(NamedTuple):
+    """What one look at an array takes; percentiles and histogram can wait until someone asks."""
+
+    shape: tuple[int, ...]
+    moments: Moments
+    sample: Array
+
+    def finished(self) -> Statistics:
+        m = self.moments
+        v = self.sample[np.isfinite(self.sample)]
+        n = len(v)
+        low, high = math.nan, math.nan
+        if n:
+            ranks = [max(0, math.ceil(p * n / 100) - 1) for p in (2, 98)]
+            low, high = np.partition(v, ranks)[ranks].tolist()
+        return Statistics(
+            shape=self.shape,
+            mean=m.mean,
+            std=m.std,
+            rms=math.hypot(m.mean, m.std),
+            min=m.low,
+            max=m.high,
+            p2=low,
+            p98=high,
+            zeros=m.zeros / m.finite if m.finite else 0.0,
+            nonfinite=math.prod(self.shape) - m.finite,
+            positive=int((v > 0).sum()),
+            negative=int((v < 0).sum()),
+            sampled=n,
+            histogram=magnitudes(v),
+        )
+
+
+def measure(array: Array) -> Measured:
+    """One pass over an array, and a copy of its sample."""
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return Measured(array.shape, moments(flat), flat[:: _stride(array.shape)].copy())
+
+
+def _stride(shape: tuple[int, ...]) -> int:
+    """The least k that leaves at most SAMPLE entries and has no factor common with the last axis.
+
+    With a common factor, every k-th entry would come from the same few columns, which are units.
+    """
+    k = max(1, -(-math.prod(shape) // SAMPLE))
+    columns = shape[-1] if shape else 1
+    while k > 1 and math.gcd(k, columns) > 1:
+        k += 1
+    return k
+
+
+# --- f′ ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def largest_slope(f: Activation) -> float:
+    """max |f′(s)| over a grid of 1/100 to ±30."""
+    slopes = np.abs(f.slope(np.linspace(-30, 30, 6001)))
+    finite = slopes[np.isfinite(slopes)]
+    return float(finite.max()) if finite.size else 0.0
+
+
+@final
+@dataclass(frozen=True)
+class DeadUnits:
+    """Units whose f′ is exactly 0 for every example of the batch: no gradient passes them.
+
+    `indices` is None in a trace that keeps statistics only.
+    """
+
+    share: float
+    count: int
+    indices: Array | None = field(compare=False)
+
+
+class Slopes(NamedTuple):
+    """f′(s) of a batch: counts by hundredths of max |f′|, and the units that are dead."""
+
+    counts: Array
+    dead: DeadUnits
+
+    @classmethod
+    def of(cls, slopes: Array, f: Activation, *, indices: bool) -> Slopes:
+        counts, alive = slope_counts(np.ascontiguousarray(slopes), largest_slope(f))
+        count = alive.size - int(np.count_nonzero(alive))
+        which = np.flatnonzero(~alive) if indices else None
+        return cls(counts, DeadUnits(count / max(1, alive.size), count, which))
+
+    def below(self, hundredths: int) -> float:
+        """The share of finite |f′(s)| below that many hundredths of the largest; NaN with none."""
+        total = int(self.counts.sum())
+        return int(self.counts[:hundredths].sum()) / total if total else math.nan
+
+
+def share_below(slopes: Array, f: Activation, threshold: float) -> float:
+    """The share of finite |f′(s)| below threshold · max |f′|, or 0; NaN with none."""
+    size = np.abs(slopes[np.isfinite(slopes)].astype(np.float64))
+    if not size.size:
+        return math.nan
+    return float(((size < threshold * largest_slope(f)) | (size == 0)).mean())

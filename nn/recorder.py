@@ -1,0 +1,268 @@
+"""`Recorder`: what the layers' statistics do along a training run.
+
+    recorder = Recorder(net, probe=(x, y), every=10)
+    for x, y in batches:
+        recorder.step()
+        …
+        optimiser.step()
+    updates, deviations = recorder.series("layer 3", "x_next", "std")
+
+The probe, the same examples every time, goes forward and backward through a copy of the net, so
+that parameters, their gradients and the net's own random state stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import QUANTITIES, Statistics, Tensor, Trace, trace
+from nn.files import read_arrays, write_arrays
+from nn.layers import Layer
+from nn.losses import cross_entropy
+
+Array = npt.NDArray[Any]
+
+# In a file, numbers of one record in this order for each layer and quantity.
+STATISTICS = (
+    *("mean", "std", "rms", "min", "max", "p2", "p98", "zeros", "nonfinite"),
+    *("positive", "negative", "sampled", "size", "saturated", "dead"),
+)
+_VERSION = 1
+_BINS = len(Statistics.edges) + 1
+
+
+@final
+class Recorder:
+    """The statistics of every layer's quantities, every `every` updates.
+
+    A record takes 15 numbers and a histogram for each layer and quantity, about 3 kB for a layer
+    in all, whatever the width.
+
+    Args:
+        net: a layer or a net; it is copied for each record.
+        probe: examples and labels, kept as they are now.
+        loss: of the net's output and the labels.
+        every: how many updates from one record to the next; the first is at update 0.
+
+    Attributes:
+        updates: at which update each record was made; `losses`: the probe's loss there.
+        layers: the names of the layers; a second use of one is "name (2)".
+
+    Raises: ValueError for `every` below 1.
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        probe: tuple[npt.ArrayLike, npt.ArrayLike],
+        loss: Callable[[Tensor, Array], Tensor] = cross_entropy,
+        every: int = 1,
+    ) -> None:
+        if every < 1:
+            raise ValueError(f"Recorder(every={every}): at least 1 update from record to record")
+        x, y = probe
+        self._net: Layer | None = net
+        self._probe = np.array(x), np.array(y)
+        self._loss, self.every = loss, every
+        self._count = 0
+        self.layers: tuple[str, ...] = ()
+        self.updates: list[int] = []
+        self.losses: list[float] = []
+        self._numbers: list[Array] = []  # (layers, quantities, STATISTICS) each
+        self._histograms: list[Array] = []  # (layers, quantities, bins) each
+
+    def step(self) -> bool:
+        """To be called once per update: the first call, number 0, records the start."""
+        return self(self._count)
+
+    def __call__(self, update: int) -> bool:
+        """Make a record if this update's number is a multiple of `every`; says whether it did.
+
+        Raises: GraphError inside an open trace; ValueError if the net's layers have changed since
+            the last record, or if `update` is not after the last record's; RuntimeError for a
+            recorder that was loaded from a file.
+        """
+        self._count = update + 1
+        if update % self.every:
+            return False
+        if self._net is None:
+            raise RuntimeError("this recorder was loaded from a file and has no net to record")
+        if self.updates and update <= self.updates[-1]:
+            raise ValueError(
+                f"update {update} is not after {self.updates[-1]}, the last that was recorded"
+            )
+        x, labels = self._probe
+        copy = deepcopy(self._net)  # its gradients and its generators are its own
+        with trace(keep="stats") as t:
+            loss = self._loss(copy(x), labels)
+            loss.backward()
+        self._add(update, loss.item(), t)
+        return True
+
+    def series(self, layer: str | int, quantity: str, statistic: str) -> tuple[Array, Array]:
+        """(updates, values) of one number, NaN where the quantity did not exist.
+
+        Args:
+            layer: its name or position.
+            quantity: one of `engine.QUANTITIES`, for example "dL_ds".
+            statistic: a number of `engine.Statistics`, for example "std" or "p98"; of df_ds also
+                "saturated" (the share of |f′| below 5 % of its maximum) and "dead" (the share of
+                units with f′ = 0 for every example).
+
+        Raises: KeyError for a name that isn't there.
+        """
+        at = self._at(layer), _position(quantity, QUANTITIES, "quantity")
+        k = _position(statistic, STATISTICS, "statistic")
+        values = np.array([numbers[at][k] for numbers in self._numbers], dtype=np.float64)
+        return np.array(self.updates, np.int64), values
+
+    def histograms(self, layer: str | int, quantity: str) -> tuple[Array, Array, Array]:
+        """(updates, edges, counts): of |v| over `Statistics.edges`, a row of counts per record."""
+        at = self._at(layer), _position(quantity, QUANTITIES, "quantity")
+        counts = [histogram[at] for histogram in self._histograms]
+        rows = np.array(counts, dtype=np.int64).reshape(len(counts), _BINS)
+        return np.array(self.updates, np.int64), Statistics.edges, rows
+
+    def save(self, path: str | Path) -> None:
+        """Write the records to an .npz file, which appears whole or not at all."""
+        shape = len(self.updates), len(self.layers), len(QUANTITIES)
+        write_arrays(
+            path,
+            {
+                "recorder_version": np.array(_VERSION),
+                "every": np.array(self.every),
+                "layers": np.array(self.layers, dtype=np.str_),
+                "quantities": np.array(QUANTITIES),
+                "statistics": np.array(STATISTICS),
+                "edges": Statistics.edges,
+                "updates": np.array(self.updates, np.int64),
+                "losses": np.array(self.losses, np.float64),
+                "numbers": np.array(self._numbers).reshape(*shape, len(STATISTICS)),
+                "histograms": np.array(self._histograms, np.uint16).reshape(*shape, _BINS),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recorder:
+        """The records that `save` wrote; such a recorder has no net and records no more.
+
+        Raises: ValueError in one line for a file that is malformed or of another version;
+            FileNotFoundError if it isn't there.
+        """
+        arrays = read_arrays(path)
+        problem = _problem(arrays)
+        if problem:
+            raise ValueError(f"{path}: not a recorder's file: {problem}")
+        made = cls.__new__(cls)
+        made._net, made._loss = None, cross_entropy
+        made._probe = np.empty(0), np.empty(0)
+        made.every = int(arrays["every"])
+        made.layers = tuple(map(str, arrays["layers"]))
+        made.updates = arrays["updates"].tolist()
+        made.losses = arrays["losses"].tolist()
+        made._count = made.updates[-1] + 1 if made.updates else 0
+        made._numbers, made._histograms = list(arrays["numbers"]), list(arrays["histograms"])
+        return made
+
+    def _add(self, update: int, loss: float, t: Trace) -> None:
+        names = _distinct([row.name for row in t.layers])
+        if self.updates and names != self.layers:
+            raise ValueError(
+                f"update {update}: the probe met the layers {', '.join(names) or 'none'}, and in "
+                f"the records before {', '.join(self.layers) or 'none'}; use one recorder per net"
+            )
+        shape = len(names), len(QUANTITIES)
+        numbers = np.full((*shape, len(STATISTICS)), np.nan)
+        histograms = np.zeros((*shape, _BINS), np.uint16)  # a sample is of 4,096 at most
+        for i, row in enumerate(t.layers):
+            for j, quantity in enumerate(QUANTITIES):
+                found = row.statistics(quantity)
+                if found is None:
+                    continue
+                numbers[i, j, :-2] = [getattr(found, name) for name in STATISTICS[:-2]]
+                histograms[i, j] = found.histogram
+                if quantity == "df_ds":
+                    numbers[i, j, -2:] = row.saturated(), row.dead().share
+        self.layers = names
+        self.updates.append(update)
+        self.losses.append(loss)
+        self._numbers.append(numbers)
+        self._histograms.append(histograms)
+
+    def _at(self, layer: str | int) -> int:
+        if isinstance(layer, str):
+            return _position(layer, self.layers, "layer")
+        if not -len(self.layers) <= layer < len(self.layers):
+            raise KeyError(f"no layer {layer}; there are {len(self.layers)}")
+        return layer
+
+    def __len__(self) -> int:
+        return len(self.updates)
+
+    def __repr__(self) -> str:
+        span = f", updates {self.updates[0]} … {self.updates[-1]}" if self.updates else ""
+        return f"Recorder({len(self)} records of {len(self.layers)} layers{span})"
+
+
+def _position(name: str, names: tuple[str, ...], what: str) -> int:
+    if name not in names:
+        raise KeyError(f"no {what} {name!r}; there are {', '.join(names) or 'none yet'}")
+    return names.index(name)
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    made: list[str] = []
+    for i, name in enumerate(names):
+        uses = names[:i].count(name) + 1
+        made.append(name if uses == 1 else f"{name} ({uses})")
+    return tuple(made)
+
+
+def _problem(arrays: dict[str, Array]) -> str:
+    """What is wrong with the arrays of a file, "" if nothing is."""
+    kinds = {
+        "recorder_version": "iu",
+        "every": "iu",
+        "layers": "U",
+        "quantities": "U",
+        "statistics": "U",
+        "edges": "f",
+        "updates": "iu",
+        "losses": "f",
+        "numbers": "f",
+        "histograms": "iu",
+    }
+    for name, kind in kinds.items():
+        if name not in arrays:
+            return f"{name} is missing"
+        if arrays[name].dtype.kind not in kind:
+            return f"{name} holds {arrays[name].dtype}"
+    version = arrays["recorder_version"]
+    if version.shape != () or version != _VERSION:
+        return f"version {version}, and this program reads version {_VERSION}"
+    n, layers = arrays["updates"].size, arrays["layers"].size
+    shapes = {
+        "every": (),
+        "layers": (layers,),
+        "updates": (n,),
+        "losses": (n,),
+        "numbers": (n, layers, len(QUANTITIES), len(STATISTICS)),
+        "histograms": (n, layers, len(QUANTITIES), _BINS),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            return f"{name} has shape {arrays[name].shape}, not {shape}"
+    for name, own in (("quantities", QUANTITIES), ("statistics", STATISTICS)):
+        if tuple(map(str, arrays[name].reshape(-1))) != own:
+            return f"its {name} are not those of this version"
+    if not np.array_equal(arrays["edges"], Statistics.edges):
+        return "its histograms have other bins"
+    if arrays["every"] < 1 or (np.diff(arrays["updates"]) <= 0).any():
+        return "its updates do not increase"
+    return ""

@@ -1,0 +1,86 @@
+"""The kernels of statistics against their obvious versions, where numbers are hard too."""
+
+import numpy as np
+import pytest
+
+from engine.kernels import moments as m
+
+RNG = np.random.default_rng(0)
+CASES = {
+    "normal": RNG.normal(size=5000),
+    "one block and a bit": RNG.normal(size=1029),
+    "far from zero": RNG.normal(size=3000) + 1e5,
+    "an outlier first": np.r_[1e4, RNG.normal(size=3000)],
+    "constant": np.full(2000, -3.0),
+    "zeros of both signs": np.r_[0.0, -0.0, np.zeros(1500), -0.0],
+    "a NaN and infinities": np.r_[np.nan, RNG.normal(size=2000), np.inf, -np.inf, 0.0, -np.nan],
+    "nothing finite": np.full(1500, np.nan),
+    "NaN in a whole block": np.r_[RNG.normal(size=1024), np.full(1024, np.nan), 5.0, -7.0],
+    "one": np.array([-2.5]),
+    "empty": np.array([]),
+    "denormal": RNG.normal(size=500) * 1e-43,
+}
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CASES)
+def test_moments_are_those_of_numpy(name, dtype):
+    v = CASES[name].astype(dtype)
+    got, want = m.moments(v), m.moments_reference(v)
+    assert got[:2] == want[:2]
+    np.testing.assert_array_equal(got[2:4], want[2:4])
+    np.testing.assert_allclose(got[4:], want[4:], rtol=1e-9, atol=1e-14 * abs(want[3]))
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200, 1e307, 1e-310])
+def test_squares_beyond_float64(size):
+    v = RNG.normal(size=3000)
+    v /= abs(v).max()
+    got, want = m.moments(v * size), m.moments_reference(v)
+    np.testing.assert_allclose(got.std / size, want.std, rtol=1e-6)
+    np.testing.assert_allclose(got.mean / size, want.mean, rtol=1e-6)
+    assert got.high == (v * size).max()
+
+
+def test_read_only_arrays():
+    v = RNG.normal(size=100)
+    v.setflags(write=False)
+    np.testing.assert_allclose(m.moments(v), m.moments_reference(v), rtol=1e-12)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_magnitudes_are_those_of_numpy(dtype):
+    tiny, huge = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    with np.errstate(over="ignore", under="ignore"):
+        v = (RNG.normal(size=2000) * 10.0 ** RNG.uniform(-45, 30, size=2000)).astype(dtype)
+    odd = [0, -0.0, np.nan, np.inf, -np.inf, tiny, -huge, 1, 2, 4, 0.5]
+    v = np.concatenate([v, np.array(odd, dtype), m.EDGES.astype(dtype)])
+    if dtype is np.float64:  # on the edges and beside them
+        v = np.concatenate([v, np.nextafter(m.EDGES, 0), np.nextafter(m.EDGES, 1e300)])
+    got = m.magnitudes(v)
+    np.testing.assert_array_equal(got, m.magnitudes_reference(v))
+    assert got.sum() == (np.isfinite(v) & (v != 0)).sum()
+    assert got[0] > 0 and got[-1] > 0
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("largest", [0.25, 1.0, 0.3, 0.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_slope_counts_are_those_of_numpy(dtype, largest):
+    v = RNG.uniform(-0.4, 0.4, size=(50, 30))
+    v[:, :3] = 0
+    v[3, 3], v[4, 4], v[:, 5] = np.nan, np.inf, np.nan
+    v[10:12] = np.arange(30) / 100 * (largest or 1)
+    for got, want in zip(
+        m.slope_counts(v.astype(dtype), largest),
+        m.slope_counts_reference(v.astype(dtype), largest),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_edges_are_half_decades():
+    np.testing.assert_allclose(m.EDGES[::2], 10.0 ** np.arange(-30, 11), rtol=1e-12)
+    assert len(m.EDGES) + 1 == m.N_BINS
