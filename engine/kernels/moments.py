@@ -68,7 +68,7 @@ def _sums(flat: Array, factor: float) -> list[float]:
     parts = np.empty((max(1, -(-flat.size // _PART)), 6))
     args = (flat, flat.view(masks[1].dtype), *masks, factor, parts)
     if flat.size < WORTH_THREADS:
-        _moments_of_parts(*args, 0, len(parts))
+        _moments_serial(*args)
     else:
         run(_moments_parallel, _moments_serial, *args)
     if len(parts) == 1:
@@ -242,8 +242,10 @@ def _moments_parallel(
         _moments_of_parts(x, bits, shift, magnitude, exponent, factor, parts, low, high)
 
 
-def _moments_serial(*args: Any) -> None:
-    _moments_of_parts(*args, 0, len(args[-1]))
+def _moments_serial(
+    x: Array, bits: Array, shift: Any, magnitude: Any, exponent: Any, factor: float, parts: Array
+) -> None:
+    _moments_of_parts(x, bits, shift, magnitude, exponent, factor, parts, 0, len(parts))
 
 
 @register_jitable
