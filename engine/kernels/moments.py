@@ -14,13 +14,18 @@ import math
 from functools import cache
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
 
 from engine.kernels.compiling import jit
+from engine.kernels.runs import WORTH_THREADS
+from engine.kernels.threads import run
 
 Array = npt.NDArray[Any]
+
+_PART = 1 << 14  # one thread's, and what is summed at once
 
 # The bins of |v|: two for each power of ten; what lies outside is counted in the first and last.
 DECADES = (-30, 10)
@@ -45,18 +50,38 @@ class Moments(NamedTuple):
 
 def moments(flat: Array) -> Moments:
     """Of a C-contiguous array of one axis, float32 or float64; −0.0 counts as a zero."""
-    sums = np.empty(6)
-    shift, magnitude, exponent = _masks(flat.dtype)
-    bits = flat.view(magnitude.dtype)
-    _moments(flat, bits, shift, magnitude, exponent, 1.0, sums)
-    finite, zeros, low, high, mean, std = sums.tolist()
+    finite, zeros, low, high, mean, std = _sums(flat, 1.0)
     largest = max(-low, high)
     if largest > 0 and not 1e-140 < largest < 1e140:
         # The squares would leave float64's range: once more, times a power of two.
         factor = 2.0 ** min(1000, -math.frexp(largest)[1])
-        _moments(flat, bits, shift, magnitude, exponent, factor, sums)
-        mean, std = float(sums[4]) / factor, float(sums[5]) / factor
+        mean, std = (value / factor for value in _sums(flat, factor)[4:])
     return Moments(int(finite), int(zeros), low, high, mean, std)
+
+
+def _sums(flat: Array, factor: float) -> list[float]:
+    """The six moments of factor·v (the extremes those of v), part by part, on all threads.
+
+    The parts do not depend on the number of threads, so neither do the bits.
+    """
+    masks = _masks(flat.dtype)
+    parts = np.empty((max(1, -(-flat.size // _PART)), 6))
+    args = (flat, flat.view(masks[1].dtype), *masks, factor, parts)
+    if flat.size < WORTH_THREADS:
+        _moments_serial(*args)
+    else:
+        run(_moments_parallel, _moments_serial, *args)
+    if len(parts) == 1:
+        one: list[float] = parts[0].tolist()
+        return one
+    full = parts[parts[:, 0] > 0]
+    if not len(full):
+        return [0.0, 0.0, math.nan, math.nan, math.nan, math.nan]
+    n, zeros, low, high, means, stds = full.T
+    mean = (n * means).sum() / n.sum()
+    variance = (n * (stds**2 + (means - mean) ** 2)).sum() / n.sum()
+    joined = n.sum(), zeros.sum(), low.min(), high.max(), mean, np.sqrt(variance)
+    return [float(value) for value in joined]
 
 
 def moments_reference(flat: Array) -> Moments:
@@ -181,6 +206,46 @@ def _moments(
             keys[i] = keys[i] ^ ((keys[i] >> shift) & magnitude)
         ends = keys.astype(bits.dtype).view(x.dtype)
         sums[2], sums[3], sums[4], sums[5] = ends[0], ends[1], mean, math.sqrt(squares / count)
+
+
+@jit()
+def _moments_of_parts(
+    x: Array,
+    bits: Array,
+    shift: Any,
+    magnitude: Any,
+    exponent: Any,
+    factor: float,
+    parts: Array,
+    low: int,
+    high: int,
+) -> None:
+    for i in range(low, high):
+        start, stop = i * _PART, (i + 1) * _PART
+        _moments(x[start:stop], bits[start:stop], shift, magnitude, exponent, factor, parts[i])
+
+
+@jit(parallel=True)
+def _moments_parallel(
+    x: Array,
+    bits: Array,
+    shift: Any,
+    magnitude: Any,
+    exponent: Any,
+    factor: float,
+    parts: Array,
+    n_threads: int,
+) -> None:
+    n = len(parts)
+    for thread in numba.prange(n_threads):
+        low, high = thread * n // n_threads, (thread + 1) * n // n_threads
+        _moments_of_parts(x, bits, shift, magnitude, exponent, factor, parts, low, high)
+
+
+def _moments_serial(
+    x: Array, bits: Array, shift: Any, magnitude: Any, exponent: Any, factor: float, parts: Array
+) -> None:
+    _moments_of_parts(x, bits, shift, magnitude, exponent, factor, parts, 0, len(parts))
 
 
 @register_jitable

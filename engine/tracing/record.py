@@ -68,8 +68,8 @@ class Trace:
         s, x_next = node.saved, node.output
         slopes = row.f.slope(s)
         row.slopes = Slopes.of(slopes, row.f, indices=False)
-        arrays = {"x": x, "W": W, "b": b[0] if b else None, "s": s}
-        self._measure(row, {**arrays, "df_ds": slopes, "x_next": x_next})
+        arrays = {"x": x, "W": W, "b": b[0] if b else None, "df_ds": slopes}
+        self._measure(row, {**arrays, "s": s, "x_next": x_next})
 
     def _measure_backward(
         self, row: LayerRecord, node: Node, g: Array, gradients: Sequence[Array | None]

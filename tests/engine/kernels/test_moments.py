@@ -1,5 +1,6 @@
 """The kernels of statistics against their obvious versions, where numbers are hard too."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -18,6 +19,8 @@ CASES = {
     "NaN in a whole block": np.r_[RNG.normal(size=1024), np.full(1024, np.nan), 5.0, -7.0],
     "one": np.array([-2.5]),
     "empty": np.array([]),
+    "many parts": np.r_[np.full(40_000, np.nan), RNG.normal(size=60_000) + 3, np.zeros(5)],
+    "many parts of NaN": np.full(70_000, np.nan),
     "denormal": RNG.normal(size=500) * 1e-43,
 }
 
@@ -41,6 +44,19 @@ def test_squares_beyond_float64(size):
     np.testing.assert_allclose(got.std / size, want.std, rtol=1e-6)
     np.testing.assert_allclose(got.mean / size, want.mean, rtol=1e-6)
     assert got.high == (v * size).max()
+
+
+def test_the_bits_do_not_depend_on_the_threads():
+    v = RNG.normal(size=200_001).astype(np.float32)
+    found = []
+    before = numba.get_num_threads()
+    try:
+        for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(n)
+            found.append(m.moments(v))
+    finally:
+        numba.set_num_threads(before)
+    assert found[0] == found[1]
 
 
 def test_read_only_arrays():
