@@ -167,7 +167,8 @@ class TestHelp:
     def test_list(self, capsys):
         assert main(["list"]) == 0
         out, err = capsys.readouterr()
-        assert out == f"vanishing  {VANISHING.asks}\n" and err == ""
+        lines = [line.split(maxsplit=1) for line in out.splitlines()]
+        assert lines == [[q.name, q.asks] for q in QUESTIONS.values()] and err == ""
 
     def test_version(self, capsys):
         assert main(["--version"]) == 0
