@@ -11,13 +11,15 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_example_prints_what_the_readme_shows():
-    code = re.search(r"```python\n(.*?)```", README, re.S).group(1)
-    shown = re.search(r"```text\n(.*?)```", README, re.S).group(1)
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(code, "README.md", "exec"), {})
-    assert out.getvalue() == shown
+def test_the_examples_print_what_the_readme_shows():
+    pairs = re.findall(r"```python\n(.*?)```\n\n(?:```text\n(.*?)```)?", README, re.S)
+    assert len(pairs) >= 3
+    names = {}
+    for code, shown in pairs:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile(code, "README.md", "exec"), names)
+        assert out.getvalue() == shown
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,14 @@ class Settings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"width": 200, "depth": 24, "relu_depth": 30, "draws": 10, "tail_draws": 100},
+    "quick": {
+        "width": 200,
+        "depth": 24,
+        "relu_depth": 30,
+        "draws": 10,
+        "tail_draws": 100,
+        "pairs": 8,
+    },
     "paper": {"width": 1000, "depth": 101, "draws": 60, "tail_draws": 5000},
 }
 
