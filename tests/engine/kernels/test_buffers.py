@@ -23,6 +23,7 @@ LARGE = (buffers._WORTH_KEEPING // 4,)  # entries of float32: the smallest array
 @pytest.fixture(autouse=True)
 def own_buffers(monkeypatch):
     """The test's own stock, empty at first; the session's stays as it was."""
+    gc.collect()  # or what earlier tests left would come back into it
     monkeypatch.setattr(buffers, "_idle", {})
     monkeypatch.setattr(buffers, "_idle_bytes", 0)
 
@@ -103,18 +104,20 @@ def test_any_view_keeps_the_memory(name):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60))
 def test_no_two_live_arrays_share_memory(steps):
     """Each live array is full of a number of its own, which nobody else may change."""
-    live = {}
+    live, a = {}, None
     for number, (slot, kind) in enumerate(steps):
         if kind == 0:
             live.pop(slot, None)
         elif kind == 1 and slot in live:
-            live[slot] = live[slot][1:], live[slot][1]  # a view in the array's place
+            a, content = live[slot]
+            live[slot] = a[1:], content  # a view in the array's place
         else:
             live.pop(slot, None)
             a = buffers.empty((LARGE[0] + (kind == 3),), FLOAT)
             a[...] = number
             live[slot] = a, number
-        assert all((a == content).all() for a, content in live.values())
+        a = None
+        assert all((b == content).all() for b, content in live.values())
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 4), (0, 10**6), (LARGE[0] - 1,)])
