@@ -132,6 +132,9 @@ class Dense(Layer):
         yield f"{self.name}.W", self.W
         yield f"{self.name}.b", self.b
 
+    def parameters(self) -> list[Tensor]:
+        return [self.W, self.b]
+
     def __repr__(self) -> str:
         n_in, n_out = self.W.shape
         return f"{self.name}: Dense({n_in}, {n_out}, {self.f.name}, {self.weight_init.name})"
@@ -153,6 +156,10 @@ class Chain(Layer):
         for layer in self.layers:
             if isinstance(layer, Layer):
                 yield from layer.named_parameters()
+
+    def parameters(self) -> list[Tensor]:
+        layers = [layer for layer in self.layers if isinstance(layer, Layer)]
+        return [parameter for layer in layers for parameter in layer.parameters()]
 
     def __repr__(self) -> str:
         inside = "\n".join(f"  {layer!r}" for layer in self.layers)

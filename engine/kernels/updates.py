@@ -24,7 +24,7 @@ def add_scaled(w: Array, direction: Array, by: float) -> None:
     """w += by·direction in place; w is C-contiguous, both of one shape and dtype."""
     if not direction.flags.c_contiguous:
         direction = np.ascontiguousarray(direction)
-    by = w.dtype.type(by)
+    by = float(by)
     if w.size < _WORTH_THREADS:
         _add_scaled(w, direction, by)
     else:
@@ -38,9 +38,9 @@ def add_scaled_reference(w: Array, direction: Array, by: float) -> None:
 
 @jit(contract=True)
 def _add_scaled(w: Array, direction: Array, by: float) -> None:
-    flat, other = w.reshape(-1), direction.reshape(-1)
+    flat, other, step = w.reshape(-1), direction.reshape(-1), w.dtype.type(by)
     for i in range(flat.size):
-        flat[i] += by * other[i]
+        flat[i] += step * other[i]
 
 
 @jit(parallel=True, contract=True)
