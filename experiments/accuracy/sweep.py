@@ -1,4 +1,4 @@
-"""The activations' errors over all floats: every so-manieth float32, a sample of float64.
+"""The activations' errors over all floats: float32 in strides, float64 in samples.
 
 Floats are taken by their bit patterns, so denormals, both ends and every octave between are in
 each sample. For float64 the octaves in which the activations do something are sampled again more

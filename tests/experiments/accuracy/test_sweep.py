@@ -132,6 +132,8 @@ class TestErrors:
         for name in ("leaky_relu", "elu"):
             for judged in cases(name, "float32", np.float64):
                 assert measured(judged, [-0.75, -0.5, -0.25]).worst < 2
+        slope = case("leaky_relu", "slope")  # it is the parameter itself
+        assert measured(slope, [-0.75]).worst == 0
 
     @pytest.mark.parametrize("dtype", JUDGED)
     def test_a_sweep_of_some(self, dtype):
