@@ -28,8 +28,8 @@ from numba.np.unsafe import ndarray
 
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
-from engine.kernels.exponential import exp, expm1, like, log1p, quotient
-from engine.kernels.normal import INV_SQRT_2_PI, bell, upper_tail
+from engine.kernels.exponential import exp, expm1, like, log1p, quotient, reduced
+from engine.kernels.normal import INV_SQRT_2_PI, bell, scaled_tail
 from engine.kernels.runs import WORTH_THREADS, compile_run, over, over_parallel
 from engine.kernels.threads import run
 
@@ -42,6 +42,7 @@ S = TypeVar("S", bound=Callable[..., Any])
 _INV_SQRT_2 = 1 / math.sqrt(2)
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_PRODUCT = 1.7580993408473768599402175208123  # λα; the product of the two floats is 1 ULP off
 
 
 def scalar(function: S) -> S:
@@ -182,17 +183,17 @@ def _elu_slope_of_value(y: float, alpha: float) -> float:
 
 @scalar
 def _selu(s: float) -> float:
-    return like(s, SELU_SCALE) * (s if s > 0 else like(s, SELU_ALPHA) * expm1(s))
+    return like(s, SELU_SCALE) * s if s > 0 else like(s, SELU_PRODUCT) * expm1(s)
 
 
 @scalar
 def _selu_slope(s: float) -> float:
-    return like(s, SELU_SCALE) * (like(s, 1) if s > 0 else like(s, SELU_ALPHA) * exp(s))
+    return like(s, SELU_SCALE) if s > 0 else like(s, SELU_PRODUCT) * exp(s)
 
 
 @scalar
 def _selu_slope_of_value(y: float) -> float:
-    return like(y, SELU_SCALE) if y > 0 else y + like(y, SELU_SCALE * SELU_ALPHA)
+    return like(y, SELU_SCALE) if y > 0 else y + like(y, SELU_PRODUCT)
 
 
 @scalar
@@ -209,8 +210,9 @@ def _softplus_slope_of_value(y: float) -> float:
 def _gelu(s: float) -> float:
     far = like(s, 40)  # where Φ(−s) has underflowed; −∞·0 would be NaN
     t = far if s > far else (-far if s < -far else s)
-    tail = upper_tail(abs(t), bell(t))
-    return t * tail if s < 0 else s * (like(s, 1) - tail)
+    density, tail = bell(t), scaled_tail(abs(t))
+    # In the far left, density has few digits left, so it is the last factor.
+    return t * tail * density if s < 0 else s * (like(s, 1) - tail * density)
 
 
 @scalar
@@ -218,14 +220,20 @@ def _gelu_slope(s: float) -> float:
     far = like(s, 40)
     t = far if s > far else (-far if s < -far else s)
     density = bell(t)
-    tail = upper_tail(abs(t), density)
+    tail = scaled_tail(abs(t)) * density
     return (tail if t < 0 else like(s, 1) - tail) + t * density * like(s, INV_SQRT_2_PI)
 
 
 @scalar
 def _silu(s: float) -> float:
     t = like(s, -800) if s < -800 else s  # −∞·0 would be NaN
-    return t * _sigmoid(t)
+    one = like(s, 1)
+    p, a, b = reduced(-abs(t))
+    e = (one + p) * a * b
+    y = one + e
+    # Below 0 it is s·e^s / (1 + e^s), and s goes in first: e^s may have lost its digits by then.
+    q = quotient(one if t >= 0 else t * (one + p) * a * b, y, e - (y - one))
+    return t * q if t >= 0 else q
 
 
 @scalar

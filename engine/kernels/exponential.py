@@ -56,9 +56,10 @@ _LN2_HIGH_64, _LN2_LOW_64 = (
     _F64(float.fromhex("0x1.62e42fee00000p-1")),
     _F64(1.90821492927058770002e-10),
 )
-# Beyond these e^x is ∞ or rounds to 0; inside, n fits the exponent's arithmetic.
-_MOST_32, _LEAST_32 = _F32(89), _F32(-104)
-_MOST_64, _LEAST_64 = _F64(710), _F64(-746)
+# Beyond these e^x is ∞ or 0, and so is its product with any number of moderate size; inside, 2ⁿ
+# in two factors fits the exponents.
+_MOST_32, _LEAST_32 = _F32(89), _F32(-170)
+_MOST_64, _LEAST_64 = _F64(710), _F64(-1400)
 _1_32, _2_32, _3_32, _4_32, _5_32, _6_32, _7_32 = (_F32(1 / math.factorial(i)) for i in range(1, 8))
 _1_64, _2_64, _3_64, _4_64, _5_64, _6_64, _7_64 = (_F64(1 / math.factorial(i)) for i in range(1, 8))
 _8_64, _9_64, _10_64, _11_64, _12_64, _13_64 = (_F64(1 / math.factorial(i)) for i in range(8, 14))

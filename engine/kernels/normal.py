@@ -26,12 +26,6 @@ INV_SQRT_2_PI = 1 / math.sqrt(2 * math.pi)
 
 
 @register_jitable(forceinline=True)
-def upper_tail(a: float, density: float) -> float:
-    """Φ(−a) for a ≥ 0, given exp(−a²/2)."""
-    return scaled_tail(a) * density
-
-
-@register_jitable(forceinline=True)
 def bell(s: float) -> float:
     """exp(−s²/2), for |s| up to 40.
 

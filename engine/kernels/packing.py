@@ -106,10 +106,15 @@ def pack(
     width: int,
 ) -> None:
     """panel[k, i] = source[start + k, left + i], or of sourceᵀ; filled up to `width` with zeros."""
+    here = right - left
+    if transpose and source.strides[1] != source.itemsize:  # a gap between columns, or reversed
+        for k in range(start, stop):
+            for i in range(width):
+                panel[(k - start) * width + i] = source[left + i, k] if i < here else 0
+        return
     if transpose:
         _transpose(source, start, stop, left, right, panel, width)
         return
-    here = right - left
     if here == width and width % _EIGHT == 0 and source.strides[1] == source.itemsize:
         flat, stride = flattened(source)
         for k in range(start, stop):

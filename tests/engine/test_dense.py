@@ -125,9 +125,29 @@ def test_lists_integers_and_mixed_precision():
     assert [t.grad.dtype for t in (x, w, b)] == [np.float32, np.float64, np.float32]
 
 
-def test_a_fan_in_of_zero_leaves_the_bias():
-    y = dense(np.ones((2, 0)), Tensor(np.ones((0, 4))), B)
-    np.testing.assert_array_equal(y.numpy(), [B, B])
+@pytest.mark.nojit
+@pytest.mark.parametrize("name", ["identity", "tanh", "gelu"])
+def test_a_fan_in_of_zero_leaves_the_bias(name):
+    f, b = ACTIVATIONS[name], Tensor(B, requires_grad=True)
+    y = dense(np.ones((2, 0)), Tensor(np.ones((0, 4))), b, f)
+    np.testing.assert_array_equal(y.numpy(), f.value(np.array([B, B])))
+    y.sum().backward()
+    np.testing.assert_allclose(b.grad.numpy(), 2 * f.slope(B), rtol=1e-12)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(engine.elu(alpha=alpha) for alpha in (-2.0, -1e-3, 0.0, 0.5, 2.0)),
+        *(leaky_relu(a=a) for a in (-0.3, 0.0, 2.0)),
+    ],
+    ids=lambda f: f"{f.name} {f.parameters}",
+)
+def test_dense_with_other_parameters_of_f(f):
+    fused, composed = both_ways(f, X, W, B)
+    for a, b in zip(fused, composed, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.nojit

@@ -146,14 +146,12 @@ def test_copies_are_the_receivers_own():
     a = buffers.empty(LARGE, FLOAT)
     a[...] = 5
     copies = [a.copy(), copy.copy(a), copy.deepcopy(a), pickle.loads(pickle.dumps(a)), a + 0]
+    assert not any(np.shares_memory(one, a) for one in copies)
     a[...] = 6
     del a
     assert len(idle()) == 1
-    for one in copies:
-        assert type(one) is np.ndarray
-        assert one.flags.owndata or one.base is not None
-        assert (one == 5).all()
     buffers.empty(LARGE, FLOAT)[...] = 7
+    assert {type(one) for one in copies} == {np.ndarray}
     assert all((one == 5).all() for one in copies)
 
 

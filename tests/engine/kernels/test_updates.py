@@ -27,13 +27,16 @@ def test_strided_and_read_only_directions():
     np.testing.assert_array_equal(w, 2 * d)
 
 
-def test_threads_do_not_change_the_bits():
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_do_not_change_the_bits(n_threads, dtype):
     rng = np.random.default_rng(0)
-    d, alone = rng.normal(size=(2, 1001)).astype(np.float32)
-    together = alone.copy()
-    updates._add_scaled(alone, d, np.float32(0.3))
-    updates._add_scaled_parallel(together, d, np.float32(0.3), 3)
-    np.testing.assert_array_equal(alone, together)
+    for size in (1, 3, 64, 1001):
+        d, alone = rng.normal(size=(2, size)).astype(dtype)
+        together = alone.copy()
+        updates._add_scaled(alone, d, 0.3)
+        updates._add_scaled_parallel(together, d, 0.3, n_threads)
+        assert alone.tobytes() == together.tobytes()
 
 
 def test_move_changes_a_variable_and_is_noticed():
