@@ -15,7 +15,7 @@ from typing import Any
 from engine.activations.record import Activation
 from engine.errors import ActivationError
 from engine.kernels import KERNELS
-from engine.kernels.elementwise import SELU_ALPHA, SELU_SCALE
+from engine.kernels.elementwise import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 from engine.operation import apply
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
@@ -107,7 +107,7 @@ elu = Activation(
 selu = Activation(
     "selu",
     kernel=KERNELS["selu"],
-    second=lambda s: where(s > 0, 0.0, exp(minimum(s, 0.0)) * (SELU_SCALE * SELU_ALPHA)),
+    second=lambda s: where(s > 0, 0.0, exp(minimum(s, 0.0)) * SELU_PRODUCT),
     kinks=(0.0,),
     range=(-SELU_SCALE * SELU_ALPHA, _INF),
     describe=(

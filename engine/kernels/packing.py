@@ -107,7 +107,8 @@ def pack(
 ) -> None:
     """panel[k, i] = source[start + k, left + i], or of sourceᵀ; filled up to `width` with zeros."""
     here = right - left
-    if transpose and source.strides[1] != source.itemsize:  # a gap between columns, or reversed
+    regular = source.strides[1] == source.itemsize and source.strides[0] >= source.itemsize
+    if transpose and not regular:  # gaps between columns, rows upside down or all the same
         for k in range(start, stop):
             for i in range(width):
                 panel[(k - start) * width + i] = source[left + i, k] if i < here else 0
@@ -115,7 +116,7 @@ def pack(
     if transpose:
         _transpose(source, start, stop, left, right, panel, width)
         return
-    if here == width and width % _EIGHT == 0 and source.strides[1] == source.itemsize:
+    if here == width and width % _EIGHT == 0 and regular:
         flat, stride = flattened(source)
         for k in range(start, stop):
             for i in range(0, width, _EIGHT):

@@ -113,10 +113,10 @@ def multiply(
     gaps = False
     if not a.flags.c_contiguous:
         a, transpose_a = _stored(a, transpose_a)
-        gaps = a.strides[1] != a.itemsize
+        gaps = not _rows_lie_apart(a)
     if not b.flags.c_contiguous:
         b, transpose_b = _stored(b, transpose_b)
-        gaps |= b.strides[1] != b.itemsize
+        gaps |= not _rows_lie_apart(b)
     if gaps:
         way = blocks
     elif size < _WORTH_THREADS:
@@ -135,11 +135,14 @@ def multiply(
 
 def _stored(x: Array, transpose: bool) -> tuple[Array, bool]:
     """x, or its transpose and the opposite of the flag, such that rows are contiguous."""
-    if x.strides[1] == x.itemsize and x.strides[0] >= x.shape[1] * x.itemsize:
-        return x, transpose
-    if x.strides[0] == x.itemsize and x.strides[1] >= x.shape[0] * x.itemsize:
-        return x.T, not transpose
-    return (x, transpose) if x.size > 1 else (x.copy(), transpose)
+    return (
+        (x.T, not transpose) if not _rows_lie_apart(x) and _rows_lie_apart(x.T) else (x, transpose)
+    )
+
+
+def _rows_lie_apart(x: Array) -> bool:
+    """Whether each row is contiguous, and the next one lies beyond its end."""
+    return bool(x.strides[1] == x.itemsize and x.strides[0] >= x.shape[1] * x.itemsize)
 
 
 def _multiply_slowly(a: Array, b: Array, out: Array, add: bool) -> None:

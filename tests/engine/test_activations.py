@@ -9,10 +9,10 @@ import pytest
 
 import engine
 from engine import ACTIVATIONS, Tensor, elu, find_activation, gradcheck, leaky_relu, prelu, selu
-from engine.kernels.elementwise import SELU_ALPHA, SELU_SCALE
+from engine.kernels.elementwise import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 
 FLOATS = [np.float32, np.float64]
-SELU = SELU_SCALE * SELU_ALPHA
+SELU = SELU_PRODUCT
 INF = math.inf
 
 #        f(−∞), f(+∞), f′(−∞), f′(+∞), f(0), f′(0) as the docstring says

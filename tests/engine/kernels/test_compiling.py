@@ -4,6 +4,7 @@ Every test runs programs of its own with a cache folder of its own (NUMBA_CACHE_
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -29,10 +30,10 @@ print(at_import, starts)
 """
 
 
-def start(program, cache, **more):
+def start(program, cache, cwd=ROOT, **more):
     return subprocess.Popen(
         [sys.executable, "-c", program],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "NUMBA_CACHE_DIR": str(cache), **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -70,8 +71,28 @@ def test_a_second_process_compiles_nothing_and_says_nothing(tmp_path):
     assert (compiled, err) == ("0", "")
 
 
+def test_a_change_in_any_file_beside_a_kernel_is_noticed(tmp_path):
+    # Numba alone looks at the kernel's own file, and runs the old code of what that calls.
+    folder = tmp_path / "copy"
+    for package in ("engine", "nn"):
+        shutil.copytree(
+            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    environment = {"PYTHONPATH": str(folder)}
+    run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
+    path = folder / "engine/kernels/exponential.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    (_, compiled), err = run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
+    assert int(compiled) > 0
+    assert err.count(NOTICE) == 1
+    (_, compiled), _ = run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
+    assert compiled == "0"
+
+
 def test_every_kernel_has_a_cache_entry_of_its_own():
     # One template makes many kernels; under one name they would be one file.
+    from numba.core.caching import FunctionCache
+
     from engine.kernels import KERNELS
     from engine.kernels.elementwise import _KINDS, _kernel
 
@@ -80,7 +101,10 @@ def test_every_kernel_has_a_cache_entry_of_its_own():
         for kind, of in _KINDS.values():
             f = getattr(k, of)
             if f is not None:
-                names.add(_kernel(kind, f, k.parameters).__qualname__)
+                kernel = _kernel(kind, f, k.parameters)
+                file = FunctionCache(kernel)._impl.filename_base
+                assert file.startswith(f"elementwise.{kernel.__qualname__}-")
+                names.add(file)
                 functions.add((kind, f))
     assert len(names) == len(functions)
 
