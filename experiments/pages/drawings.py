@@ -12,7 +12,7 @@ from engine import Walk
 from experiments.lab.tables import number
 from experiments.pages.spreads import Spread
 
-_WIDTH, _HEIGHT, _BASE = 300, 96, 78  # the axis is at _BASE, its numbers below
+_WIDTH, _HEIGHT, _BASE = 240, 96, 78  # the axis is at _BASE, its numbers below
 
 
 def histogram(spread: Spread) -> str:
@@ -62,10 +62,10 @@ def _ticks(spread: Spread) -> list[tuple[float, str, str]]:
     low, high = float(spread.edges[0]), float(spread.edges[-1])
     if spread.backward:
         first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-        each = max(1, math.ceil((last - first + 1) / 6))
+        each = max(1, math.ceil((last - first + 1) / 5))
         values = [(10.0**e, f"10{_raised(e)}") for e in range(first, last + 1, each)]
     else:
-        step = _round((high - low) / 5)
+        step = _round((high - low) / 4)
         start = math.ceil(low / step)
         numbers = [i * step for i in range(start, math.floor(high / step) + 1)]
         values = [(v, f"{v:.6g}".replace("-", "−")) for v in numbers]

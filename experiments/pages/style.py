@@ -19,7 +19,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .18rem .7rem .18rem 0; text-align: right; white-space: nowrap; }
 th { border-bottom: 1px solid var(--ink); font-weight: 600; }
 .left { text-align: left; } td:first-child, th:first-child { text-align: left; }
-.name { white-space: normal; min-width: 7ch; max-width: 22ch; overflow-wrap: anywhere; }
+.name { white-space: normal; min-width: 9ch; max-width: 22ch; overflow-wrap: anywhere; }
 caption { text-align: left; padding-bottom: .3rem; color: var(--soft); overflow-wrap: anywhere; }
 .finding { border-left: 4px solid var(--back); background: var(--card); padding: .6rem 1rem;
   margin: .8rem 0; } .finding p { margin: .4rem 0; }
@@ -44,14 +44,15 @@ ol.steps { list-style: none; margin: 0; padding: 0; }
 .formulas { margin: .2rem 0 .9rem; padding: .5rem .9rem; background: var(--card);
   list-style: none; font-family: "STIX Two Text", Cambria, Georgia, serif; font-size: 1.1rem; }
 .spreads { display: grid; gap: .9rem 1.4rem; margin-top: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); }
 figure { margin: 0; } figcaption b { color: var(--ink); }
 .spread svg { display: block; width: 100%; height: auto; }
 .spread text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 .tick { stroke: var(--soft); fill: none; }
 .forth .bars { fill: var(--forth); } .back .bars { fill: var(--back); }
 @media (max-width: 40rem) { th, td { padding-right: .55rem; } table { font-size: .85rem; }
-  button { min-width: 5.4rem; padding: .45rem .6rem; } .strip { height: 2.6rem; } }
+  button { min-width: 5.4rem; padding: .45rem .6rem; } .strip { height: 2.6rem; }
+  .spreads { grid-template-columns: 1fr 1fr; } }
 @media print { .bar { position: static; } .walking .step { display: block; } }
 """
 

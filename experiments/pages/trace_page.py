@@ -6,6 +6,7 @@ One file that loads nothing; without its script the walk is a plain list of all 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -19,6 +20,8 @@ from experiments.pages.spreads import Spread, spreads
 from experiments.pages.style import SCRIPT, STYLE
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+_INDEX, _LOWERED = re.compile(r"\b([aegxyΣ])_([a-z])\b"), r"\1<sub>\2</sub>"
 
 
 def page(trace: Trace, diagnosis: Diagnosis, about: str, figure_svg: str) -> str:
@@ -135,11 +138,8 @@ def _step(
     step: Step, found: list[Spread], trace: Trace, layer: tuple[int, LayerRecord] | None
 ) -> str:
     where = f" in {step.place}" if step.place else ""
-    formulas = "".join(
-        f"<li>{escape(part)}</li>"
-        for line in step.formula.split("; ")
-        for part in line.split(", ∂L")[:1] + [f"∂L{rest}" for rest in line.split(", ∂L")[1:]]
-    )
+    parts = re.split(r"; |, (?=∂L)", step.formula)
+    formulas = "".join(f"<li>{_INDEX.sub(_LOWERED, escape(part))}</li>" for part in parts)
     drawings = "".join(map(histogram, found))
     return (
         f'<li class="step" id="step-{step.number}">'
