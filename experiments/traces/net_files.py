@@ -61,7 +61,8 @@ class NetFile:
         """
         found = runpy.run_path(str(self.path))
         if self.name not in found:
-            functions = [k for k, v in found.items() if inspect.isfunction(v) and k[0] != "_"]
+            own = [k for k, v in found.items() if inspect.isfunction(v) and k[0] != "_"]
+            functions = [k for k in own if found[k].__module__ == found["__name__"]]
             there = f"; there are {', '.join(functions)}" if functions else ""
             raise SettingsError(f"{self.path} defines no {self.name}{there}")
         if not callable(found[self.name]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from engine import Activation, OwnActivation, Trace, find_activation
+from engine import Activation, ActivationWarning, OwnActivation, Trace, find_activation
 from experiments.data import DataSet, load
 from experiments.lab.question import SettingsError
 from experiments.traces.net_files import NetFile
@@ -23,7 +24,7 @@ _OF_OUR_NET = ("activation", "init", "depth", "width")
 
 @dataclass(frozen=True)
 class Settings:
-    """One backward pass, layer by layer: a table, a diagnosis, a figure, a page to walk through."""
+    """One backward pass, layer by layer: table, diagnosis, figure, and a page."""
 
     activation: str = "sigmoid"
     """Of the hidden layers: a name, or FILE.py:NAME for one of yours."""
@@ -144,10 +145,12 @@ def _run(net: Any, data: DataSet, check: Any = None) -> tuple[Trace, float]:
 
 
 def _activation(name: str) -> Activation:
-    try:
-        return find_activation(name)
-    except ValueError as error:  # ActivationError is one
-        raise SettingsError(" ".join(f"--activation: {error}".split())) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ActivationWarning)  # said under `beware`
+        try:
+            return find_activation(name)
+        except ValueError as error:  # ActivationError is one
+            raise SettingsError(" ".join(f"--activation: {error}".split())) from None
 
 
 def _load(settings: Settings) -> DataSet:
@@ -166,7 +169,8 @@ def _in_words(settings: Settings) -> str:
 
 def _theory(net: nn.MLP, data: DataSet) -> nn.theory.profiles.Profile | None:
     try:
-        return nn.theory.predict_profile(net, _second_moments(data.x_test))
+        with np.errstate(all="ignore"):  # weights of 0 send no gradient, and 0 / 0 is drawn as none
+            return nn.theory.predict_profile(net, _second_moments(data.x_test))
     except ValueError:  # an activation with an infinite moment
         return None
 

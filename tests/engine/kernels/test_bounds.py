@@ -40,7 +40,9 @@ def operands(m, n, p, dtype, ta, tb):
 @EACH_DTYPE
 @pytest.mark.parametrize("add", [False, True])
 @pytest.mark.parametrize("n_threads", [None, 3])
-def test_memory_before_and_after_the_result_is_not_touched(ways, way, ta, tb, dtype, add, n_threads):
+def test_memory_before_and_after_the_result_is_not_touched(
+    ways, way, ta, tb, dtype, add, n_threads
+):
     for m in ROWS:
         for p in columns(dtype):
             a, b = operands(m, 11, p, dtype, ta, tb)

@@ -187,7 +187,9 @@ def test_operands_whose_rows_or_columns_share_memory(ways, shape):
 @pytest.mark.parametrize("shape", [(20, 20, 20), (10, 150, 210)])
 def test_operands_that_begin_between_two_numbers(ways, shape):
     a, b = pair(*shape, np.float32)
-    x, y = (np.frombuffer(b"-" + z.tobytes(), np.float32, z.size, 1).reshape(z.shape) for z in (a, b))
+    x, y = (
+        np.frombuffer(b"-" + z.tobytes(), np.float32, z.size, 1).reshape(z.shape) for z in (a, b)
+    )
     assert not x.flags.aligned
     ways.assert_is_product(matmul(x, y), a, b)
     ways.assert_is_product(matmul(x, y.T.copy(), transpose_b=True), a, b)
