@@ -44,8 +44,9 @@ ol.steps { list-style: none; margin: 0; padding: 0; }
 .formulas { margin: .2rem 0 .9rem; padding: .5rem .9rem; background: var(--card);
   list-style: none; font-family: "STIX Two Text", Cambria, Georgia, serif; font-size: 1.1rem; }
 .spreads { display: grid; gap: .9rem 1.4rem; margin-top: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
 figure { margin: 0; } figcaption b { color: var(--ink); }
+.spread { display: flex; flex-direction: column; justify-content: flex-end; }
 .spread svg { display: block; width: 100%; height: auto; }
 .spread text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 .tick { stroke: var(--soft); fill: none; }

@@ -159,11 +159,12 @@ def test_the_strip_falls_as_the_gradient_does():
 
 
 def test_a_hostile_name_is_only_text():
-    t = traced(names=["layer 1", HOSTILE])
+    t = traced(names=[r"$\frac$", HOSTILE])
     text = made(t, HOSTILE)
     parsed = Parsed(text)
     assert parsed.tags.count("script") == 1
     assert "<script>alert" not in text
+    assert r"in $\frac$ " in parsed.text
     assert parsed.text.count(HOSTILE) >= 4  # title, line above, table, its step
 
 
