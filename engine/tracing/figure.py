@@ -67,7 +67,7 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     tops = above.subplots(1, 4, sharey=True)
     for ax, (name, title, colour) in zip(tops, _RIDGES, strict=True):
         _draw_ridges(ax, ridges([rows[i] for i in shown], name), title, colour)
-    tops[0].set_yticks(range(len(shown)), [shortened(rows[i].name, 18) for i in shown])
+    tops[0].set_yticks(range(len(shown)), [_as_text(rows[i].name, 18) for i in shown])
     tops[0].set_ylim(len(shown) - 0.5, -1.0)
     depth = np.arange(1, n + 1)
     for ax, (name, statistic, prediction, title, colour) in zip(
@@ -84,9 +84,13 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     made.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     first = rows[0]
     made.suptitle(
-        f"{n} layer{'s' * (n > 1)}, {shortened(first.f.name, 20)}, batch {first.batch}", fontsize=13
+        f"{n} layer{'s' * (n > 1)}, {_as_text(first.f.name, 20)}, batch {first.batch}", fontsize=13
     )
     return made
+
+
+def _as_text(name: str, most: int) -> str:
+    return shortened(name, most).replace("$", r"\$")  # matplotlib would read mathematics
 
 
 def _draw_ridges(ax: Axes, found: list[Ridge], title: str, colour: str) -> None:

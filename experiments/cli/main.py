@@ -24,6 +24,7 @@ from experiments.questions import QUESTIONS
 _USAGE = """usage: gradtrace list                the experiments and their questions
        gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
        gradtrace activation NAME     the card of an activation; FILE.py:NAME for one of yours
+       gradtrace trace [--flags]     one backward pass, layer by layer; --help lists the flags
        gradtrace --version"""
 
 
@@ -82,8 +83,12 @@ def _command(args: list[str]) -> int:
             from experiments.cli.cards import activation_command
 
             activation_command(rest, _console())
+        case ["trace", *flags]:
+            from experiments.cli.tracing import trace_command
+
+            trace_command(flags, _console())
         case [first, *_]:
-            raise FlagError(f"unknown command {first!r}; there are list, run and activation")
+            raise FlagError(f"unknown command {first!r}; there are list, run, activation and trace")
     return 0
 
 

@@ -1,0 +1,94 @@
+"""`gradtrace trace`: one backward pass, layer by layer."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from experiments.cli.flags import read_flags
+from experiments.figures.traced import inline_svg, layers_table
+from experiments.lab.question import SettingsError
+from experiments.lab.results import check_folder
+from experiments.pages.trace_page import page
+from experiments.traces.passes import Settings, traced
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def trace_command(args: Sequence[str], console: Console) -> None:
+    """Print table and diagnosis, write the figure and, if asked for, the page; walk if asked to.
+
+    Raises: FlagError, SettingsError, DataError.
+    """
+    settings = read_flags(Settings, args, "gradtrace trace")
+    if settings is None:
+        return
+    folder = settings.results / "trace"
+    check_folder(folder)
+    if settings.html is not None:
+        _check_page(settings.html)
+    made = traced(settings)
+    about = f"{made.net}; {made.data}, loss {made.loss:.4g}"
+    diagnosis = made.trace.diagnose(lr=settings.lr)
+    console.print()
+    console.print(about, style="bold", highlight=False, markup=False)
+    for finding in made.beware:
+        console.print(f"beware: {finding}", highlight=False, markup=False)
+    console.print()
+    console.print(layers_table(made.trace))
+    console.print()
+    console.print(str(diagnosis), highlight=False, markup=False)
+    figure = made.trace.plot(made.theory)
+    written = _write_figure(folder, figure)
+    if settings.html is not None:
+        text = page(made.trace, diagnosis, about, inline_svg(figure))
+        written.append(_write(settings.html, lambda path: path.write_text(text, encoding="utf-8")))
+    console.print()
+    for path in written:
+        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+    if settings.walk:
+        sys.stdout.flush()
+        console.print()
+        walk = made.trace.walk()
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            walk.interactive()
+        else:
+            print(walk)
+    sys.stdout.flush()
+
+
+def _check_page(path: Path) -> None:
+    if path.is_dir():
+        raise SettingsError(f"--html: {path} is a folder; name a file")
+    try:
+        check_folder(path.parent)
+    except SettingsError:
+        raise SettingsError(f"--html: {path} can't be written; name another place") from None
+
+
+def _write_figure(folder: Path, figure: Figure) -> list[Path]:
+    png = _write(folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130))
+    figure.set_layout_engine("none")  # it stays as laid out; each layout takes most of a second
+    svg = _write(
+        folder / "figure.svg",
+        lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
+    )
+    return [png, svg]
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> Path:
+    """The file appears whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as scratch:
+            write(Path(scratch) / path.name)
+            (Path(scratch) / path.name).replace(path)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be written: {error.strerror or error}") from None
+    return path

@@ -1,0 +1,1 @@
+"""One traced pass through one net, for `gradtrace trace`."""
