@@ -2,9 +2,11 @@
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1d2125; --soft: #5c6670;
-  --line: #d5dadf; --card: #f5f7f9; --forth: #0072b2; --back: #c24e00; --here: #ffe9d6; }
+  --line: #d5dadf; --card: #f5f7f9; --forth: #0072b2; --back: #c24e00; --here: #ffe9d6;
+  --shade: #0003; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15181b; --ink: #e6e9ec; --soft: #a3adb7;
-  --line: #3a4249; --card: #1e2327; --forth: #4db0e8; --back: #f08a4b; --here: #47301f; }
+  --line: #3a4249; --card: #1e2327; --forth: #4db0e8; --back: #f08a4b; --here: #47301f;
+  --shade: #fff3; }
   .drawn svg { filter: invert(1) hue-rotate(180deg); } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem clamp(.8rem, 3vw, 2rem) 4rem; max-width: 72rem;
@@ -14,7 +16,15 @@ h3 { font-size: 1.05rem; margin: .4rem 0 .6rem; } h4 { font-size: 1rem; margin: 
 h1, h2, h3, p, li { overflow-wrap: anywhere; }
 .soft, small, figcaption { color: var(--soft); }
 a { color: var(--forth); }
-.wide { overflow-x: auto; max-width: 100%; }
+.wide { overflow-x: auto; max-width: 100%; --under: var(--paper);
+  /* A shadow at the edge beyond which there is more. */
+  background: linear-gradient(to right, var(--under) 40%, transparent) 0 0,
+    linear-gradient(to left, var(--under) 40%, transparent) 100% 0,
+    linear-gradient(to right, var(--shade), transparent) 0 0,
+    linear-gradient(to left, var(--shade), transparent) 100% 0;
+  background-size: 2.4rem 100%, 2.4rem 100%, .8rem 100%, .8rem 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+.finding .wide { --under: var(--card); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .18rem .7rem .18rem 0; text-align: right; white-space: nowrap; }
 th { border-bottom: 1px solid var(--ink); font-weight: 600; }
@@ -53,7 +63,7 @@ figure { margin: 0; } figcaption b { color: var(--ink); }
 .forth .bars { fill: var(--forth); } .back .bars { fill: var(--back); }
 @media (max-width: 40rem) { th, td { padding-right: .55rem; } table { font-size: .85rem; }
   button { min-width: 5.4rem; padding: .45rem .6rem; } .strip { height: 2.6rem; }
-  .spreads { grid-template-columns: 1fr 1fr; } }
+  .spreads { grid-template-columns: 1fr 1fr; } .spread text { font-size: 14px; } }
 @media print { .bar { position: static; } .walking .step { display: block; } }
 """
 

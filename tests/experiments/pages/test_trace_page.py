@@ -221,7 +221,12 @@ class TestInABrowser:
             [
                 *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-extensions"),
                 *("--disable-background-networking", "--no-first-run", "--enable-logging=stderr"),
-                *(f"--user-data-dir={profile}", "--dump-dom", f"file://{page_path}{fragment}"),
+                *(
+                    "--window-size=500,900",
+                    f"--user-data-dir={profile}",
+                    "--dump-dom",
+                    f"file://{page_path}{fragment}",
+                ),
             ],
             capture_output=True,
             text=True,
@@ -256,6 +261,7 @@ class TestInABrowser:
         document.body.dataset.seen = seen.join(" ");
         document.body.dataset.shown = [...document.querySelectorAll(".step")]
           .filter((step) => step.offsetHeight > 0).map((step) => step.id).join(" ");
+        document.body.dataset.wider = document.documentElement.scrollWidth - innerWidth;
         """
         path = tmp_path / "page.html"
         path.write_text(plain[1].replace("</body>", f"<script>{reader}</script></body>"), "utf-8")
@@ -263,3 +269,5 @@ class TestInABrowser:
         assert said == []
         assert 'data-seen="2 3 4 3 2 1 4 4 6 6"' in dom
         assert 'data-shown="step-6"' in dom
+        # A table may be wider than a telephone, the page may not.
+        assert re.search(r'data-wider="(0|-\d+)"', dom)
