@@ -80,13 +80,16 @@ def test_a_change_in_any_file_beside_a_kernel_is_noticed(tmp_path):
         )
     environment = {"PYTHONPATH": str(folder)}
     run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
+    before = cached(tmp_path)
     path = folder / "engine/kernels/exponential.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     (_, compiled), err = run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
     assert int(compiled) > 0
     assert err.count(NOTICE) == 1
-    (_, compiled), _ = run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
-    assert compiled == "0"
+    codes = [sum(name.endswith(".nbc") for name in names) for names in (before, cached(tmp_path))]
+    assert codes == [3, 6]
+    (_, compiled), err = run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
+    assert (compiled, err) == ("0", "")
 
 
 def test_every_kernel_has_a_cache_entry_of_its_own():
