@@ -40,7 +40,8 @@ class Factors:
 
     def add_to(self, W: Array, by: float) -> None:
         """W += by · xᵀ·g in one pass over W."""
-        scaled = self.g * self.g.dtype.type(by)
+        with np.errstate(all="ignore"):
+            scaled = self.g * self.g.dtype.type(by)
         kernels.matmul(self.x, scaled, transpose_a=True, out=W, accumulate=True)
 
     def __add__(self, other: Array | Factors) -> Array:

@@ -218,7 +218,7 @@ class Tensor:
         """Whether `.grad` is there, without looking at it."""
         return self._node is not None and self._node.grad is not None
 
-    def leave_grad_as_factors(self) -> None:
+    def leave_grad_as_factors(self, on: bool = True) -> None:
         """Let a layer leave ∂L/∂(this) as the product xᵀ·∂L/∂s, multiplied out when looked at.
 
         Then `descend` needs no memory for it. Other operations, and gradients that are summed or
@@ -228,7 +228,7 @@ class Tensor:
         """
         if not isinstance(self._node, Leaf):
             raise GraphError("only a variable's gradient can be left as factors")
-        self._node.as_factors = True
+        self._node.as_factors = on
 
     def retain_grad(self) -> None:
         """Keep the gradient of an intermediate result in its `.grad`."""

@@ -40,6 +40,8 @@ class Optimizer(ABC):
             raise ValueError("no parameters to optimise")
         if len({id(p) for p in self.params}) < len(self.params):
             raise ValueError("a parameter is listed twice; it would be stepped twice")
+        for p in self.params:
+            p.leave_grad_as_factors(False)  # as SGD(fused=True) on the same may have asked
 
     def zero_grad(self) -> None:
         for p in self.params:

@@ -111,7 +111,7 @@ class Activation:
         runs = self._compiled.get(dtype)
         if runs is None:
             f, parameters = self._kernel, np.array(self._constants, dtype)
-            of_value = f.slope_of_value is not None
+            of_value = f.slope_of_value is not None and f.of_value_if(*self._constants)
             if f is KERNELS["identity"]:
                 runs = 0, 0, True, parameters
             else:

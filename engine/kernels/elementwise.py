@@ -279,8 +279,9 @@ class Elementwise:
 
     `value(s)` is f(s), `slope(s)` is f′(s), `scaled_slope(g, s)` is g ⊙ f′(s); each takes the
     activation's parameters after the arrays. Where f′ is a function of y = f(s), `slope_of_value`
-    is that function, and `scaled_slope_of_value(g, y)` is g ⊙ f′. `reference_value` and
-    `reference_slope` are the obvious NumPy formulas, right where nothing overflows.
+    is that function, if `of_value_if(*parameters)`, and `scaled_slope_of_value(g, y)` is g ⊙ f′.
+    `reference_value` and `reference_slope` are the obvious NumPy formulas, right where nothing
+    overflows.
     """
 
     f: Callable[..., float]
@@ -289,6 +290,7 @@ class Elementwise:
     reference_slope: Callable[..., Array]
     slope_of_value: Callable[..., float] | None = None
     parameters: int = 0
+    of_value_if: Callable[..., bool] = lambda *parameters: True
     _addresses: dict[tuple[str, str], int] = field(default_factory=dict, compare=False)
 
     def value(self, s: Array, *parameters: float) -> Array:
@@ -399,6 +401,7 @@ KERNELS = {
         lambda s, alpha: np.where(s > 0, 1, alpha * np.exp(s)),
         _elu_slope_of_value,
         parameters=1,
+        of_value_if=lambda alpha: alpha >= 0,  # or y is above 0 on both sides
     ),
     "selu": Elementwise(
         _selu,

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from engine.kernels import blocks, transposed, unpacked
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
+from engine.kernels.runs import finish
 from engine.kernels.threads import run
 
 Array = npt.NDArray[Any]
@@ -106,7 +107,9 @@ def multiply(
     size = m * n * p
     if size == 0 or not JIT:  # tiles are machine code, or nothing
         _multiply_slowly(a.T if transpose_a else a, b.T if transpose_b else b, out, add)
-        if bias.size:
+        if JIT and out.size:
+            finish(address, parameters, bias, s, out, 0, m, 0, p)
+        elif bias.size:
             out += bias
         return
     way: ModuleType = unpacked
@@ -149,9 +152,10 @@ def _multiply_slowly(a: Array, b: Array, out: Array, add: bool) -> None:
     """Row by row, without tiles; also the product of nothing, which is 0."""
     if not add:
         out.fill(0)
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            out[i] += a[i, j] * b[j]
+    with np.errstate(all="ignore"):  # kernels never warn
+        for i in range(a.shape[0]):
+            for j in range(a.shape[1]):
+                out[i] += a[i, j] * b[j]
 
 
 def matmul_reference(a: Array, b: Array) -> Array:

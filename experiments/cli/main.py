@@ -23,8 +23,8 @@ from experiments.questions import QUESTIONS
 
 _USAGE = """usage: gradtrace list                the experiments and their questions
        gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
-       gradtrace activation NAME     the card of an activation; FILE.py:NAME for one of yours
-       gradtrace trace [--flags]     one backward pass, layer by layer; --help lists the flags
+       gradtrace activation NAME     the card of an activation; or FILE.py:NAME
+       gradtrace trace [--flags]     one backward pass, layer by layer
        gradtrace --version"""
 
 

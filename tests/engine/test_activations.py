@@ -9,6 +9,7 @@ import pytest
 
 import engine
 from engine import ACTIVATIONS, Tensor, elu, find_activation, gradcheck, leaky_relu, prelu, selu
+from engine.activations.builtin import BUILT_IN
 from engine.kernels.elementwise import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 
 FLOATS = [np.float32, np.float64]
@@ -42,8 +43,10 @@ def levels(f):
 
 
 def test_every_activation_is_in_the_table_of_limits():
-    assert set(LIMITS) == set(ACTIVATIONS)
-    for name, f in ACTIVATIONS.items():
+    # Other tests may have added activations of their own.
+    assert set(LIMITS) == set(BUILT_IN)
+    for name in BUILT_IN:
+        f = ACTIVATIONS[name]
         assert f.name == name
         assert find_activation(name) is f
         assert find_activation(f) is f

@@ -25,7 +25,6 @@ CASES = {
 }
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", CASES)
 def test_moments_are_those_of_numpy(name, dtype):

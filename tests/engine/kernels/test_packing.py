@@ -11,6 +11,7 @@ LAYOUTS = {
     "plain": lambda x: x,
     "gaps between rows": lambda x: np.repeat(x, 2, axis=0)[::2],
     "gaps between columns": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "rows backward": lambda x: x[::-1].copy()[::-1],
     "backward": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
     "one row": lambda x: as_strided(x, x.shape, (0, x.itemsize)),
 }
