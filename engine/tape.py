@@ -142,7 +142,8 @@ def sweep(
                 continue
             if node.keeps_grad:
                 found[node] = g
-            if silence is None and (wrap is not None or not node.rule.silent):
+            kernels_alone = node.rule.silent and node.rule.saves  # as in a layer
+            if silence is None and (wrap is not None or not kernels_alone):
                 silence = _silence()
             gradients = pull_back(node, g, floor, wrap, watching)
             for parent, gradient in zip(node.parents, gradients, strict=True):

@@ -36,9 +36,7 @@ def _cross_entropy_vjp(
     return [(softmax(logits) - target) * (g * (1.0 / len(labels)))]
 
 
-_cross_entropy = rule(
-    "cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True, silent=True
-)
+_cross_entropy = rule("cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True)
 
 
 def _squared_error_value(a: Array, t: Array, *, over: float) -> Array:
@@ -59,7 +57,6 @@ _squared_error = rule(
         lambda g, y, a, t, over: _difference(g, a, t, over),
         lambda g, y, a, t, over: _difference(g, t, a, over),
     ),
-    silent=True,
 )
 
 
