@@ -18,6 +18,7 @@ from nn.files import read_arrays, write_arrays
 
 Array = npt.NDArray[Any]
 
+REMEDY = "delete it, and that net is trained anew"
 _VERSION = 1
 _KINDS = {"checkpoint_version": "iu", "identity": "U", "update": "iu", "losses": "f"}
 
@@ -65,18 +66,17 @@ class Checkpoint:
         Raises: SettingsError if it is damaged, or of another training; FileNotFoundError if it
             isn't there.
         """
-        remedy = "delete it, and that net is trained anew"
         try:
             arrays = read_arrays(path)
         except ValueError as error:
-            raise SettingsError(f"{error}; {remedy}") from None
+            raise SettingsError(f"{error}; {REMEDY}") from None
         problem = _problem(arrays)
         if problem:
-            raise SettingsError(f"{path} is no checkpoint of this program: {problem}; {remedy}")
+            raise SettingsError(f"{path} is no checkpoint of this program: {problem}; {REMEDY}")
         if str(arrays["identity"]) != identity:
             raise SettingsError(
                 f"{path} was written by another training or other versions: "
-                f"{arrays['identity']} there, {identity} here; {remedy}"
+                f"{arrays['identity']} there, {identity} here; {REMEDY}"
             )
         return cls(
             identity,
