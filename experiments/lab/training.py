@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from operator import methodcaller
 from pathlib import Path
 
 import numba
@@ -116,7 +117,8 @@ class Training:
         given = asdict(self)
         versions = {"numpy": np.__version__, "numba": numba.__version__, "training": _VERSION}
         return json.dumps(
-            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | versions
+            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | versions,
+            default=methodcaller("item"),  # NumPy's numbers
         )
 
     @property

@@ -85,9 +85,7 @@ def address(distributed, tmp_path_factory):
     workers = [worker(address, folder / name) for name in "ab"]
     yield address
     for process in (*workers, main):
-        process.terminate()
-        process.stderr.close()
-        process.wait(30)
+        end(process)
 
 
 def bits(trained):
@@ -133,7 +131,7 @@ def test_a_run_that_was_interrupted_goes_on_there(address, tmp_path):
     settings = LongRuns(scheduler=address, save_every=0)
     with pytest.raises(KeyboardInterrupt):
         train_all(NETS, settings, tmp_path, Stopping())
-    assert list(tmp_path.glob("checkpoints/*.npz"))
+    assert list(tmp_path.glob("checkpoints/*/*.npz"))
     again = replace(settings, resume=True)
     assert bits(train_all(NETS, again, tmp_path, Silent())) == bits([train(t) for t in NETS])
 
@@ -147,20 +145,32 @@ def test_no_scheduler_answers(distributed, monkeypatch):
         pass
 
 
-def test_no_workers_and_other_versions(distributed, tmp_path, monkeypatch):
+BROKEN = {
+    "lack experiments": "import sys; sys.modules['experiments'] = None",
+    "has python 3.1": "import platform; platform.python_version_tuple = lambda: ('3', '1', '0')",
+}
+
+
+def test_no_workers_and_workers_that_would_not_do(distributed, tmp_path):
     main, address = scheduler(tmp_path)
-    with main:
-        try:
-            with pytest.raises(SettingsError, match="has no workers"), cluster(address):
-                pass
-            only = worker(address, tmp_path)
+    try:
+        with pytest.raises(SettingsError, match="has no workers"), cluster(address):
+            pass
+        for said, change in BROKEN.items():
+            (tmp_path / "sitecustomize.py").write_text(change)
+            path = os.pathsep.join([str(tmp_path), str(ROOT)])
+            only = worker(address, tmp_path, PYTHONPATH=path)
             try:
-                own = module.software()
-                monkeypatch.setattr(module, "software", lambda: own | {"numba": "0.1"})
-                ...
+                with pytest.raises(SettingsError, match=said) as caught, cluster(address):
+                    pass
+                assert len(str(caught.value).splitlines()) == 1
             finally:
-                only.terminate()
-                only.stderr.close()
-                only.wait(30)
-        finally:
-            main.terminate()
+                end(only)
+    finally:
+        end(main)
+
+
+def end(process):
+    process.terminate()
+    process.stderr.close()
+    process.wait(30)

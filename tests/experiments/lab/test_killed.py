@@ -117,7 +117,7 @@ def test_a_run_of_several_nets_is_killed_and_resumed(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     limit = time.monotonic() + 60
-    while len(list(tmp_path.glob("checkpoints/*.npz"))) < 3:  # the first two, or one, are done
+    while len(list(tmp_path.glob("checkpoints/*/*.npz"))) < 3:  # the first two, or one, are done
         assert time.monotonic() < limit and process.poll() is None
         time.sleep(0.005)
     process.kill()

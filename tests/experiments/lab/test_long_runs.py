@@ -7,7 +7,8 @@ import pytest
 
 from experiments.cli.flags import FlagError, read_settings
 from experiments.lab import long_runs
-from experiments.lab.long_runs import LongRuns, discard_checkpoints, how_to_resume, train_all
+from experiments.lab.checkpoints import discard_checkpoints
+from experiments.lab.long_runs import LongRuns, how_to_resume, train_all
 from experiments.lab.progress import Silent
 from experiments.lab.question import Question, SettingsError
 from experiments.lab.training import Training, train
@@ -58,7 +59,7 @@ def test_the_same_nets_one_after_another_and_side_by_side(tmp_path, expected, wo
 def test_finished_nets_are_written_when_a_run_is_interrupted(tmp_path, expected):
     with pytest.raises(KeyboardInterrupt):
         train_all(NETS, LongRuns(), tmp_path, Counting(stop_at=90))
-    assert len(list(tmp_path.glob("checkpoints/*.npz"))) == 2
+    assert len(list(tmp_path.glob("checkpoints/*/*.npz"))) == 2
     assert "--resume" in how_to_resume(LongRuns(), tmp_path)
     progress = Counting()
     resumed = train_all(NETS, LongRuns(resume=True), tmp_path, progress)
@@ -72,12 +73,11 @@ def test_finished_nets_are_written_when_a_run_is_interrupted(tmp_path, expected)
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_was_interrupted_within_nets(tmp_path, expected, workers, monkeypatch):
-    store = tmp_path / "checkpoints"
+    store = long_runs._Store(tmp_path / "checkpoints", NETS, LongRuns())
     for i, t in enumerate(NETS[:3]):  # one over, one on its way, one over, one not begun
         part = t if i != 1 else replace(t, updates=11)
         state = train(part).checkpoint(part)
-        name = long_runs._name(t)
-        replace(state, identity=t.identity).write(store / f"{name}.npz")
+        replace(state, identity=t.identity).write(store.paths[i])
     progress = Counting()
     resumed = train_all(NETS, LongRuns(resume=True, workers=workers), tmp_path, progress)
     assert (progress.skipped, progress.done) == (71, 49)
@@ -93,7 +93,7 @@ def test_finished_nets_are_written_every_so_many_seconds(tmp_path, monkeypatch):
     class Looking(Counting):
         def step(self, what, steps=1):
             now[0] += 20
-            counts.append(len(list(tmp_path.glob("checkpoints/*.npz"))))
+            counts.append(len(list(tmp_path.glob("checkpoints/*/*.npz"))))
 
     monkeypatch.setattr(long_runs, "train", lambda t, progress, *rest: (progress.step(""), whole)[1])
     whole = train(NET)
@@ -102,8 +102,31 @@ def test_finished_nets_are_written_every_so_many_seconds(tmp_path, monkeypatch):
 
 
 def test_nothing_to_resume(tmp_path):
-    with pytest.raises(SettingsError, match=r"--resume: .*has no checkpoint of this run"):
+    nothing = r"--resume: .*checkpoints has no checkpoint of a run with these flags"
+    with pytest.raises(SettingsError, match=nothing):
         train_all(NETS, LongRuns(resume=True), tmp_path, Silent())
+    with pytest.raises(KeyboardInterrupt):
+        train_all(NETS, Settings(width=9), tmp_path, Counting(stop_at=60))
+    for settings in (Settings(width=8, resume=True), Settings(width=9, seed=1, resume=True)):
+        with pytest.raises(SettingsError, match=nothing):
+            train_all(NETS, settings, tmp_path, Silent())
+    again = Settings(width=9, workers=2, save_every=5, results=tmp_path, resume=True)
+    progress = Counting()
+    train_all(NETS, again, tmp_path, progress)
+    assert progress.skipped == 30
+
+
+def test_a_question_may_train_twice(tmp_path):
+    """First to choose a learning rate, say, and then with it."""
+    first, second = NETS[:2], NETS[2:]
+    with pytest.raises(KeyboardInterrupt):
+        train_all(first, LongRuns(save_every=0), tmp_path, Silent())
+        train_all(second, LongRuns(save_every=0), tmp_path, Counting(stop_at=1))
+    progress = Counting()
+    for trainings in (first, second):
+        train_all(trainings, LongRuns(resume=True), tmp_path, progress)
+    # The first net of the second part was at its end.
+    assert (progress.skipped, progress.done) == (90, 30)
 
 
 # --- flags ----------------------------------------------------------------------------------------
