@@ -1,6 +1,7 @@
 """CIFAR-10's binary files: the numbers in them, where they are looked for, and what is wrong."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ REAL = os.environ.get("GRADTRACE_DATA")  # before the fixture above takes it awa
 
 
 @pytest.mark.skipif(
-    not REAL or not os.path.isdir(os.path.join(REAL, "cifar10")),
+    not REAL or not Path(REAL, "cifar10").is_dir(),
     reason="GRADTRACE_DATA names no folder with CIFAR-10",
 )
 def test_real_cifar10():

@@ -95,7 +95,9 @@ def test_finished_nets_are_written_every_so_many_seconds(tmp_path, monkeypatch):
             now[0] += 20
             counts.append(len(list(tmp_path.glob("checkpoints/*/*.npz"))))
 
-    monkeypatch.setattr(long_runs, "train", lambda t, progress, *rest: (progress.step(""), whole)[1])
+    monkeypatch.setattr(
+        long_runs, "train", lambda t, progress, *rest: (progress.step(""), whole)[1]
+    )
     whole = train(NET)
     train_all(NETS, LongRuns(save_every=30), tmp_path, Looking())
     assert counts == [0, 0, 2, 2]

@@ -100,9 +100,7 @@ def test_nothing_to_do_and_one_item(work):
 def test_a_result_is_kept_as_soon_as_it_is_there(work):
     order = []
     items = [(1, 1.0), (2, 0.0)]
-    map_runs(
-        work.square, items, workers=2, progress=Silent(), keep=lambda i, _: order.append(i)
-    )
+    map_runs(work.square, items, workers=2, progress=Silent(), keep=lambda i, _: order.append(i))
     assert order == [1, 0]
 
 
