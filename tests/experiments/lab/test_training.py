@@ -4,6 +4,7 @@ import json
 import pickle
 from dataclasses import asdict, replace
 
+import numba
 import numpy as np
 import pytest
 
@@ -86,11 +87,9 @@ def test_the_same_bits_again_whatever_looks_on_and_however_many_threads(trained)
     unseen = train(replace(TINY, every=0))
     assert unseen.recorder is None
     assert unseen.losses.tobytes() == trained.losses.tobytes()
-    import numba
-
     before = numba.get_num_threads()
     if numba.config.NUMBA_NUM_THREADS > 1:
-        wide = replace(TINY, width=200, updates=5)
+        wide = replace(TINY, width=1000, batch=40, updates=2)  # large enough for threads
         assert_same(train(replace(wide, threads=2)), train(wide))
     assert numba.get_num_threads() == before
 
