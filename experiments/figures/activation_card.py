@@ -120,6 +120,8 @@ def _styles(count: int) -> Sequence[dict[str, Any]]:
 
 
 def _net(panel: Any, card: Card) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     depth = np.arange(1, len(card.schemes[0].predicted) + 1)
     for i, scheme in enumerate(card.schemes):
         panel.semilogy(depth, scheme.measured, "o", ms=4, color=f"C{i}", label=scheme.name)
@@ -128,5 +130,6 @@ def _net(panel: Any, card: Card) -> None:
         "rms ∂L/∂s by layer, over the last layer's: measured (dots), theory (lines)", loc="left"
     )
     panel.set_xlabel("layer")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.legend(fontsize=9)
     panel.grid(alpha=0.3)

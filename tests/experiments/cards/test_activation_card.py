@@ -53,7 +53,9 @@ def test_the_measured_profile_follows_the_predicted_one(of_tanh):
 def test_theory_is_that_of_nn(of_tanh):
     kaiming = of_tanh.schemes[2]
     assert kaiming.q_star == pytest.approx(nn.theory.q_star(engine.tanh, 2.0), rel=1e-9)
-    assert kaiming.chi_1 == pytest.approx(nn.theory.chi_1(engine.tanh, 2.0), rel=1e-9)
+    assert kaiming.chi_1 == pytest.approx(
+        nn.theory.chi_1(engine.tanh, kaiming.q_star, 2.0), rel=1e-9
+    )
 
 
 def test_the_speed_is_that_of_one_thread_and_positive(of_tanh):
