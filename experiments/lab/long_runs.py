@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from experiments.lab.activations import label
 from experiments.lab.checkpoints import FOLDER, Checkpoint, discard_unfinished
 from experiments.lab.cluster import cluster
 from experiments.lab.progress import Progress
@@ -184,7 +185,7 @@ def _run(settings: LongRuns) -> str:
 
 
 def _name(t: Training) -> str:
-    return f"{t.activation}-{t.init}-{t.depth}x{t.width}-{_digest(t.identity)}"
+    return f"{label(t.activation)}-{t.init}-{t.depth}x{t.width}-{_digest(t.identity)}"
 
 
 def _digest(thing: Any) -> str:

@@ -25,6 +25,7 @@ import engine
 import nn
 from experiments.data import DataSet
 from experiments.data.dataset import Images, Labels
+from experiments.lab.activations import activation_of, label
 from experiments.lab.batches import Batches, batches_of, examples
 from experiments.lab.checkpoints import REMEDY, Checkpoint
 from experiments.lab.progress import Progress, Silent
@@ -55,7 +56,8 @@ class Training:
     """A net and how it is trained.
 
     Attributes:
-        activation, init: names, of `engine.ACTIVATIONS` and `nn.init.SCHEMES`.
+        activation: a name of `engine.ACTIVATIONS`, or FILE.py:NAME.
+        init: a name of `nn.init.SCHEMES`.
         depth, width: hidden layers and units in each; biases start at 0.
         data, data_dir: as `experiments.data.load` takes them.
         n_train: training examples; 0 takes ever new ones (Shapeset alone has so many).
@@ -103,21 +105,21 @@ class Training:
                 f"n_train = 0 asks for ever new examples, and {self.data} has a limited number; "
                 "say how many, or take shapeset"
             )
-        for what, name, known in (
-            ("activation", self.activation, engine.ACTIVATIONS),
-            ("init", self.init, nn.init.SCHEMES),
-        ):
-            if name not in known:
-                raise SettingsError(f"{what} {name!r} is unknown; there are {', '.join(known)}")
+        activation_of(self.activation, "activation")
+        if self.init not in nn.init.SCHEMES:
+            known = ", ".join(nn.init.SCHEMES)
+            raise SettingsError(f"init {self.init!r} is unknown; there are {known}")
 
     @property
     def identity(self) -> str:
         """What the bits of the result depend on, as a text: all of this but `data_dir` and
         `threads`, and the versions of what computes."""
         given = asdict(self)
+        f = activation_of(self.activation, "activation")
+        own = {"formula": f.source} if isinstance(f, engine.OwnActivation) else {}
         versions = {"numpy": np.__version__, "numba": numba.__version__, "training": _VERSION}
         return json.dumps(
-            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | versions,
+            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | own | versions,
             default=methodcaller("item"),  # NumPy's numbers
         )
 
@@ -125,7 +127,8 @@ class Training:
     def label(self) -> str:
         """A few words for progress."""
         data = "" if self.data == "shapeset" else f" {self.data}"
-        return f"{self.activation} {self.init} {self.depth}×{self.width}{data}, seed {self.seed}"
+        f = label(self.activation)
+        return f"{f} {self.init} {self.depth}×{self.width}{data}, seed {self.seed}"
 
 
 @dataclass
@@ -200,8 +203,9 @@ class _State:
     def __init__(self, t: Training, data: DataSet) -> None:
         self.t = t
         sizes = [data.n_features, *[t.width] * t.depth, data.n_classes]
+        f = activation_of(t.activation, "activation")
         rng = np.random.default_rng([t.seed, _WEIGHTS])
-        self.net = nn.MLP(sizes, t.activation, t.init, rng=rng)
+        self.net = nn.MLP(sizes, f, t.init, rng=rng)
         probe = data.x_test[: t.probe], data.y_test[: t.probe]
         self.recorder = nn.Recorder(self.net, probe, every=t.every) if t.every else None
         self.losses = np.full(t.updates, np.nan, np.float32)

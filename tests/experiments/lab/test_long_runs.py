@@ -134,6 +134,33 @@ def test_a_question_may_train_twice(tmp_path):
     assert progress.skipped > 60 and progress.skipped + progress.done == 120
 
 
+OWN = """
+from engine import activation, tanh
+
+@activation
+def steeper(s):
+    return tanh({slope} * s)
+"""
+
+
+def test_an_activation_of_ones_own(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(OWN.format(slope=1.5))
+    nets = [replace(NET, activation=f"{file}:steeper", seed=seed) for seed in (0, 1)]
+    assert nets[0].label.startswith("steeper xavier_uniform 2×8")
+    here = train_all(nets, LongRuns(save_every=0), tmp_path, Silent())
+    assert {path.name[:8] for path in tmp_path.glob("checkpoints/*/*")} == {"steeper-"}
+    beside = train_all(nets, LongRuns(workers=2), tmp_path, Silent())
+    assert bits(nets, here) == bits(nets, beside)
+    assert bits(nets, here) != bits(nets, [train(replace(t, activation="tanh")) for t in nets])
+    before = nets[0].identity
+    other = tmp_path / "other" / "mine.py"
+    other.parent.mkdir()
+    other.write_text(OWN.format(slope=2.5))
+    changed = replace(NET, activation=f"{other}:steeper")
+    assert changed.identity.replace(str(other), str(file)) != before
+
+
 # --- flags ----------------------------------------------------------------------------------------
 
 

@@ -179,7 +179,7 @@ TINY_FOLDER = "somewhere"
         ({"width": 10**6}, "width must be at most 20000"),
         ({"lr": float("nan")}, "lr must be positive and finite"),
         ({"lr": 0.0}, "lr must be positive"),
-        ({"activation": "tan"}, "activation 'tan' is unknown; there are identity"),
+        ({"activation": "tan"}, "--activation: no activation is named 'tan'; there are identity"),
         ({"init": "xavier"}, "init 'xavier' is unknown; there are zeros"),
         ({"data": "mnist", "n_train": 0}, "mnist has a limited number"),
         ({"seed": -1}, "seed must be at least 0"),
