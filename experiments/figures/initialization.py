@@ -85,9 +85,7 @@ def _finish_column(axes: Array, title: str, xlabel: str) -> None:
         finish(ax, title if row == 0 else "", xlabel if row == 1 else "")
 
 
-def _distributions(
-    axes: Array, result: Result, name: str, layers: Array, colours: Array
-) -> None:
+def _distributions(axes: Array, result: Result, name: str, layers: Array, colours: Array) -> None:
     edges = np.asarray(result.arrays[f"edges_{name}"])
     middle = (edges[1:] + edges[:-1]) / 2
     density = np.asarray(result.arrays[f"distribution_{name}"])
@@ -178,7 +176,9 @@ def _ratios(ax: Axes, result: Result) -> None:
     ax.axhline(1, color="0.4", linewidth=0.8)
     ax.set_yscale("log")
     _thousands(ax)
-    finish(ax, r"layer 1 over last: — $\partial L/\partial W$, - - $\partial L/\partial s$", "update")
+    finish(
+        ax, r"layer 1 over last: — $\partial L/\partial W$, - - $\partial L/\partial s$", "update"
+    )
 
 
 def _thousands(ax: Axes) -> None:

@@ -69,8 +69,8 @@ def _singular(settings: Settings, result: Result, i: int, layer: int) -> list[st
 def _training(settings: Settings, result: Result) -> Table:
     """Ratios, first hidden layer over last, at a few records."""
     made = table(
-        f"along training, {settings.seeds} nets of {settings.depth}×{settings.train_width}: layer 1 "
-        f"over layer {settings.depth}",
+        f"along training, {settings.seeds} nets of {settings.depth}×{settings.train_width} each: "
+        f"layer 1 over layer {settings.depth}",
         ("update", "∂L/∂W: standard", "Xavier", "∂L/∂s: standard", "Xavier", "loss", "Xavier"),
         left=0,
     )
@@ -85,7 +85,7 @@ def _training(settings: Settings, result: Result) -> Table:
                 cells.append(number(found.value))
         losses = np.asarray(result.arrays["training_losses"][:, :, at], np.float64).mean(axis=1)
         cells += [number(float(loss)) for loss in losses]
-        made.add_row(str(updates[at]), *cells)
+        made.add_row(str(int(updates[at])), *cells)
     errors = 100 * np.asarray(result.arrays["training_test_error"], np.float64).mean(axis=1)
     made.caption = (
         "∂L/∂W: std, ∂L/∂s: rms, geometric means; loss of the probe; test error at the end "

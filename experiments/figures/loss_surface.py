@@ -88,7 +88,12 @@ def _contours(ax: Axes, settings: Settings, result: Result, c: int) -> Any:
     ax.contour(weights, weights, cost.T, levels=16, colors="0.35", linewidths=0.4)
     for where, hatch, colour in ((flat & high, "xxx", "#d5301a"), (flat & ~high, "...", "0.3")):
         marked = ax.contourf(
-            weights, weights, where.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=[hatch]
+            weights,
+            weights,
+            where.T.astype(float),
+            levels=[0.5, 1.5],
+            colors="none",
+            hatches=[hatch],
         )
         marked.set_edgecolor(colour)
         marked.set_linewidth(0)
@@ -167,13 +172,22 @@ def _choices(result: Result) -> Table:
     """The same over all sizes, were other choices made."""
     made = table(
         "over all sizes, %, had the measure been another",
-        ("weights to", "gradient below", "plateau: CE", "quadratic", "gradient small: CE", "quadratic"),
+        (
+            "weights to",
+            "gradient below",
+            "plateau: CE",
+            "quadratic",
+            "gradient small: CE",
+            "quadratic",
+        ),
     )
     rows = result.measurements["by_reach_and_threshold"]
     half = len(rows) // 2
     for alone, both in zip(rows[:half], rows[half:], strict=True):
         cells = [
-            f"{100 * row[cost]:.1f}" for row in (both, alone) for cost in result.measurements["costs"]
+            f"{100 * row[cost]:.1f}"
+            for row in (both, alone)
+            for cost in result.measurements["costs"]
         ]
         made.add_row(f"±{number(alone['reach'])}", f"{100 * alone['threshold']:g} %", *cells)
     return made

@@ -174,7 +174,7 @@ def run(settings: Settings, progress: Progress) -> Result:
     for name in ("x_std", "dL_ds", "dL_dW", "losses", "test_error"):
         rows = np.array([getattr(one, name) for one in courses])
         arrays[f"training_{name}"] = rows.reshape(*shape, *rows.shape[1:]).swapaxes(0, 1)
-    arrays["training_updates"] = courses[0].updates if courses else np.zeros(0, np.int64)
+    arrays["training_updates"] = np.array(courses[0].updates if courses else [], np.float64)
     return Result(_summary(data, arrays), arrays, claims(settings, arrays))
 
 

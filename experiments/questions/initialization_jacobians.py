@@ -95,7 +95,7 @@ def spectra(net: nn.MLP, x: npt.NDArray[np.float32]) -> Spectra:
     assert found.end_to_end is not None  # each layer's x is the x⁽ⁱ⁺¹⁾ of the one before
     W = others[0].W.numpy().astype(np.float64)
     return Spectra(
-        W=np.linalg.svd(W, compute_uv=False),
+        W=np.asarray(np.linalg.svd(W, compute_uv=False), np.float64),
         J=np.stack([values[0] for values in found.layers]),
         end_to_end=found.end_to_end[0],
     )

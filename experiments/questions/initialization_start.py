@@ -42,9 +42,7 @@ def net_at_start(settings: Settings, data: DataSet, init: str, draw: int) -> nn.
     return nn.MLP(sizes, settings.activation, init, rng=rng)
 
 
-def start(
-    settings: Settings, data: DataSet, progress: Progress, steps: int
-) -> dict[str, Array]:
+def start(settings: Settings, data: DataSet, progress: Progress, steps: int) -> dict[str, Array]:
     """Profiles of all draws, theory's, and the distributions of the first draw.
 
     Args:

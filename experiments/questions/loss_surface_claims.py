@@ -70,7 +70,7 @@ def claims(settings: Settings, arrays: Arrays) -> list[Claim]:
         G9_GRADIENT.measured([0.0] * len(more), [Measured.of(row) for row in opposite], labels),
         G9_OUTPUT.measured(
             [0.0] * deviations.size,
-            [_exactly(value) for value in deviations.flat],
+            [_exactly(float(value)) for value in deviations.flat],
             [
                 f"{cost}, {classes}"
                 for cost in ("CE", "quadr.")
@@ -79,12 +79,12 @@ def claims(settings: Settings, arrays: Arrays) -> list[Claim]:
         ),
         G9_FACTOR.measured(
             [4 * p * (1 - p) for p in SURELY_WRONG],
-            [_exactly(value) for value in factors],
+            [_exactly(float(value)) for value in factors],
             [f"p = {p:g}" for p in SURELY_WRONG],
         ),
     ]
 
 
-def _exactly(value: np.floating) -> Measured:
+def _exactly(value: float) -> Measured:
     """A number that has no spread: nothing in it was drawn, or it is the worst of all draws."""
-    return Measured(float(value), float(value), float(value))
+    return Measured(value, value, value)

@@ -6,10 +6,12 @@ The two weights lie on one path: w₁ = w⁽¹⁾₁₁ leads from the first inp
 w₂ = w⁽²⁾₁₁ from that unit to the first output. (Inputs, units and classes are drawn alike, so the
 first are as good as any.) All else stays as it was drawn.
 
-    cross-entropy   L = −(1/N) Σ_n Σ_k y_nk ln p_nk        ∂L_n/∂o_k = p_k − y_k
-    quadratic       L = (1/N) Σ_n Σ_k (p_nk − y_nk)²       ∂L_n/∂o_k = 2p_k[(p_k−y_k) − Σ_j p_j(p_j−y_j)]
+    cross-entropy   L = −(1/N) Σ_n Σ_k y_nk ln p_nk
+                    ∂L_n/∂o_k = p_k − y_k
+    quadratic       L = (1/N) Σ_n Σ_k (p_nk − y_nk)²
+                    ∂L_n/∂o_k = 2p_k [(p_k − y_k) − Σ_j p_j (p_j − y_j)]
 
-With two classes the last is 4p(1−p)(p − y). (Glorot & Bengio 2010, section 4.1 and figure 5.)
+With two classes the last is 4p_k(1 − p_k)(p_k − y_k). (Glorot & Bengio 2010, section 4.1 and figure 5.)
 """
 
 from __future__ import annotations
@@ -97,9 +99,7 @@ def surface(net: nn.MLP, x: Array, labels: Labels, cost: str, weights: Array) ->
     L = by_example.mean(axis=-1)
     L.sum().backward()
     assert w1.grad is not None and w2.grad is not None
-    return Surface(
-        L.numpy(), w1.grad.numpy().reshape(G, G), w2.grad.numpy().reshape(G, G)
-    )
+    return Surface(L.numpy(), w1.grad.numpy().reshape(G, G), w2.grad.numpy().reshape(G, G))
 
 
 def dL_do(o: Array, labels: Labels, cost: str) -> Array:

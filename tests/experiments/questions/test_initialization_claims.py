@@ -92,7 +92,9 @@ class TestExpected:
     def test_vanishing_makes_the_same_claims(self):
         settings = VanishingSettings(depth=5, width=1000, draws=4)
         kinds = (3, 3)
-        arrays = {f"init_{q}": np.ones((*kinds, 4, 5)) for q in ("x_std", "x_rms", "dL_ds", "dL_dW")}
+        arrays = {
+            f"init_{q}": np.ones((*kinds, 4, 5)) for q in ("x_std", "x_rms", "dL_ds", "dL_dW")
+        }
         arrays |= {f"predicted_{q}": np.ones((*kinds, 5)) for q in ("x_std", "dL_ds", "dL_dW")}
         arrays |= {name: np.ones((*kinds, 4)) for name in ("n_var_W", "E_x2", "var_x")}
         own = made_up()
