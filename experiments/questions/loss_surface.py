@@ -34,7 +34,7 @@ from experiments.questions.loss_surface_grid import (
 Array = npt.NDArray[np.float64]
 
 THRESHOLDS = (0.02, THRESHOLD, 0.1)  # how the measure depends on what is called small
-PARTS = (1, 2)  # and on how far the weights go: all of --reach, half of it
+PARTS = (1, 2, 4)  # and on how far the weights go: all of --reach, half, a quarter of it
 SHOWN = 5  # hidden units of the net in the figure, if that size is measured
 
 _LIMITS = {
@@ -66,7 +66,7 @@ class Settings:
     reach: float = 10.0
     """The two weights go from -reach to reach."""
     points: int = 81
-    """Points along each weight; one more than a multiple of 4."""
+    """Points along each weight; one more than a multiple of 8."""
     draws: int = 20
     """Nets drawn of each size."""
     seed: int = 0
@@ -87,10 +87,10 @@ class Settings:
             raise SettingsError(f"--hidden must be 1 to 10000 units, got {wrong[0]}")
         if not (0 < self.reach <= 1000):
             raise SettingsError(f"--reach must be above 0 and at most 1000, got {self.reach}")
-        if self.points % 4 != 1:  # 0 and half of --reach are among them
+        if self.points % 8 != 1:  # 0 and a quarter of --reach are among them
             raise SettingsError(
-                f"--points must be one more than a multiple of 4, got {self.points}; "
-                f"take {self.points // 4 * 4 + 1}"
+                f"--points must be one more than a multiple of 8, got {self.points}; "
+                f"take {self.points // 8 * 8 + 1}"
             )
         inits = [name for name in nn.init.SCHEMES if name != "zeros"]
         _check_name("activation", self.activation, list(engine.ACTIVATIONS))

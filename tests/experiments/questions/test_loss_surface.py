@@ -30,7 +30,7 @@ class TestYield:
             **{f"{c}_{q}": (9, 9) for c in ("cross_entropy", "quadratic")
                for q in ("cost", "gradient")},
             **dict.fromkeys(("flat", "plateau"), (2, 2, 3)),
-            "shares": (2, 2, 3, 2, 2, 3),
+            "shares": (2, 3, 3, 2, 2, 3),
             "deviation": (2, 2), "p": (99,), "dL_do": (2, 99), "factor": (4,),
         }  # fmt: skip
         assert (tiny.arrays["weights"][[0, 4, 8]] == [-10, 0, 10]).all()
@@ -63,7 +63,7 @@ class TestYield:
 
     def test_measurements(self, tiny):
         rows = tiny.measurements["by_reach_and_threshold"]
-        assert len(rows) == 2 * 2 * 3
+        assert len(rows) == 2 * 3 * 3
         at = next(
             row for row in rows
             if (row["kind"], row["reach"], row["threshold"]) == ("plateau", 10, 0.05)
@@ -155,7 +155,7 @@ class TestSettings:
             ({"classes": 1}, "--classes must be at least 2, got 1"),
             ({"examples": 0}, "--examples must be at least 1, got 0"),
             ({"points": 5}, "--points must be at least 9, got 5"),
-            ({"points": 80}, "--points must be one more than a multiple of 4, got 80; take 81"),
+            ({"points": 84}, "--points must be one more than a multiple of 8, got 84; take 81"),
             ({"reach": 0.0}, "--reach must be above 0 and at most 1000, got 0"),
             ({"reach": float("nan")}, "--reach must be above 0"),
             ({"hidden": ()}, "--hidden: name each size once, and at least one"),
