@@ -18,9 +18,9 @@ import numpy.typing as npt
 import engine
 from experiments.data import DataSet, load
 from experiments.figures.initialization import figure, tables
+from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
-from experiments.lab.side_by_side import map_runs
 from experiments.lab.training import Training
 from experiments.questions.initialization_claims import INITS, at_end, claims, first_over_last
 from experiments.questions.initialization_jacobians import jacobians
@@ -39,16 +39,16 @@ _LIMITS = {
     "updates": (0, 10**9),
     "records": (1, 10_000),
     "seeds": (2, 10_000),
+    "n_train": (1, 10**6),
     "batch": (1, 10_000),
-    "workers": (0, 1024),
     "seed": (0, 2**62),
 }
 # A step of progress is an update of the default training; the other parts take about so many.
-_DRAW, _JACOBIANS = 1000, 8000
+_DRAW, _JACOBIANS = 600, 4500
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(LongRuns):
     """What does normalized initialisation change, at the start and in training?"""
 
     data: Literal["shapeset", "mnist"] = "shapeset"
@@ -75,18 +75,19 @@ class Settings:
     """How often the gradients are measured along the way."""
     seeds: int = 4
     """Trainings of each initialisation."""
+    n_train: int = 20_000
+    """Training examples."""
     batch: int = 10
     """Examples in an update."""
     lr: float = 0.05
     """Learning rate of plain SGD."""
-    workers: int = 1
-    """Trainings side by side, in processes; the results are the same."""
     seed: int = 0
     """Of the images, the weights and the order of training."""
     results: Path = Path("results")
     """Folder for the results, which go into its subfolder initialization."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -123,6 +124,7 @@ class Settings:
                 width=self.train_width,
                 data=self.data,
                 data_dir=self.data_dir,
+                n_train=self.n_train,
                 n_test=max(2000, self.probe),
                 updates=self.updates,
                 batch=self.batch,
@@ -141,6 +143,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 250,
         "train_width": 50,
         "updates": 4000,
+        "n_train": 5000,
         "seeds": 3,
         "draws": 4,
         "jacobians": 4,
@@ -169,7 +172,8 @@ def run(settings: Settings, progress: Progress) -> Result:
     )
     arrays = start(settings, data, progress, _DRAW)
     arrays |= jacobians(settings, data, progress, _JACOBIANS)
-    courses = map_runs(course, trainings, workers=settings.workers, progress=progress)
+    trained = train_all(trainings, settings, settings.results / "initialization", progress)
+    courses = [course(one) for one in trained]
     shape = (settings.seeds, len(INITS)) if courses else (0, 0)
     for name in ("x_std", "dL_ds", "dL_dW", "losses", "test_error"):
         rows = np.array([getattr(one, name) for one in courses])

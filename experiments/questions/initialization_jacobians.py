@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_POINTS = 120  # at which densities are predicted
+_POINTS = 80  # at which densities are predicted
 
 
 @dataclass(frozen=True)
@@ -53,33 +53,39 @@ def jacobians(
 
     Returns: singular_W, singular_J and singular_end_to_end, (inits, draws, …) as `Spectra` has
         them; singular_J_predicted, the means, (inits, draws, layers − 1); at `sigma`, (points,):
-        singular_J_density (inits, layers − 1, points) and quarter_circle (inits, points). Of size 0
-        without draws.
+        singular_J_density (inits, layers − 1, points), which is that of an example of mean E[x²],
+        and quarter_circle (inits, points). Of size 0 without draws.
     """
     n = settings.jacobians
+    examples = data.x_test[:n]
+    moments = np.mean(np.square(examples, dtype=np.float64), axis=1)
     found: list[list[Spectra]] = []
-    tau: list[list[list[Array]]] = []
+    means: list[list[list[float]]] = []
     for init in INITS:
         found.append([])
-        tau.append([])
+        means.append([])
         for k in range(n):
-            net, x = net_at_start(settings, data, init, k), data.x_test[k : k + 1]
-            found[-1].append(spectra(net, x))
-            tau[-1].append(predicted_slopes(net, float(np.mean(np.square(x, dtype=np.float64)))))
+            net = net_at_start(settings, data, init, k)
+            found[-1].append(spectra(net, examples[k : k + 1]))
+            tau = predicted_slopes(net, float(moments[k]))
+            means[-1].append([mean_singular_value(t) for t in tau])
             progress.step(f"{init}: singular values", steps)
     made = {
         f"singular_{name}": np.array([[getattr(one, name) for one in row] for row in found])
         for name in ("W", "J", "end_to_end")
     }
-    made["singular_J_predicted"] = np.array(
-        [[[mean_singular_value(t) for t in layers] for layers in row] for row in tau]
-    )
+    made["singular_J_predicted"] = np.array(means)
     top = max((float(np.nanmax(values)) for values in made.values() if values.size), default=1.0)
     sigma = np.linspace(0, 1.05 * (top or 1.0), _POINTS + 1)[1:]
-    densities = [[[density(sigma, t) for t in layers] for layers in row] for row in tau]
-    made["singular_J_density"] = np.array(densities).mean(axis=1) if n else np.zeros(0)
     made["sigma"] = sigma
     made["quarter_circle"] = np.stack([quarter_circle(sigma, N_VAR_W[init]) for init in INITS])
+    made["singular_J_density"] = np.zeros(0)
+    if n:
+        nets = [net_at_start(settings, data, init, 0) for init in INITS]
+        slopes = [predicted_slopes(net, float(moments.mean())) for net in nets]
+        made["singular_J_density"] = np.array(
+            [[density(sigma, tau) for tau in layers] for layers in slopes]
+        )
     return made
 
 

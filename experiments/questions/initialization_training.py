@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.lab.progress import Progress
-from experiments.lab.training import Training, train
+from experiments.lab.training import Trained
 
 Array = npt.NDArray[np.float64]
 
@@ -33,15 +32,11 @@ class Course:
     test_error: float
 
 
-def course(t: Training, progress: Progress) -> Course:
-    """Train a net, with a record every `t.every` updates.
-
-    Raises: as `train` does.
-    """
-    trained = train(t, progress)
+def course(trained: Trained) -> Course:
+    """What the recorder of a net that was trained has seen of its hidden layers."""
     recorder = trained.recorder
     assert recorder is not None, "course: Training(every=0) has no records"
-    layers = [f"layer {i + 1}" for i in range(t.depth)]
+    layers = recorder.layers[:-1]
     found = {
         name: np.stack([recorder.series(layer, *key)[1] for layer in layers], axis=1)
         for name, key in _SERIES.items()

@@ -12,7 +12,16 @@ from experiments.lab.progress import Silent
 from experiments.questions.initialization import Settings, run
 
 TINY = Settings(
-    depth=3, width=16, draws=3, jacobians=2, probe=20, train_width=8, updates=40, records=4, seeds=2
+    depth=3,
+    width=16,
+    draws=3,
+    jacobians=2,
+    probe=20,
+    train_width=8,
+    updates=40,
+    records=4,
+    seeds=2,
+    n_train=100,
 )
 PARTS = [
     ({}, 5),
@@ -27,12 +36,18 @@ def tiny():
     return run(TINY, Silent())
 
 
+@pytest.fixture(scope="module", params=PARTS, ids=str)
+def part(request):
+    """Settings, their result and the columns of the figure, with parts left out."""
+    changed, columns = request.param
+    settings = replace(TINY, **changed)
+    return settings, run(settings, Silent()), columns
+
+
 class TestFigure:
-    @pytest.mark.parametrize(("changed", "columns"), PARTS)
-    def test_it_saves_without_a_warning(self, changed, columns, tmp_path):
-        settings = replace(TINY, **changed)
-        made = figure(settings, run(settings, Silent()))
-        made.savefig(tmp_path / "figure.png", format="png", dpi=80)
+    def test_it_saves_without_a_warning(self, part, tmp_path):
+        settings, result, columns = part
+        made = figure(settings, result)
         made.savefig(tmp_path / "figure.svg", format="svg", metadata={"Date": None})
         axes = np.array(made.axes).reshape(3, columns)
         assert all(ax.get_title() for ax in axes[0])
@@ -86,10 +101,9 @@ class TestTables:
         return capture.get()
 
     @pytest.mark.parametrize("width", [80, 100])
-    @pytest.mark.parametrize(("changed", "columns"), PARTS)
-    def test_they_fit_and_nothing_is_cut(self, changed, columns, width):
-        settings = replace(TINY, **changed)
-        text = self.rendered(settings, run(settings, Silent()), width)
+    def test_they_fit_and_nothing_is_cut(self, part, width):
+        settings, result, _ = part
+        text = self.rendered(settings, result, width)
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= width
         assert "nan" not in text

@@ -19,7 +19,16 @@ IDS = [
     "G10", "G11", "G12", "G13", "G14", "G14 law", "G14 f′", "G15", "G15 ∂L/∂W", "G15 less",
 ]  # fmt: skip
 TINY = Settings(
-    depth=3, width=16, draws=3, jacobians=2, probe=20, train_width=8, updates=40, records=4, seeds=2
+    depth=3,
+    width=16,
+    draws=3,
+    jacobians=2,
+    probe=20,
+    train_width=8,
+    updates=40,
+    records=4,
+    seeds=2,
+    n_train=100,
 )
 START = replace(TINY, updates=0, jacobians=0)
 
@@ -58,7 +67,7 @@ class TestYield:
             "n_var_W": (2, 3), "second_moments": (16,),
             "singular_W": (2, 2, 16), "singular_J": (2, 2, 2, 16),
             "singular_end_to_end": (2, 2, 16), "singular_J_predicted": (2, 2, 2),
-            "singular_J_density": (2, 2, 120), "sigma": (120,), "quarter_circle": (2, 120),
+            "singular_J_density": (2, 2, 80), "sigma": (80,), "quarter_circle": (2, 80),
             **{f"training_{q}": (2, 2, 5, 3) for q in ("x_std", "dL_ds", "dL_dW")},
             "training_losses": (2, 2, 5), "training_test_error": (2, 2),
             "training_updates": (5,),
@@ -76,7 +85,7 @@ class TestYield:
         class Counting(Silent):
             done = 0
 
-            def expect(self, steps):
+            def expect(self, steps, unit=""):
                 self.expected = steps
 
             def step(self, what, steps=1):

@@ -76,7 +76,7 @@ class TestYield:
         class Counting(Silent):
             done = 0
 
-            def expect(self, steps):
+            def expect(self, steps, unit=""):
                 self.expected = steps
 
             def step(self, what, steps=1):
