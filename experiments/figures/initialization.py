@@ -86,17 +86,21 @@ def _finish_column(axes: Array, title: str, xlabel: str) -> None:
 
 
 def _distributions(axes: Array, result: Result, name: str, layers: Array, colours: Array) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     edges = np.asarray(result.arrays[f"edges_{name}"])
-    middle = (edges[1:] + edges[:-1]) / 2
+    middle = (edges[:, 1:] + edges[:, :-1]) / 2
     density = np.asarray(result.arrays[f"distribution_{name}"])
     predicted = result.arrays.get(f"distribution_{name}_predicted")
     for i, ax in enumerate(axes):
         for layer, colour in zip(layers, colours, strict=True):
-            ax.plot(middle, _positive(density[i, layer]), color=colour, linewidth=1.4)
+            ax.plot(middle[i], _positive(density[i, layer]), color=colour, linewidth=1.4)
             if predicted is not None:
-                ax.plot(middle, _positive(predicted[i, layer]), ":", color="black", linewidth=1)
+                ax.plot(middle[i], _positive(predicted[i, layer]), ":", color="black", linewidth=1)
         ax.set_yscale("log")
-        ax.set_ylim(float(density.max()) / 3e3, float(density.max()) * 2)
+        ax.set_ylim(float(density[i].max()) / 3e3, float(density[i].max()) * 2)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        ax.ticklabel_format(axis="x", scilimits=(-2, 3))
 
 
 def _positive(values: Array) -> Array:
@@ -117,6 +121,7 @@ def _profile(ax: Axes, settings: Settings, result: Result, name: str, title: str
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     finish(ax, title, "hidden layer")
+    ax.tick_params(axis="y", which="minor", labelsize=7)
 
 
 def _singular_values(axes: Array, result: Result, layers: Array, colours: Array) -> None:
@@ -128,7 +133,13 @@ def _singular_values(axes: Array, result: Result, layers: Array, colours: Array)
                 continue
             found = np.asarray(result.arrays["singular_J"][i, :, layer - 1]).reshape(-1)
             counts, _ = np.histogram(found, edges)
-            ax.stairs(counts / (found.size * np.diff(edges)), edges, color=colour, linewidth=1.3)
+            ax.stairs(
+                counts / (found.size * np.diff(edges)),
+                edges,
+                baseline=None,
+                color=colour,
+                linewidth=1.3,
+            )
             theory = result.arrays["singular_J_density"][i, layer - 1]
             ax.plot(sigma, theory, ":", color="black", linewidth=1)
         ax.plot(sigma, _positive(result.arrays["quarter_circle"][i]), "--", color="0.45")
@@ -208,5 +219,5 @@ def _legend(made: Figure, settings: Settings, layers: Array, colours: Array) -> 
     ]
     handles.append(Line2D([], [], color="black", linestyle=":", label="theory"))
     if settings.jacobians:
-        handles.append(Line2D([], [], color="0.45", linestyle="--", label="without f′"))
+        handles.append(Line2D([], [], color="0.45", linestyle="--", label="W alone"))
     made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)

@@ -146,7 +146,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_train": 5000,
         "seeds": 3,
         "draws": 4,
-        "jacobians": 4,
+        "jacobians": 3,
     },
     "paper": {"train_width": 1000, "updates": 100_000, "draws": 10},
 }

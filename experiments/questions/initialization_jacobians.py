@@ -75,7 +75,8 @@ def jacobians(
         for name in ("W", "J", "end_to_end")
     }
     made["singular_J_predicted"] = np.array(means)
-    top = max((float(np.nanmax(values)) for values in made.values() if values.size), default=1.0)
+    shown = [made[name] for name in ("singular_W", "singular_J") if made[name].size]
+    top = max((float(np.nanmax(values)) for values in shown), default=1.0)
     sigma = np.linspace(0, 1.05 * (top or 1.0), _POINTS + 1)[1:]
     made["sigma"] = sigma
     made["quarter_circle"] = np.stack([quarter_circle(sigma, N_VAR_W[init]) for init in INITS])

@@ -25,11 +25,11 @@ Array = npt.NDArray[np.float64]
 
 # Midpoints, close together: with few nodes, however well chosen, the law of τ would be so many
 # lumps, and they would show in the density. None lies at 0, where f may have its kink.
-_NODES = (np.arange(300) - 149.5) * 0.04
+_NODES = (np.arange(200) - 99.5) * 0.06
 _WEIGHTS = np.exp(-(_NODES**2) / 2)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _LOG_M = np.linspace(-60.0, 60.0, 1201)  # ln(m · scale): what lies outside adds e⁻³⁰
-_ANGLES = np.geomspace(math.pi, 1e-3, 40)[1:]
+_ANGLES = np.geomspace(math.pi, 1e-3, 28)[1:]
 
 
 def quarter_circle_mean(n_var_W: float) -> float:

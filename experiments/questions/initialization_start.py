@@ -49,8 +49,9 @@ def start(settings: Settings, data: DataSet, progress: Progress, steps: int) -> 
         steps: of progress, for each net.
 
     Returns: init_NAME (inits, draws, layers) and predicted_NAME (inits, layers) as
-        `vanishing` has them; distribution_NAME (inits, layers, BINS) and edges_NAME for x, dL_ds
-        and dL_dW; distribution_x_predicted; n_var_W (inits, draws); second_moments.
+        `vanishing` has them; distribution_NAME (inits, layers, BINS) and edges_NAME
+        (inits, BINS + 1) for x, dL_ds and dL_dW; distribution_x_predicted; n_var_W (inits, draws);
+        second_moments.
     """
     x, y = data.x_test[: settings.probe], data.y_test[: settings.probe]
     moments = second_moments(x)
@@ -76,13 +77,13 @@ def start(settings: Settings, data: DataSet, progress: Progress, steps: int) -> 
     reach = (low, high) if np.isfinite([low, high]).all() else None
     for name, quantity in (("x", "x_next"), ("dL_ds", "dL_ds"), ("dL_dW", "dL_dW")):
         arrays = [[np.asarray(getattr(row, quantity)) for row in rows] for rows in first]
-        shown = distributions(arrays, reach if name == "x" else None)
-        found[f"distribution_{name}"] = shown.density
-        found[f"edges_{name}"] = shown.edges
+        shown = [distributions(net, reach if name == "x" else None) for net in arrays]
+        found[f"distribution_{name}"] = np.stack([one.density for one in shown])
+        found[f"edges_{name}"] = np.stack([one.edges for one in shown])
     found["distribution_x_predicted"] = np.stack(
         [
-            predicted_activations(net_at_start(settings, data, init, 0), moments, found["edges_x"])
-            for init in INITS
+            predicted_activations(net_at_start(settings, data, init, 0), moments, edges)
+            for init, edges in zip(INITS, found["edges_x"], strict=True)
         ]
     )
     return found
@@ -90,7 +91,7 @@ def start(settings: Settings, data: DataSet, progress: Progress, steps: int) -> 
 
 @dataclass(frozen=True)
 class Distributions:
-    """Densities between `edges` (bins + 1,), by net and layer: (nets, layers, bins).
+    """Densities between `edges` (bins + 1,), by layer: (layers, bins).
 
     What lies beyond the edges is in no bin, but the densities are those of all of it.
     """
@@ -100,23 +101,21 @@ class Distributions:
 
 
 def distributions(
-    arrays: Sequence[Sequence[npt.NDArray[np.generic]]],
+    arrays: Sequence[npt.NDArray[np.generic]],
     reach: tuple[float, float] | None = None,
 ) -> Distributions:
-    """The distributions of several nets' layers on one axis.
+    """The distributions of a net's layers on one axis.
 
     Args:
-        arrays: for each net, an array for each layer.
+        arrays: an array for each layer.
         reach: the ends of the axis; None takes ±3 times the largest root mean square.
     """
     if reach is None:
-        rms = [np.sqrt(np.mean(np.square(a, dtype=np.float64))) for net in arrays for a in net]
+        rms = [np.sqrt(np.mean(np.square(a, dtype=np.float64))) for a in arrays]
         most = _REACH * float(np.nanmax(rms))
         reach = (-most, most) if 0 < most < np.inf else (-1.0, 1.0)
     edges = np.linspace(*reach, BINS + 1)
-    return Distributions(
-        edges, np.array([[_density(values, edges) for values in net] for net in arrays])
-    )
+    return Distributions(edges, np.stack([_density(values, edges) for values in arrays]))
 
 
 def predicted_activations(net: nn.MLP, moments: Array, edges: Array) -> Array:

@@ -11,7 +11,8 @@ first are as good as any.) All else stays as it was drawn.
     quadratic       L = (1/N) Σ_n Σ_k (p_nk − y_nk)²
                     ∂L_n/∂o_k = 2p_k [(p_k − y_k) − Σ_j p_j (p_j − y_j)]
 
-With two classes the last is 4p_k(1 − p_k)(p_k − y_k). (Glorot & Bengio 2010, section 4.1 and figure 5.)
+With two classes the last is 4p_k(1 − p_k)(p_k − y_k). (Glorot & Bengio 2010, section 4.1 and
+figure 5.)
 """
 
 from __future__ import annotations

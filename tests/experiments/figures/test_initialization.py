@@ -61,7 +61,7 @@ class TestFigure:
     def test_legend(self, tiny):
         words = [text.get_text() for text in figure(TINY, tiny).legends[0].get_texts()]
         assert words == [
-            "layer 1", "layer 2", "layer 3", "standard", "Xavier", "theory", "without f′",
+            "layer 1", "layer 2", "layer 3", "standard", "Xavier", "theory", "W alone",
         ]  # fmt: skip
 
     def test_lines_are_what_was_measured_and_predicted(self, tiny):

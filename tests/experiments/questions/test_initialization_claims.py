@@ -79,7 +79,7 @@ class TestExpected:
         assert found["G14"].expected == (0.5, 0.8)
         assert found["G14 law"].expected == pytest.approx((0.49008, 0.84883), abs=1e-5)
         assert found["G14 f′"].labels[0] == "standard 2"
-        assert found["G14 f′"].expected == pytest.approx([0.487] * 4 + [0.78] * 4)
+        assert found["G14 f′"].expected == (1.0,) * 8
 
     def test_tolerances(self):
         found = {id: str(c.statement.tolerance) for id, c in by_id(DEFAULT, made_up()).items()}
@@ -130,6 +130,20 @@ class TestVerdicts:
         verdicts = {id: claim.verdict for id, claim in by_id(DEFAULT, arrays).items()}
         found = {id for id, verdict in verdicts.items() if verdict == "does not hold"}
         assert found == failing
+
+    def test_a_training_shorter_than_the_papers_epoch_decides_nothing(self):
+        found = by_id(replace(DEFAULT, updates=19_999), made_up())
+        verdicts = {found[id].verdict for id in ("G15", "G15 ∂L/∂W", "G15 less")}
+        assert verdicts == {"not yet measured"}
+        assert found["G14"].verdict == "holds"
+
+    def test_a_prediction_is_for_the_same_input(self):
+        arrays = made_up()
+        by_draw = np.linspace(0.5, 1.0, DEFAULT.jacobians)[:, None]  # inputs that differ widely
+        arrays["singular_J"] = arrays["singular_J"] * by_draw[..., None]
+        assert by_id(DEFAULT, arrays)["G14 f′"].verdict != "holds"
+        arrays["singular_J_predicted"] = arrays["singular_J_predicted"] * by_draw
+        assert by_id(DEFAULT, arrays)["G14 f′"].verdict == "holds"
 
     def test_a_net_that_diverges_shows_nothing(self):
         arrays = made_up()
