@@ -2,12 +2,15 @@
 
 from experiments.lab.question import Question
 from experiments.questions.accuracy import ACCURACY
+from experiments.questions.initialization import INITIALIZATION
+from experiments.questions.loss_surface import LOSS_SURFACE
 from experiments.questions.speed import SPEED
 from experiments.questions.theory import THEORY
 from experiments.questions.vanishing import VANISHING
 
 QUESTIONS: dict[str, Question] = {
-    question.name: question for question in (VANISHING, THEORY, ACCURACY, SPEED)
+    question.name: question
+    for question in (VANISHING, LOSS_SURFACE, INITIALIZATION, THEORY, ACCURACY, SPEED)
 }
 
 __all__ = ["QUESTIONS"]

@@ -23,13 +23,17 @@ from experiments.figures.vanishing import figure, tables
 from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.profiles import (
+    PREDICTED,
+    QUANTITIES,
+    n_var_W,
+    profile,
+    second_moments,
+    traced_layers,
+)
 from experiments.questions.vanishing_claims import claims
 
 Array = npt.NDArray[np.float64]
-
-QUANTITIES = ("s_std", "x_std", "x_rms", "dL_ds", "dL_dx", "dL_dW")
-PREDICTED = ("s_std", "x_std", "dL_ds", "dL_dx", "dL_dW")
-
 
 _LIMITS = {
     "depth": (2, 1000),
@@ -121,7 +125,7 @@ def run(settings: Settings, progress: Progress) -> Result:
     losses = np.zeros((*shape, settings.updates))
     probe_loss = np.full((2, *shape), np.nan)  # before and after training, of the same examples
     errors = np.full(shape, np.nan)
-    moments = _second_moments(data.x_test[: settings.probe])
+    moments = second_moments(data.x_test[: settings.probe])
     for a, i, f, scheme in settings.kinds():
         for draw in range(settings.draws):
             net = _net(settings, data, a, i, draw)
@@ -197,13 +201,9 @@ def _profile(
     at: tuple[int, int, int] = (0, 0, 0),
 ) -> dict[str, Array]:
     """The statistics of each hidden layer in one forward and backward pass over the probe."""
-    net.zero_grad()
-    with engine.trace() as t:
-        nn.cross_entropy(net(x), y).backward()
-    hidden = t.layers[:-1]
+    hidden = traced_layers(net, x, y)
     if extra is not None:
-        equal = [layer for layer in hidden if layer.W.shape[0] == layer.W.shape[1]]
-        extra["n_var_W"][at] = np.mean([len(layer.W) * layer.W.var() for layer in equal])
+        extra["n_var_W"][at] = n_var_W(hidden)
         # Over the units of one example: s is normal there, whereas over examples of differing
         # norms it is a mixture of normals.
         for layer in hidden:
@@ -211,19 +211,7 @@ def _profile(
             x2 = np.mean(np.square(layer.x_next), axis=1)
             extra["E_x2"][at] += np.mean(x2 / s2) / len(hidden)
             extra["var_x"][at] += np.mean(layer.x_next.var(axis=1) / s2) / len(hidden)
-    return {
-        "s_std": np.array([layer.s.std(dtype=np.float64) for layer in hidden]),
-        "x_std": np.array([layer.x_next.std(dtype=np.float64) for layer in hidden]),
-        "x_rms": _rms([layer.x_next for layer in hidden]),
-        "dL_ds": _rms([layer.dL_ds for layer in hidden]),
-        "dL_dx": _rms([layer.dL_dx_next for layer in hidden]),
-        "dL_dW": _rms([layer.dL_dW for layer in hidden]),
-    }
-
-
-def _rms(arrays: Sequence[npt.NDArray[Any] | None]) -> Array:
-    # In float64: the square of a gradient of 1e-25 is no float32.
-    return np.array([np.sqrt(np.mean(np.square(np.asarray(a, np.float64)))) for a in arrays])
+    return profile(hidden)
 
 
 def _train(net: nn.MLP, data: DataSet, settings: Settings) -> Iterator[float]:
@@ -248,13 +236,6 @@ def _test_error(net: nn.MLP, data: DataSet) -> float:
     with engine.no_grad():
         guess = net(data.x_test).numpy().argmax(axis=1)
     return float(np.mean(guess != data.y_test))
-
-
-def _second_moments(x: npt.NDArray[np.float32], groups: int = 16) -> Array:
-    """E[x²] of the examples, in groups from the faintest to the strongest: they differ widely."""
-    each = np.sort(np.mean(np.square(x, dtype=np.float64), axis=1))
-    # Repeated, so that the groups weigh the same whether or not their number divides the examples.
-    return np.asarray(np.repeat(each, groups).reshape(groups, -1).mean(axis=1))
 
 
 def _factors(dL_ds: Array) -> Array:
