@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
+from rich.text import Text
 
 from experiments.figures.panels import finish
 from experiments.lab.claims import Measured
@@ -102,7 +103,7 @@ def _errors(settings: Settings, result: Result) -> Table:
             )
     notes = ["*: at the end of the learning rates tried"] if at_edge else []
     notes += [f"{name} is left out: {why}" for name, why in m["missing"].items()]
-    made.caption = "\n".join(notes) or None
+    made.caption = Text("\n".join(notes)) if notes else None  # as a string, rich would read its [ ]
     made.caption_justify = "left"
     return made
 
