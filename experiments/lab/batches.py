@@ -1,20 +1,63 @@
-"""Which examples an update sees: a function of the seed and the update's number alone.
+"""Which examples a training sees: `examples`, and the batch of each update.
 
-So a run that was interrupted goes on with the batches that it would have had.
+A batch is a function of the seed and the update's number alone, so a run that was interrupted goes
+on with the batches that it would have had.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data import shapeset
+from experiments.data import DataSet, load, shapeset
 from experiments.data.dataset import Images, Labels
 
 _ORDER = 1  # tells the stream of orders from other streams of the same seed
 _BLOCK = 1000
+
+
+Validation = tuple[Images, Labels]
+
+
+def examples(
+    name: str, data_dir: Path | None, n_train: int, n_valid: int, n_test: int, seed: int
+) -> tuple[DataSet, Validation | None]:
+    """The training and test examples, and apart from them those for validation.
+
+    They are the first n_train, the n_valid after those, and the first n_test test examples. For
+    n_train = 0, ever new images, the data set's own training examples are not to be used.
+
+    Raises: as `experiments.data.load` does.
+    """
+    # Only Shapeset is made from a seed; for the others one entry in the cache is enough.
+    return _examples(name, data_dir, n_train, n_valid, n_test, seed if name == "shapeset" else 0)
+
+
+@lru_cache(maxsize=1)  # the trainings of a question mostly share their data
+def _examples(
+    name: str, data_dir: Path | None, n_train: int, n_valid: int, n_test: int, seed: int
+) -> tuple[DataSet, Validation | None]:
+    n = max(1, n_train + n_valid)
+    data = load(name, data_dir=data_dir, n_train=n, n_test=n_test, seed=seed)
+    if not n_valid:
+        return data, None
+    if not n_train:
+        return data, (data.x_train, data.y_train)
+    apart = data.hold_out(n_valid)
+    training = replace(apart, x_test=data.x_test, y_test=data.y_test)
+    return training, (apart.x_test, apart.y_test)
+
+
+def batches_of(data: DataSet, n_train: int, n_valid: int, batch: int, seed: int) -> Batches:
+    """The batches of data that `examples` gave for these numbers."""
+    if n_train == 0:  # ever new images begin after those for validation
+        return EverNew(batch, seed, start=n_valid)
+    return Reshuffled(data.x_train, data.y_train, batch, seed)
 
 
 class Batches(Protocol):

@@ -9,11 +9,11 @@ that was interrupted continues from its checkpoint to the bits that it would hav
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numba
@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.data import DataSet, load
+from experiments.data import DataSet
 from experiments.data.dataset import Images, Labels
-from experiments.lab.batches import Batches, EverNew, Reshuffled
+from experiments.lab.batches import Batches, batches_of, examples
+from experiments.lab.checkpoints import Checkpoint
 from experiments.lab.progress import Progress, Silent
 from experiments.lab.question import SettingsError
 
@@ -41,6 +42,7 @@ _LIMITS = {
     "every": (0, 10**9),
     "threads": (1, 1024),
 }
+_VERSION = 1  # to be raised when the same settings give other bits than before
 _WEIGHTS = 0  # tells the stream of weights from other streams of the same seed
 _SAY = 0.2  # seconds between two reports of progress
 _BLOCK = 1000
@@ -108,6 +110,16 @@ class Training:
                 raise SettingsError(f"{what} {name!r} is unknown; there are {', '.join(known)}")
 
     @property
+    def identity(self) -> str:
+        """What the bits of the result depend on, as a text: all of this but `data_dir` and
+        `threads`, and the versions of what computes."""
+        given = asdict(self)
+        versions = {"numpy": np.__version__, "numba": numba.__version__, "training": _VERSION}
+        return json.dumps(
+            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | versions
+        )
+
+    @property
     def label(self) -> str:
         """A few words for progress."""
         data = "" if self.data == "shapeset" else f" {self.data}"
@@ -133,6 +145,10 @@ class Trained:
     test_error: float
     valid_error: float = np.nan
 
+    def checkpoint(self, t: Training) -> Checkpoint:
+        """The end of that training, from which `train` makes the same again at once."""
+        return _checkpoint(t, len(self.losses), self.net, self.recorder, self.losses)
+
 
 def train(
     t: Training,
@@ -143,66 +159,101 @@ def train(
 ) -> Trained:
     """Train a net; `t.updates` steps of progress.
 
+    Args:
+        checkpoint: a file that gets the state every `save_every` seconds (0: after each update),
+            whole or not at all. A training that takes no longer writes none.
+        resume: go on from that file, if it is there.
+
     Raises: DataError if the data can't be had or are too few; SettingsError for more threads than
-        there are.
+        there are, and for a checkpoint that can't be written, is damaged, or of another training.
     """
-    training, validation = _data(
-        t.data,
-        t.data_dir,
-        t.n_train,
-        t.n_valid,
-        t.n_test,
-        t.seed if t.data == "shapeset" else 0,  # the others are as they are
-    )
-    net = _net(t, training)
-    recorder = None
-    if t.every:
-        probe = training.x_test[: t.probe], training.y_test[: t.probe]
-        recorder = nn.Recorder(net, probe, every=t.every)
-    losses = np.full(t.updates, np.nan, np.float32)
+    data, validation = examples(t.data, t.data_dir, t.n_train, t.n_valid, t.n_test, t.seed)
+    batches = batches_of(data, t.n_train, t.n_valid, t.batch, t.seed)
+    state = _State(t, data)
+    if resume and checkpoint is not None and checkpoint.exists():
+        state.go_on_from(Checkpoint.read(checkpoint, t.identity))
+        progress.skip(state.update)
     with _threads(t.threads), np.errstate(all="ignore"):
-        _descend(t, net, recorder, losses, _batches(t, training), progress)
+        saved = time.monotonic()
+        for _ in state.descend(batches, progress):
+            if checkpoint is not None and time.monotonic() - saved >= save_every:
+                state.checkpoint().write(checkpoint)
+                saved = time.monotonic()
         return Trained(
-            net,
-            losses,
-            recorder,
-            error_rate(net, training.x_test, training.y_test),
-            error_rate(net, *validation) if validation else np.nan,
+            state.net,
+            state.losses,
+            state.recorder,
+            error_rate(state.net, data.x_test, data.y_test),
+            error_rate(state.net, *validation) if validation else np.nan,
         )
 
 
-def _descend(
+class _State:
+    """A training between two updates."""
+
+    def __init__(self, t: Training, data: DataSet) -> None:
+        self.t = t
+        sizes = [data.n_features, *[t.width] * t.depth, data.n_classes]
+        rng = np.random.default_rng([t.seed, _WEIGHTS])
+        self.net = nn.MLP(sizes, t.activation, t.init, rng=rng)
+        probe = data.x_test[: t.probe], data.y_test[: t.probe]
+        self.recorder = nn.Recorder(self.net, probe, every=t.every) if t.every else None
+        self.losses = np.full(t.updates, np.nan, np.float32)
+        self.update = 0
+
+    def checkpoint(self) -> Checkpoint:
+        losses = self.losses[: self.update]
+        return _checkpoint(self.t, self.update, self.net, self.recorder, losses)
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        self.update = checkpoint.update
+        self.losses[: self.update] = checkpoint.losses
+        self.net.load_state_dict(checkpoint.net)
+        if self.recorder is not None:
+            self.recorder.load_state_dict(checkpoint.recorder)
+
+    def descend(self, batches: Batches, progress: Progress) -> Iterator[None]:
+        """The updates that are left; stops after each, where `checkpoint` may be asked for."""
+        t, net, losses = self.t, self.net, self.losses
+        frozen = net.layers[-1].b if t.freeze_top_bias else None
+        moving = [p for p in net.parameters() if p is not frozen]
+        optimiser = nn.SGD(moving, lr=t.lr, fused=True)
+        told, said = self.update, time.monotonic()
+        while self.update < t.updates:
+            self._record()
+            # Once a loss is NaN all weights are, and nothing changes any more.
+            if not (self.update and np.isnan(losses[self.update - 1])):
+                x, y = batches.at(self.update)
+                loss = nn.cross_entropy(net(x), y)
+                net.zero_grad()
+                loss.backward()
+                optimiser.step()
+                losses[self.update] = loss.item()
+            self.update += 1
+            now = time.monotonic()
+            if now - said >= _SAY:
+                progress.step(t.label, self.update - told)
+                told, said = self.update, now
+            yield
+        self._record()
+        net.zero_grad()
+        progress.step(t.label, self.update - told)
+
+    def _record(self) -> None:
+        recorder = self.recorder
+        if recorder is not None and (not recorder.updates or recorder.updates[-1] < self.update):
+            recorder(self.update)
+
+
+def _checkpoint(
     t: Training,
+    update: int,
     net: nn.MLP,
     recorder: nn.Recorder | None,
     losses: npt.NDArray[np.float32],
-    batches: Batches,
-    progress: Progress,
-) -> None:
-    top_bias = net.layers[-1].b
-    moving = [p for p in net.parameters() if not (t.freeze_top_bias and p is top_bias)]
-    optimiser = nn.SGD(moving, lr=t.lr, fused=True)
-    told, said = 0, time.monotonic()
-    diverged = False
-    for update in range(t.updates):
-        if recorder is not None:
-            recorder(update)
-        if not diverged:
-            x, y = batches.at(update)
-            loss = nn.cross_entropy(net(x), y)
-            net.zero_grad()
-            loss.backward()
-            optimiser.step()
-            losses[update] = loss.item()
-            diverged = bool(np.isnan(losses[update]))  # and so are all weights from here on
-        now = time.monotonic()
-        if now - said >= _SAY:
-            progress.step(t.label, update + 1 - told)
-            told, said = update + 1, now
-    if recorder is not None:
-        recorder(t.updates)
-    net.zero_grad()
-    progress.step(t.label, t.updates - told)
+) -> Checkpoint:
+    records = {} if recorder is None else recorder.state_dict()
+    return Checkpoint(t.identity, update, losses, net.state_dict(), records)
 
 
 def error_rate(net: nn.Layer, x: Images, y: Labels) -> float:
@@ -214,40 +265,6 @@ def error_rate(net: nn.Layer, x: Images, y: Labels) -> float:
             other = logits.argmax(axis=1) != y[start : start + _BLOCK]
             wrong += int(np.count_nonzero(other | np.isnan(logits).any(axis=1)))
     return wrong / len(y)
-
-
-def _net(t: Training, data: DataSet) -> nn.MLP:
-    sizes = [data.n_features, *[t.width] * t.depth, data.n_classes]
-    return nn.MLP(sizes, t.activation, t.init, rng=np.random.default_rng([t.seed, _WEIGHTS]))
-
-
-def _batches(t: Training, data: DataSet) -> Batches:
-    if t.n_train == 0:
-        return EverNew(t.batch, t.seed, start=max(1, t.n_valid))
-    return Reshuffled(data.x_train, data.y_train, t.batch, t.seed)
-
-
-@lru_cache(maxsize=1)  # the nets of a question mostly share their data
-def _data(
-    name: str, data_dir: Path | None, n_train: int, n_valid: int, n_test: int, seed: int
-) -> tuple[DataSet, tuple[Images, Labels] | None]:
-    """The data without the validation examples, and those."""
-    # Ever new images come after the validation examples, which are all that is made here.
-    data = load(
-        name, data_dir=data_dir, n_train=max(1, n_train + n_valid), n_test=n_test, seed=seed
-    )
-    if not n_valid:
-        return data, None
-    if not n_train:
-        return data, (data.x_train, data.y_train)
-    apart = data.hold_out(n_valid)
-    training = DataSet(
-        data.name,
-        *(apart.x_train, apart.y_train, data.x_test, data.y_test),
-        data.n_classes,
-        data.description,
-    )
-    return training, (apart.x_test, apart.y_test)
 
 
 @contextmanager
