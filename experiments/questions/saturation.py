@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from experiments.data import load
 from experiments.figures.saturation import figure, tables
+from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
-from experiments.lab.side_by_side import map_runs
 from experiments.lab.training import Training
 from experiments.questions.saturation_claims import claims
 from experiments.questions.saturation_kinds import Kind, kinds, measure
@@ -34,18 +34,19 @@ _LIMITS = {
     "updates": (10, 100_000_000),
     "sigmoid_updates": (10, 100_000_000),
     "batch": (1, 10_000),
-    "n_train": (1, 1_000_000),
+    "n_train": (0, 1_000_000),
     "seeds": (2, 1000),
     "probe": (1, 10_000),
     "records": (3, 10_000),
     "seed": (0, 2**62),
 }
+MNIST_TRAIN = 50_000  # the paper's; the other 10,000 are its validation examples
 # Shapeset's classes, in the order of SHAPESET_CLASSES.
 _PRIORS = (*(1 / 6,) * 3, 1 / 18, 1 / 9, 1 / 9, 1 / 18, 1 / 9, 1 / 18)
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(LongRuns):
     """Which layers saturate, when, and do they come back?"""
 
     data: Literal["shapeset", "mnist"] = "shapeset"
@@ -68,8 +69,8 @@ class Settings:
     """Learning rate of the tanh and softsign nets."""
     batch: int = 10
     """Examples in an update."""
-    n_train: int = 30_000
-    """Training images of Shapeset; MNIST's are taken as they are."""
+    n_train: int = 0
+    """Training images; 0: ever new ones of Shapeset, as in the paper, and 50,000 of MNIST."""
     seeds: int = 3
     """Nets of each kind, from that many seeds, --seed the first."""
     probe: int = 300
@@ -79,11 +80,14 @@ class Settings:
     seed: int = 0
     """Of the images, the weights and the order of training."""
     workers: int = 2
-    """Processes that train side by side; the results do not depend on it."""
+    """Nets that are trained side by side, each in a process of its own (1 with --scheduler)."""
     results: Path = Path("results")
     """Folder for the results, which go into its subfolder saturation."""
 
     def __post_init__(self) -> None:
+        if self.scheduler and self.workers == Settings.workers:  # a cluster in their place
+            object.__setattr__(self, "workers", 1)
+        super().__post_init__()
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -126,7 +130,7 @@ class Settings:
             width=self.width,
             data=self.data,
             data_dir=self.data_dir,
-            n_train=self.n_train,
+            n_train=self.n_train if self.n_train or self.data == "shapeset" else MNIST_TRAIN,
             updates=self.updates_of(kind),
             batch=self.batch,
             lr=self.sigmoid_lr if kind.activation == "sigmoid" else self.lr,
@@ -142,7 +146,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 50,
         "sigmoid_updates": 12_000,
         "updates": 6_000,
-        "n_train": 5_000,
         "seeds": 2,
         "records": 60,
     },
@@ -150,7 +153,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 1000,
         "sigmoid_updates": 4_000_000,
         "updates": 5_000_000,
-        "n_train": 1_000_000,
         "seeds": 3,
         "records": 200,
     },
@@ -160,7 +162,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 def run(settings: Settings, progress: Progress) -> Result:
     """Train and measure every kind of net from every seed.
 
-    Raises: DataError if the data can't be had.
+    Raises: DataError if the data can't be had; SettingsError as `train_all` does.
     """
     entropy, description = _classes(settings)
     trainings = [
@@ -168,8 +170,9 @@ def run(settings: Settings, progress: Progress) -> Result:
         for kind in settings.kinds()
         for number in range(settings.seeds)
     ]
-    progress.expect(sum(training.updates for training in trainings))
-    found = map_runs(measure, trainings, workers=settings.workers, progress=progress)
+    progress.expect(sum(t.updates for t in trainings), "updates")
+    trained = train_all(trainings, settings, settings.results / "saturation", progress)
+    found = [measure(*each) for each in zip(trainings, trained, strict=True)]
     arrays: dict[str, npt.NDArray[np.generic]] = {"entropy": np.array(entropy)}
     measurements: dict[str, Any] = {"data": description, "entropy_of_classes": entropy}
     for i, kind in enumerate(settings.kinds()):

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import engine
 import nn
 from experiments.data import load
-from experiments.lab.progress import Progress
-from experiments.lab.training import Training, train
+from experiments.lab.training import Trained, Training
 
 Array = npt.NDArray[np.float64]
 
@@ -66,8 +65,8 @@ def kinds(sigmoid_depths: tuple[int, ...], depth: int) -> Iterator[Kind]:
             yield Kind(f, depth, normalized)
 
 
-def measure(training: Training, progress: Progress) -> dict[str, Array]:
-    """One net, trained and measured.
+def measure(training: Training, trained: Trained) -> dict[str, Array]:
+    """What one net did along its training, and its activations at the end.
 
     Returns: by record, the first before any update, and hidden layer:
         updates: after how many updates the record was made, (records,);
@@ -80,7 +79,6 @@ def measure(training: Training, progress: Progress) -> dict[str, Array]:
 
     Raises: ValueError for a training without records.
     """
-    trained = train(training, progress)
     recorder = trained.recorder
     if recorder is None:
         raise ValueError(f"every={training.every}: saturation needs records along the training")

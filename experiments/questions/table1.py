@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from experiments.data import DataError, load
 from experiments.figures.table1 import figure, tables
+from experiments.lab.long_runs import LongRuns, how_to_resume, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
-from experiments.lab.side_by_side import map_runs
-from experiments.lab.training import Training, train
+from experiments.lab.training import Trained, Training
 from experiments.questions.table1_budgets import BUDGETS, EXAMPLES, Budget
 from experiments.questions.table1_claims import claims
 from experiments.questions.table1_statements import KINDS, PAPER
@@ -41,7 +41,7 @@ _LIMITS = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(LongRuns):
     """Which activation and initialisation leave the least test error in deep nets?"""
 
     budget: Literal["minutes", "hours", "paper"] = "minutes"
@@ -67,11 +67,14 @@ class Settings:
     seed: int = 0
     """Of images, weights and the order of training; the search has this one alone."""
     workers: int = 2
-    """Processes that train side by side; the results do not depend on it."""
+    """Nets that are trained side by side, each in a process of its own (1 with --scheduler)."""
     results: Path = Path("results")
     """Folder for the results, which go into its subfolder table1."""
 
     def __post_init__(self) -> None:
+        if self.scheduler and self.workers == Settings.workers:  # a cluster in their place
+            object.__setattr__(self, "workers", 1)
+        super().__post_init__()
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -129,29 +132,29 @@ PRESETS: dict[str, dict[str, Any]] = {
 def run(settings: Settings, progress: Progress) -> Result:
     """Search a learning rate for each kind of net and data set, then train nets with it.
 
-    Raises: DataError if no data set can be had.
+    Raises: DataError if no data set can be had; SettingsError as `train_all` does.
     """
     plan = settings.plan
     data, missing = _available(settings)
     cells = [(name, kind) for name in data for kind in KINDS]
-    progress.expect(
-        len(cells) * (len(plan.lrs) * plan.search_updates + plan.seeds * plan.updates)
-    )
+    steps = len(plan.lrs) * plan.search_updates + plan.seeds * plan.updates
+    progress.expect(len(cells) * steps, "updates")
     tries = [
         replace(settings.training(*cell, lr), updates=plan.search_updates)
         for cell in cells
         for lr in plan.lrs
     ]
-    searched = map_runs(errors, tries, workers=settings.workers, progress=progress)
-    valid = np.array([error for error, _ in searched]).reshape(len(data), len(KINDS), -1)
+    searched = _train(tries, settings, progress)
+    valid = np.array([t.valid_error for t in searched]).reshape(len(data), len(KINDS), -1)
     chosen = np.array(plan.lrs)[np.argmin(valid, axis=2)]
     trainings = [
         replace(settings.training(*cell, float(lr)), seed=settings.seed + number)
         for cell, lr in zip(cells, chosen.reshape(-1), strict=True)
         for number in range(plan.seeds)
     ]
-    trained = map_runs(errors, trainings, workers=settings.workers, progress=progress)
-    final_valid, test = np.array(trained).T.reshape(2, len(data), len(KINDS), -1)
+    trained = _train(trainings, settings, progress)
+    found = np.array([(t.valid_error, t.test_error) for t in trained])
+    final_valid, test = found.T.reshape(2, len(data), len(KINDS), -1)
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "search_valid_error": valid,
         "lr": chosen,
@@ -170,10 +173,15 @@ def run(settings: Settings, progress: Progress) -> Result:
     return Result(measurements, arrays, claims(settings, data, test))
 
 
-def errors(training: Training, progress: Progress) -> tuple[float, float]:
-    """Train a net; its errors on the validation and the test examples."""
-    trained = train(training, progress)
-    return trained.valid_error, trained.test_error
+def _train(trainings: list[Training], settings: Settings, progress: Progress) -> list[Trained]:
+    folder = settings.results / "table1"
+    try:
+        return train_all(trainings, settings, folder, progress)
+    except SettingsError as error:
+        # A run that was interrupted in one of the two stages may have no checkpoint of the other.
+        if not (settings.resume and how_to_resume(settings, folder) and "--resume" in str(error)):
+            raise
+        return train_all(trainings, replace(settings, resume=False), folder, progress)
 
 
 def _available(settings: Settings) -> tuple[list[str], dict[str, str]]:

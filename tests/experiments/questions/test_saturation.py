@@ -131,7 +131,7 @@ class TestByHand:
     def test_a_training_without_records_is_refused(self):
         training = replace(TINY.training(Kind("tanh", 5), 0), every=0)
         with pytest.raises(ValueError, match="every=0"):
-            measure(training, Silent())
+            measure(training, train(training))
 
 
 class TestRepeats:
