@@ -117,7 +117,10 @@ def _losses(ax: Axes, settings: Settings, result: Result) -> None:
         colour = _COLOURS[i % len(_COLOURS)]
         style = "--" if i >= len(_COLOURS) else "-"
         loss = result.arrays[f"{kind.key}_loss"][0]
-        ax.plot(_thousands(result, kind), loss, color=colour, linestyle=style, linewidth=1.3, label=kind.title)
+        ax.plot(
+            _thousands(result, kind), loss, color=colour, linestyle=style, linewidth=1.3,
+            label=kind.title,
+        )  # fmt: skip
     entropy = float(result.measurements["entropy_of_classes"])
     ax.axhline(entropy, color="black", linestyle=":", linewidth=1.3, label="entropy of the classes")
     ax.legend(fontsize=7.5, frameon=False, loc="lower left", ncols=2)

@@ -192,4 +192,6 @@ class TestSettings:
 
     def test_kinds(self):
         assert [kind.key for kind in kinds((3, 4, 5), 5)] == KEYS
-        assert [kind.key for kind in kinds((), 2)] == ["tanh_2", "tanh_N_2", "softsign_2", "softsign_N_2"]
+        assert [kind.key for kind in kinds((), 2)] == [
+            "tanh_2", "tanh_N_2", "softsign_2", "softsign_N_2",
+        ]  # fmt: skip

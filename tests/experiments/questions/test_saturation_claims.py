@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from experiments.questions.saturation import PRESETS, Settings
-from experiments.questions.saturation_claims import EARLY, ESCAPE_BY, claims, densities
+from experiments.questions.saturation_claims import claims, densities
 from experiments.questions.saturation_kinds import BINS, FREE, FROZEN, Kind
+from experiments.questions.saturation_statements import EARLY, ESCAPE_BY
 
 ENTROPY = 2.11
 SEEDS = 3
