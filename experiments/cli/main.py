@@ -16,7 +16,7 @@ from rich.console import Console
 
 from experiments.cli.flags import FlagError, read_settings
 from experiments.data import DataError
-from experiments.lab.long_runs import discard_checkpoints, how_to_resume
+from experiments.lab.long_runs import how_to_resume
 from experiments.lab.progress import Shown
 from experiments.lab.question import Question, SettingsError
 from experiments.lab.results import check_folder, save_result, versions
@@ -112,7 +112,6 @@ def _run(question: Question, flags: list[str]) -> None:
     seconds = time.monotonic() - start
     figure = question.figure(settings, result)
     files = save_result(folder, question, settings, result, figure, seconds)
-    discard_checkpoints(folder)
     console = _console()
     console.print(f"\n[bold]{question.asks}[/]")
     for table in question.tables(settings, result):

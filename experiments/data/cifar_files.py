@@ -105,10 +105,14 @@ def _read(paths: list[Path], argument: str, n: int | None) -> tuple[Images, Labe
         found += len(parts[-1])
     if n is not None and found < n:
         names = ", ".join(path.name for path in paths)
+        more = (
+            " or put the other training files there"
+            if argument == "n_train" and len(paths) < len(TRAIN_FILES)
+            else ""
+        )
         raise DataError(
             f"{paths[0].parent}: {names} hold {found} pictures, {argument} asks for {n}; ask for "
-            f"at most {found}"
-            + (" or add the other training files" if 1 < found < 50_000 and len(paths) < 5 else "")
+            f"at most {found}{more}"
         )
     records = np.concatenate(parts)
     x = records[:, 1:].astype(np.float32)
