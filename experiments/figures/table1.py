@@ -86,7 +86,7 @@ def _errors(settings: Settings, result: Result) -> Table:
     at_edge = False
     for d, name in enumerate(m["data"]):
         for k, kind in enumerate(m["kinds"]):
-            rate = float(result.arrays["lr"][d, k])  # type: ignore[arg-type]
+            rate = float(result.arrays["lr"][d, k])
             edge = _is_edge(settings.plan.lrs, rate)
             at_edge |= edge
             test = Measured.of(100 * np.asarray(result.arrays["test_error"][d, k], np.float64))

@@ -9,8 +9,7 @@ from experiments.questions.theory import THEORY
 from experiments.questions.vanishing import VANISHING
 
 QUESTIONS: dict[str, Question] = {
-    question.name: question
-    for question in (VANISHING, THEORY, SATURATION, TABLE1, ACCURACY, SPEED)
+    question.name: question for question in (VANISHING, THEORY, SATURATION, TABLE1, ACCURACY, SPEED)
 }
 
 __all__ = ["QUESTIONS"]

@@ -7,6 +7,7 @@ run would give, and the verdict is "not shown".
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,8 +23,8 @@ from experiments.questions.saturation_statements import (
     END,
     ESCAPE_BY,
     G1,
-    G1_OTHERS,
     G1_ORDER,
+    G1_OTHERS,
     G2,
     G2_LAYERS,
     G3,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
+
+@np.errstate(all="ignore")  # layers that stand still give 0/0, and that is "not shown"
 def claims(settings: Settings, arrays: Arrays) -> list[Claim]:
     """Every claim, with what this run measured; those it can't measure stay "not yet measured"."""
     run = _Run(settings, arrays)
@@ -99,10 +102,10 @@ class _Run:
         after = self.get(kind, "updates")[0] >= min(EARLY, self.updates(kind) // 3)
         return np.asarray(self.get(kind, name)[:, int(np.argmax(after))])
 
-    def lowest(self, kind: Kind) -> tuple[Array, npt.NDArray[np.intp]]:
-        """Indices (seed, record) of the least mean of the top layer."""
+    def when_lowest(self, kind: Kind, series: Array) -> Array:
+        """A series' value when the top layer's mean is at its least, by seed."""
         top = self.get(kind, "mean")[:, :, -1]
-        return np.arange(len(top)), np.argmin(top, axis=1)
+        return np.asarray(series[np.arange(len(top)), np.argmin(top, axis=1)])
 
     def until_left(self, kind: Kind) -> Array:
         """Updates until the loss has left the plateau, by seed; ∞ where it hasn't."""
@@ -154,11 +157,10 @@ def _g2(run: _Run) -> Claim:
 
 
 def _g2_layers(run: _Run) -> Claim:
-    at = run.lowest(FREE)
     values = []
     for name, layer in (("mean", -1), ("std", 0)):
         series = run.get(FREE, name)[:, :, layer]
-        growth = Measured.of(series[:, -1] / series[at], log=True)
+        growth = Measured.of(series[:, -1] / run.when_lowest(FREE, series), log=True)
         values.append(_open_above(growth, _may_escape(run, FREE)))
     return G2_LAYERS.measured((2.0, 2.0), values, ("top, mean", "1, std"))
 
@@ -186,7 +188,7 @@ def _g4(run: _Run) -> Claim:
 
 
 def _g5(run: _Run) -> Claim:
-    loss = run.get(FREE, "loss")[run.lowest(FREE)]
+    loss = run.when_lowest(FREE, run.get(FREE, "loss"))
     return G5.measured((1.0,), (Measured.of(loss / run.entropy, log=True),))
 
 
@@ -206,7 +208,7 @@ def _g6(run: _Run) -> Claim:
     saturated = run.get(tanh, "p98") >= SATURATED
     t = np.array([run.first(tanh, saturated[:, :, i]) for i in range(saturated.shape[2])])
     values, labels = [], []
-    for i, (below, above) in enumerate(zip(t, t[1:], strict=False)):
+    for i, (below, above) in enumerate(itertools.pairwise(t)):
         decided = np.isfinite(below).all()
         if not decided and i >= 2:
             break

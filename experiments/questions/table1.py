@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from experiments.data import DataError, load
 from experiments.figures.table1 import figure, tables
-from experiments.lab.long_runs import LongRuns, how_to_resume, train_all
+from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
-from experiments.lab.training import Trained, Training
+from experiments.lab.training import Training
 from experiments.questions.table1_budgets import BUDGETS, EXAMPLES, Budget
 from experiments.questions.table1_claims import claims
 from experiments.questions.table1_statements import KINDS, PAPER
@@ -134,7 +134,7 @@ def run(settings: Settings, progress: Progress) -> Result:
 
     Raises: DataError if no data set can be had; SettingsError as `train_all` does.
     """
-    plan = settings.plan
+    plan, folder = settings.plan, settings.results / "table1"
     data, missing = _available(settings)
     cells = [(name, kind) for name in data for kind in KINDS]
     steps = len(plan.lrs) * plan.search_updates + plan.seeds * plan.updates
@@ -144,7 +144,7 @@ def run(settings: Settings, progress: Progress) -> Result:
         for cell in cells
         for lr in plan.lrs
     ]
-    searched = _train(tries, settings, progress)
+    searched = train_all(tries, settings, folder, progress)
     valid = np.array([t.valid_error for t in searched]).reshape(len(data), len(KINDS), -1)
     chosen = np.array(plan.lrs)[np.argmin(valid, axis=2)]
     trainings = [
@@ -152,7 +152,7 @@ def run(settings: Settings, progress: Progress) -> Result:
         for cell, lr in zip(cells, chosen.reshape(-1), strict=True)
         for number in range(plan.seeds)
     ]
-    trained = _train(trainings, settings, progress)
+    trained = train_all(trainings, settings, folder, progress)
     found = np.array([(t.valid_error, t.test_error) for t in trained])
     final_valid, test = found.T.reshape(2, len(data), len(KINDS), -1)
     arrays: dict[str, npt.NDArray[np.generic]] = {
@@ -173,17 +173,6 @@ def run(settings: Settings, progress: Progress) -> Result:
     return Result(measurements, arrays, claims(settings, data, test))
 
 
-def _train(trainings: list[Training], settings: Settings, progress: Progress) -> list[Trained]:
-    folder = settings.results / "table1"
-    try:
-        return train_all(trainings, settings, folder, progress)
-    except SettingsError as error:
-        # A run that was interrupted in one of the two stages may have no checkpoint of the other.
-        if not (settings.resume and how_to_resume(settings, folder) and "--resume" in str(error)):
-            raise
-        return train_all(trainings, replace(settings, resume=False), folder, progress)
-
-
 def _available(settings: Settings) -> tuple[list[str], dict[str, str]]:
     """The data sets that can be had, and why the others can't."""
     missing: dict[str, str] = {}
@@ -200,7 +189,7 @@ def _available(settings: Settings) -> tuple[list[str], dict[str, str]]:
             )
         except DataError as error:
             missing[name], failed = str(error), error
-    data = [name for name in settings.data if name not in missing]
+    data: list[str] = [name for name in settings.data if name not in missing]
     if failed is not None and not data:
         raise failed
     return data, missing

@@ -150,9 +150,7 @@ class TestRepeats:
     def test_a_kind_is_the_same_whatever_is_run_beside_it(self, tiny):
         alone = run(replace(TINY, sigmoid_depths=(5,)), Silent())
         assert "sigmoid_4_frozen_mean" not in alone.arrays
-        np.testing.assert_array_equal(
-            alone.arrays["sigmoid_5_mean"], tiny.arrays["sigmoid_5_mean"]
-        )
+        np.testing.assert_array_equal(alone.arrays["sigmoid_5_mean"], tiny.arrays["sigmoid_5_mean"])
 
 
 class TestSettings:

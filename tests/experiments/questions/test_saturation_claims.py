@@ -54,7 +54,7 @@ def as_the_paper(settings):
             p98, error = means + 2 * stds, 0.8333 if kind.depth == 5 else 0.7
             density = np.ones((kind.depth, BINS))
         else:
-            first = {TANH: (0.1, 0.2, 0.4, 0.8, 0.9), TANH_N: (0.5,) * 5}.get(kind, (0.45,) * 5)
+            first = {TANH: (0.05, 0.1, 0.2, 0.4, 0.6), TANH_N: (0.5,) * 5}.get(kind, (0.45,) * 5)
             high = {TANH: 0.99, TANH_N: 0.9}.get(kind, 0.85)
             p98 = np.stack([rising(updates, when * end, 0.3, high) for when in first], axis=1)
             means, stds = np.zeros_like(p98), p98 / 2

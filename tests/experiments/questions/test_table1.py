@@ -1,5 +1,6 @@
 """`table1`: the search, the nets that count, data that can't be had, and its settings."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -154,7 +155,7 @@ class TestSettings:
 
     def test_budgets_grow(self):
         sizes = [BUDGETS[name] for name in ("minutes", "hours", "paper")]
-        for less, more in zip(sizes, sizes[1:], strict=False):
+        for less, more in itertools.pairwise(sizes):
             assert less.width < more.width
             assert less.updates < more.updates
             assert less.search_updates < less.updates
