@@ -6,8 +6,9 @@ Along the way the mean, the standard deviation and the 98th percentile of every 
 activations are taken on fixed test examples (Glorot & Bengio 2010, section 3 and figures 2, 3, 4
 and 10). Nets of 4 sigmoid layers whose output biases stay 0 are the control of the mechanism.
 
-The paper has 1000 units a layer, ever new images and about 10⁷ updates. The default has fewer of
-all (see `Settings`), so that it takes minutes; `--paper` has the paper's widths.
+The paper has 1000 units a layer and some millions of updates, its learning rates are not given.
+The default has 100 units and up to 100,000 updates, so that it takes minutes, and learning rates
+at which something happens in that time; `--paper` has the paper's sizes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _LIMITS = {
     "width": (1, 20_000),
     "depth": (1, 100),
     "updates": (10, 100_000_000),
-    "sigmoid_updates": (10, 100_000_000),
+    "sigmoid_updates": (40, 100_000_000),
     "batch": (1, 10_000),
     "n_train": (0, 1_000_000),
     "seeds": (2, 1000),
@@ -59,13 +60,13 @@ class Settings(LongRuns):
     """Hidden layers of the sigmoid nets; a control, b frozen at 0, is trained where 4 is listed."""
     depth: int = 5
     """Hidden layers of the tanh and softsign nets."""
-    sigmoid_updates: int = 120_000
-    """Updates of the sigmoid nets."""
-    updates: int = 60_000
+    sigmoid_updates: int = 100_000
+    """Updates of sigmoid nets of 4 layers or more; shallower ones take half, the control a fourth."""
+    updates: int = 35_000
     """Updates of the tanh and softsign nets."""
     sigmoid_lr: float = 0.3
     """Learning rate of the sigmoid nets."""
-    lr: float = 0.05
+    lr: float = 0.1
     """Learning rate of the tanh and softsign nets."""
     batch: int = 10
     """Examples in an update."""
@@ -106,16 +107,21 @@ class Settings(LongRuns):
             raise SettingsError(f"--sigmoid-depths: name each once, got {depths}")
         if self.data_dir is not None and self.data != "mnist":
             raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
-        if self.records > min(self.updates, self.sigmoid_updates):
+        least = min(self.updates, self.sigmoid_updates // 4)
+        if self.records > least:
             raise SettingsError(
-                f"--records {self.records} is more than there are updates; take fewer records"
+                f"--records {self.records} is more than the {least} updates of the shortest "
+                "training; take fewer records"
             )
 
     def kinds(self) -> list[Kind]:
         return list(kinds(self.sigmoid_depths, self.depth))
 
     def updates_of(self, kind: Kind) -> int:
-        return self.sigmoid_updates if kind.activation == "sigmoid" else self.updates
+        if kind.activation != "sigmoid":
+            return self.updates
+        # What the control and shallow nets show, they show early.
+        return self.sigmoid_updates // (4 if kind.frozen else 2 if kind.depth < 4 else 1)
 
     def every(self, kind: Kind) -> int:
         """Updates from one record to the next."""

@@ -99,7 +99,7 @@ class _Run:
 
     def early(self, kind: Kind, name: str) -> Array:
         """At the first record that is not before `EARLY`, by seed and layer."""
-        after = self.get(kind, "updates")[0] >= min(EARLY, self.updates(kind) // 3)
+        after = self.get(kind, "updates")[0] >= min(EARLY, self.settings.sigmoid_updates // 8)
         return np.asarray(self.get(kind, name)[:, int(np.argmax(after))])
 
     def when_lowest(self, kind: Kind, series: Array) -> Array:

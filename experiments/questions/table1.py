@@ -45,7 +45,7 @@ class Settings(LongRuns):
     """Which activation and initialisation leave the least test error in deep nets?"""
 
     budget: Literal["minutes", "hours", "paper"] = "minutes"
-    """How much training: layers of 100, 400 or 1000 units; 20,000, 400,000 or 5 million updates."""
+    """How much training: layers of 100, 400 or 1000 units; 12,000, 400,000 or 5 million updates."""
     data: tuple[Literal["shapeset", "mnist", "cifar10"], ...] = ("shapeset", "mnist", "cifar10")
     """Data sets; one that can't be had is left out, and the table says why."""
     data_dir: Path | None = None
@@ -121,8 +121,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "data": ("shapeset",),
         "width": 50,
-        "updates": 4_000,
-        "search_updates": 1_000,
+        "updates": 2_000,
+        "search_updates": 500,
         "seeds": 2,
     },
     "paper": {"budget": "paper"},
