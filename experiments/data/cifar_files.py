@@ -39,7 +39,7 @@ def cifar10(
     """CIFAR-10: x = pixel/127.5 − 1 in [−1, 1], float32 (N, 3072), red then green then blue.
 
     y is 0 … 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. Over the
-    training pictures the mean of x is −.05 and E[x²] = .25.
+    training pictures the mean of x is −.05 and E[x²] = .26.
 
     The files are looked for in `data_dir`, else in the folder that the environment variable
     GRADTRACE_DATA names, each time in the folder itself, in `cifar10` and in

@@ -159,7 +159,8 @@ class _Store:
         return {
             i: train(trainings[i], progress, path, resume=True)
             for i, path in enumerate(self.paths)
-            if path.exists() and Checkpoint.read(path, trainings[i].identity).update == trainings[i].updates
+            if path.exists()
+            and Checkpoint.read(path, trainings[i].identity).update == trainings[i].updates
         }
 
     def keep(self, i: int, trained: Trained) -> None:

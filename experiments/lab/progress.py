@@ -91,9 +91,7 @@ class Shown:
             return
         self._said = now
         more = f"; {speed}" if speed else ""
-        print(
-            f"{100 * self._done // self._total:3d} %  {what}{more}", file=sys.stderr, flush=True
-        )
+        print(f"{100 * self._done // self._total:3d} %  {what}{more}", file=sys.stderr, flush=True)
 
     def skip(self, steps: int) -> None:
         self._skipped += steps

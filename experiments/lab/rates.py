@@ -31,7 +31,7 @@ class Rate:
         return (after - before) / (last - first) if last > first else 0.0
 
     def told(self, left: int, unit: str) -> str:
-        """"1,230 updates/s, 0:01:23 left"; "" while nothing is known."""
+        """ "1,230 updates/s, 0:01:23 left"; "" while nothing is known."""
         rate = self.per_second
         if not rate:
             return ""

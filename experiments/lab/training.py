@@ -275,7 +275,7 @@ def error_rate(net: nn.Layer, x: Images, y: Labels) -> float:
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    limit = numba.config.NUMBA_NUM_THREADS
+    limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if n > limit:
         raise SettingsError(f"threads must be at most {limit} here, got {n}")
     before = numba.get_num_threads()

@@ -24,7 +24,7 @@ def bits(trained):
     return found
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -38,7 +38,7 @@ class Keeping:
             original(checkpoint, to)
             self.files.append(path.read_bytes())
             if len(self.files) == stop:
-                raise Stop
+                raise StopError
 
         original = Checkpoint.write
         monkeypatch.setattr(Checkpoint, "write", write)
@@ -59,7 +59,7 @@ def test_it_goes_on_from_any_update_to_the_same_bits(tmp_path, monkeypatch, t):
 def test_what_was_done_is_not_done_again(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "net.npz"
     Keeping(monkeypatch, path, stop=7)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train(TINY, checkpoint=path, save_every=0)
 
     class Counting(Silent):
@@ -81,7 +81,7 @@ def test_a_net_that_diverged_stays_so(tmp_path, monkeypatch):
     path = tmp_path / "net.npz"
     with monkeypatch.context() as patch:
         Keeping(patch, path, stop=30)
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             train(t, checkpoint=path, save_every=0)
     assert bits(train(t, checkpoint=path, resume=True)) == bits(train(t))
 

@@ -146,7 +146,7 @@ def test_no_scheduler_answers(distributed, monkeypatch):
 
 
 BROKEN = {
-    "lack experiments": "import sys; sys.modules['experiments'] = None",
+    "gradtrace does not run on the worker": "import sys; sys.modules['experiments'] = None",
     "has python 3.1": "import platform; platform.python_version_tuple = lambda: ('3', '1', '0')",
 }
 
