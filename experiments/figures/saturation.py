@@ -14,15 +14,18 @@ from experiments.lab.tables import claims_table, number, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from experiments.questions.saturation import Settings
     from experiments.questions.saturation_kinds import Kind
 
 Array = npt.NDArray[Any]
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Colours that stay apart for colour-blind eyes (Okabe & Ito), and grey.
+_COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
+    "#8c8c8c",
+)
 
 
 def figure(settings: Settings, result: Result) -> Figure:
@@ -38,21 +41,19 @@ def figure(settings: Settings, result: Result) -> Figure:
     sigmoids = [kind for kind in settings.kinds() if kind.activation == "sigmoid"]
     others = [kind for kind in settings.kinds() if kind.activation != "sigmoid"]
     n_columns = max(len(sigmoids), len(others))
-    rows = 3 + bool(sigmoids)
-    made = Figure(figsize=(3.3 * n_columns + 0.5, 2.75 * rows + 0.9), layout="constrained")
-    grid = made.add_gridspec(rows, n_columns)
-    top = 0
-    if sigmoids:
-        for i, kind in enumerate(sigmoids):
-            _means(made.add_subplot(grid[0, i]), result, kind, i == 0)
-        top = 1
+    rows = 2 + bool(sigmoids)
+    made = Figure(figsize=(3.3 * n_columns + 0.5, 2.75 * (rows + 1) + 0.9), layout="constrained")
+    above, below = made.subfigures(2, 1, height_ratios=(rows, 1))
+    grid = above.add_gridspec(rows, n_columns)
+    for i, kind in enumerate(sigmoids):
+        _means(above.add_subplot(grid[0, i]), result, kind, i == 0)
     for i, kind in enumerate(others):
-        _percentiles(made.add_subplot(grid[top, i]), result, kind, i == 0)
-        _histogram(made.add_subplot(grid[top + 1, i]), result, kind, i == 0)
-    half = n_columns // 2
-    _losses(made.add_subplot(grid[top + 2, :half]), settings, result)
-    _errors(made.add_subplot(grid[top + 2, half:]), settings, result)
-    _legend(made, max(kind.depth for kind in settings.kinds()))
+        _percentiles(above.add_subplot(grid[rows - 2, i]), result, kind, i == 0)
+        _histogram(above.add_subplot(grid[rows - 1, i]), result, kind, i == 0)
+    left, right = below.subplots(1, 2)
+    _losses(left, settings, result)
+    _errors(right, settings, result)
+    _legend(above, max(kind.depth for kind in settings.kinds()))
     made.suptitle(
         f"Activations along the training: layers of {settings.width}, {settings.data}", fontsize=13
     )
@@ -115,19 +116,18 @@ def _losses(ax: Axes, settings: Settings, result: Result) -> None:
     """The first net's, each point a mean over the updates around it."""
     for i, kind in enumerate(settings.kinds()):
         colour = _COLOURS[i % len(_COLOURS)]
-        style = "--" if i >= len(_COLOURS) else "-"
+        style = "-" if i < len(_COLOURS) else "--"
         loss = result.arrays[f"{kind.key}_loss"][0]
         ax.plot(
             _thousands(result, kind), loss, color=colour, linestyle=style, linewidth=1.3,
             label=kind.title,
         )  # fmt: skip
     entropy = float(result.measurements["entropy_of_classes"])
-    ax.axhline(entropy, color="black", linestyle=":", linewidth=1.3, label="entropy of the classes")
-    ax.legend(fontsize=7.5, frameon=False, loc="lower left", ncols=2)
+    line = ax.axhline(entropy, color="black", linestyle=":", linewidth=1.3)
+    line.set_label("entropy of the classes")
+    ax.legend(handles=[line], fontsize=9, frameon=False, loc="upper right")
     ax.set_ylabel("loss (nats)")
-    low, high = ax.get_ylim()
-    ax.set_ylim(low - 0.45 * (high - low), high)  # room for the legend
-    finish(ax, "loss of the first net of each kind", "thousand updates")
+    finish(ax, "loss of the first net, colours as on the right", "thousand updates")
 
 
 def _errors(ax: Axes, settings: Settings, result: Result) -> None:
@@ -141,14 +141,14 @@ def _errors(ax: Axes, settings: Settings, result: Result) -> None:
     finish(ax, "test error of each net at the end", "per cent")
 
 
-def _legend(made: Figure, depth: int) -> None:
+def _legend(above: SubFigure, depth: int) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=_colour(i, depth), linewidth=3, label=f"layer {i + 1}")
         for i in (range(depth) if depth <= 8 else (0, depth - 1))
     ]
-    made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    above.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
 
 
 def tables(settings: Settings, result: Result) -> list[Table]:
@@ -158,7 +158,7 @@ def tables(settings: Settings, result: Result) -> list[Table]:
 
 def _kinds(settings: Settings, result: Result) -> Table:
     made = table(
-        "at the end of training, first net of each kind",
+        "at the end of training",
         ("", "mean of x", "std of x", "p98 of x", "f′ < 5 %", "loss", "error"),
     )
     for kind in settings.kinds():
@@ -167,18 +167,12 @@ def _kinds(settings: Settings, result: Result) -> Table:
             "\n".join(number(float(v)) for v in found[f"{name}_at_end"][0])
             for name in ("mean", "std", "p98", "saturated")
         ]
-        loss, errors = found["loss_at_end"], found["test_error"]
-        made.add_row(
-            kind.title,
-            *layers,
-            "\n".join(f"{v:.3f}" for v in loss),
-            "\n".join(f"{100 * v:.1f} %" for v in errors),
-            end_section=True,
-        )
+        loss, error = (float(np.mean(found[name])) for name in ("loss_at_end", "test_error"))
+        made.add_row(kind.title, *layers, f"{loss:.3f}", f"{100 * error:.1f} %", end_section=True)
     made.caption = (
-        "x and f′: layer 1 first, the top layer last; f′ < 5 %: share of the activations at which "
-        "f′ is below 5 % of its maximum; loss of the last twentieth of the updates and test error: "
-        f"a line for each of {settings.seeds} nets; loss of a constant guess: "
+        "x and f′ of the first net, layer 1 first, the top layer last; f′ < 5 %: share of the "
+        "activations at which f′ is below 5 % of its maximum; loss of the last twentieth of the "
+        f"updates and test error, means of {settings.seeds} nets; loss of a constant guess: "
         f"{result.measurements['entropy_of_classes']:.3f}"
     )
     made.caption_justify = "left"

@@ -150,10 +150,9 @@ class Settings(LongRuns):
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "width": 50,
-        "sigmoid_updates": 12_000,
-        "updates": 6_000,
-        "seeds": 2,
-        "records": 60,
+        "sigmoid_updates": 6_000,
+        "updates": 3_000,
+        "records": 50,
     },
     "paper": {
         "width": 1000,

@@ -18,6 +18,7 @@ TITLES = [
     *("tanh, 5 layers", "tanh, normalized, 5 layers"),
     *("softsign, 5 layers", "softsign, normalized, 5 layers"),
 ]
+LOSS = "loss of the first net, colours as on the right"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ class TestFigure:
         assert [title for title in titles if title in TITLES] == [
             *TITLES[:4], *TITLES[4:],
         ]  # fmt: skip
-        assert [t.get_text() for t in made.legends[0].get_texts()] == [
+        assert [t.get_text() for t in made.subfigs[0].legends[0].get_texts()] == [
             f"layer {i}" for i in range(1, 6)
         ]
         assert "layers of 12, shapeset" in made.get_suptitle()
@@ -79,7 +80,7 @@ class TestFigure:
             assert (edges[0], edges[-1]) == (-1, 1)
 
     def test_losses_and_errors_of_every_kind(self, made, tiny):
-        ax = panel(made, "loss of the first net of each kind")
+        ax = panel(made, LOSS)
         labels = [line.get_label() for line in ax.lines]
         assert labels == [*TITLES, "entropy of the classes"]
         np.testing.assert_array_equal(ax.lines[4].get_ydata(), tiny.arrays["tanh_5_loss"][0])
@@ -88,8 +89,13 @@ class TestFigure:
         assert [t.get_text() for t in ax.get_yticklabels()] == TITLES
         np.testing.assert_allclose(ax.lines[6].get_xdata(), 100 * tiny.arrays["softsign_5_error"])
 
+    def test_a_kinds_curve_and_its_errors_have_one_colour(self, made):
+        curves, errors = panel(made, LOSS).lines, panel(made, "test error of each net at the end")
+        for curve, dots in zip(curves[:-1], errors.lines, strict=True):
+            assert curve.get_color() == dots.get_color()
+
     def test_curves_tell_kinds_apart(self, made):
-        ax = panel(made, "loss of the first net of each kind")
+        ax = panel(made, LOSS)
         looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
         assert len(looks) == len(ax.lines)
 
