@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from experiments.questions.saturation_kinds import Kind
 
 Array = npt.NDArray[Any]
+Colour = tuple[float, float, float, float]
+Colours = list[Colour]
 
 # Colours that stay apart for colour-blind eyes (Okabe & Ito), and grey.
 _COLOURS = (
@@ -43,24 +45,28 @@ def figure(settings: Settings, result: Result) -> Figure:
     n_columns = max(len(sigmoids), len(others))
     rows = 2 + bool(sigmoids)
     made = Figure(figsize=(3.3 * n_columns + 0.5, 2.75 * (rows + 1) + 0.9), layout="constrained")
-    above, below = made.subfigures(2, 1, height_ratios=(rows, 1))
+    above, below = made.subfigures(2, 1, squeeze=False, height_ratios=(rows, 1))[:, 0]
     grid = above.add_gridspec(rows, n_columns)
+    deepest = max(kind.depth for kind in settings.kinds())
+    colours = [_colour(layer, deepest) for layer in range(deepest)]
     for i, kind in enumerate(sigmoids):
-        _means(above.add_subplot(grid[0, i]), result, kind, i == 0)
+        _means(above.add_subplot(grid[0, i]), result, kind, colours, i == 0)
     for i, kind in enumerate(others):
-        _percentiles(above.add_subplot(grid[rows - 2, i]), result, kind, i == 0)
-        _histogram(above.add_subplot(grid[rows - 1, i]), result, kind, i == 0)
+        _percentiles(above.add_subplot(grid[rows - 2, i]), result, kind, colours, i == 0)
+        _histogram(above.add_subplot(grid[rows - 1, i]), result, kind, colours, i == 0)
     left, right = below.subplots(1, 2)
     _losses(left, settings, result)
     _errors(right, settings, result)
-    _legend(above, max(kind.depth for kind in settings.kinds()))
+    _legend(above, colours)
     made.suptitle(
-        f"Activations along the training: layers of {settings.width}, {settings.data}", fontsize=13
+        f"Activations along the training: layers of {settings.width}, {settings.data} (N: "
+        "normalized initialisation; b=0: output biases frozen)",
+        fontsize=13,
     )
     return made
 
 
-def _colour(layer: int, depth: int) -> tuple[float, float, float, float]:
+def _colour(layer: int, depth: int) -> Colour:
     """Layers are in an order, and so are their colours: dark below, light above."""
     from matplotlib import colormaps
 
@@ -71,11 +77,11 @@ def _thousands(result: Result, kind: Kind) -> Array:
     return np.asarray(result.arrays[f"{kind.key}_updates"][0], np.float64) / 1000
 
 
-def _means(ax: Axes, result: Result, kind: Kind, first: bool) -> None:
+def _means(ax: Axes, result: Result, kind: Kind, colours: Colours, first: bool) -> None:
     x = _thousands(result, kind)
     means, stds = (np.asarray(result.arrays[f"{kind.key}_{n}"][0]) for n in ("mean", "std"))
     for layer in range(kind.depth):
-        colour = _colour(layer, kind.depth)
+        colour = colours[layer]
         mean, std = means[:, layer], stds[:, layer]
         ax.fill_between(x, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
         ax.plot(x, mean, color=colour, linewidth=1.6)
@@ -85,12 +91,12 @@ def _means(ax: Axes, result: Result, kind: Kind, first: bool) -> None:
     finish(ax, kind.title, "thousand updates")
 
 
-def _percentiles(ax: Axes, result: Result, kind: Kind, first: bool) -> None:
+def _percentiles(ax: Axes, result: Result, kind: Kind, colours: Colours, first: bool) -> None:
     x = _thousands(result, kind)
     p98, stds = (np.asarray(result.arrays[f"{kind.key}_{n}"][0]) for n in ("p98", "std"))
     thin = max(1, len(x) // 40)
     for layer in range(kind.depth):
-        colour = _colour(layer, kind.depth)
+        colour = colours[layer]
         ax.plot(x, stds[:, layer], color=colour, linewidth=1.4)
         ax.plot(x[::thin], p98[::thin, layer], "o", color=colour, markersize=2.6)
     ax.set_ylim(0, 1.05)
@@ -99,12 +105,12 @@ def _percentiles(ax: Axes, result: Result, kind: Kind, first: bool) -> None:
     finish(ax, kind.title, "thousand updates")
 
 
-def _histogram(ax: Axes, result: Result, kind: Kind, first: bool) -> None:
+def _histogram(ax: Axes, result: Result, kind: Kind, colours: Colours, first: bool) -> None:
     shares = np.asarray(result.arrays[f"{kind.key}_histogram"]).mean(axis=0)
     edges = np.linspace(*kind.range, shares.shape[1] + 1)
     for layer, row in enumerate(shares):
         density = row / np.diff(edges)
-        ax.stairs(density, edges, color=_colour(layer, kind.depth), linewidth=1.4)
+        ax.stairs(density, edges, color=colours[layer], linewidth=1.4)
     ax.set_xlim(*kind.range)
     ax.set_ylim(0, None)
     if first:
@@ -141,11 +147,12 @@ def _errors(ax: Axes, settings: Settings, result: Result) -> None:
     finish(ax, "test error of each net at the end", "per cent")
 
 
-def _legend(above: SubFigure, depth: int) -> None:
+def _legend(above: SubFigure, colours: Colours) -> None:
     from matplotlib.lines import Line2D
 
+    depth = len(colours)
     handles = [
-        Line2D([], [], color=_colour(i, depth), linewidth=3, label=f"layer {i + 1}")
+        Line2D([], [], color=colours[i], linewidth=3, label=f"layer {i + 1}")
         for i in (range(depth) if depth <= 8 else (0, depth - 1))
     ]
     above.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
@@ -170,9 +177,10 @@ def _kinds(settings: Settings, result: Result) -> Table:
         loss, error = (float(np.mean(found[name])) for name in ("loss_at_end", "test_error"))
         made.add_row(kind.title, *layers, f"{loss:.3f}", f"{100 * error:.1f} %", end_section=True)
     made.caption = (
-        "x and f′ of the first net, layer 1 first, the top layer last; f′ < 5 %: share of the "
-        "activations at which f′ is below 5 % of its maximum; loss of the last twentieth of the "
-        f"updates and test error, means of {settings.seeds} nets; loss of a constant guess: "
+        "N: normalized initialisation; b=0: output biases frozen; x and f′ of the first net, "
+        "layer 1 first, the top layer last; f′ < 5 %: share of the activations at which f′ is "
+        "below 5 % of its maximum; loss of the last twentieth of the updates and test error, means "
+        f"of {settings.seeds} nets; loss of a constant guess: "
         f"{result.measurements['entropy_of_classes']:.3f}"
     )
     made.caption_justify = "left"

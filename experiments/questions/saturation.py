@@ -61,7 +61,7 @@ class Settings(LongRuns):
     depth: int = 5
     """Hidden layers of the tanh and softsign nets."""
     sigmoid_updates: int = 100_000
-    """Updates of sigmoid nets of 4 layers or more; shallower ones take half, the control a fourth."""
+    """Updates of sigmoid nets of 4 layers or more; shallower take half, the control a fourth."""
     updates: int = 35_000
     """Updates of the tanh and softsign nets."""
     sigmoid_lr: float = 0.3

@@ -25,8 +25,8 @@ LAST = 0.05
 class Kind:
     """Nets that differ in nothing but their seed.
 
-    `normalized` is the paper's word for Xavier's initialisation. In a net that is `frozen`, the
-    biases of the output layer stay 0.
+    `normalized`, in titles N, is the paper's word for Xavier's initialisation. In a net that is
+    `frozen`, in titles b=0, the biases of the output layer stay 0.
     """
 
     activation: str
@@ -42,8 +42,8 @@ class Kind:
 
     @property
     def title(self) -> str:
-        init = ", normalized" if self.normalized else ""
-        return f"{self.activation}{init}, {self.depth} layers{', b = 0' if self.frozen else ''}"
+        init = " N" if self.normalized else ""
+        return f"{self.activation}{init}, {self.depth} layers{', b=0' if self.frozen else ''}"
 
     @property
     def range(self) -> tuple[float, float]:

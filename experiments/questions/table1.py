@@ -123,7 +123,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 50,
         "updates": 2_000,
         "search_updates": 500,
-        "seeds": 2,
     },
     "paper": {"budget": "paper"},
 }

@@ -14,9 +14,9 @@ TINY = Settings(
     width=12, sigmoid_updates=80, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
 )
 TITLES = [
-    *("sigmoid, 3 layers", "sigmoid, 4 layers", "sigmoid, 5 layers", "sigmoid, 4 layers, b = 0"),
-    *("tanh, 5 layers", "tanh, normalized, 5 layers"),
-    *("softsign, 5 layers", "softsign, normalized, 5 layers"),
+    *("sigmoid, 3 layers", "sigmoid, 4 layers", "sigmoid, 5 layers", "sigmoid, 4 layers, b=0"),
+    *("tanh, 5 layers", "tanh N, 5 layers"),
+    *("softsign, 5 layers", "softsign N, 5 layers"),
 ]
 LOSS = "loss of the first net, colours as on the right"
 
@@ -53,6 +53,13 @@ class TestFigure:
         ]
         assert "layers of 12, shapeset" in made.get_suptitle()
 
+    def test_a_layer_has_one_colour_in_every_panel(self, made):
+        legend = [handle.get_color() for handle in made.subfigs[0].legends[0].get_lines()]
+        for depth in (3, 4, 5):
+            lines = panel(made, f"sigmoid, {depth} layers").lines
+            assert [line.get_color() for line in lines] == legend[:depth]
+        assert [line.get_color() for line in panel(made, "tanh, 5 layers").lines[::2]] == legend
+
     def test_means_and_bands_are_the_first_nets(self, made, tiny):
         ax = panel(made, "sigmoid, 4 layers")
         mean, std = tiny.arrays["sigmoid_4_mean"][0], tiny.arrays["sigmoid_4_std"][0]
@@ -65,7 +72,7 @@ class TestFigure:
             assert y.min() == pytest.approx((mean - std)[:, i].min())
 
     def test_percentiles_are_dots_and_deviations_lines(self, made, tiny):
-        ax = panel(made, "tanh, normalized, 5 layers")
+        ax = panel(made, "tanh N, 5 layers")
         for i in range(5):
             std, p98 = ax.lines[2 * i], ax.lines[2 * i + 1]
             np.testing.assert_array_equal(std.get_ydata(), tiny.arrays["tanh_N_5_std"][0, :, i])

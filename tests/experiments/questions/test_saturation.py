@@ -61,8 +61,8 @@ class TestYield:
         m = tiny.measurements
         assert "Shapeset" in m["data"]
         assert [key for key in m if key in KEYS] == KEYS
-        assert m["tanh_N_5"]["title"] == "tanh, normalized, 5 layers"
-        assert m["sigmoid_4_frozen"]["title"] == "sigmoid, 4 layers, b = 0"
+        assert m["tanh_N_5"]["title"] == "tanh N, 5 layers"
+        assert m["sigmoid_4_frozen"]["title"] == "sigmoid, 4 layers, b=0"
         np.testing.assert_array_equal(m["tanh_5"]["test_error"], tiny.arrays["tanh_5_error"])
         np.testing.assert_array_equal(m["tanh_5"]["p98_at_end"], tiny.arrays["tanh_5_p98"][:, -1])
 
@@ -134,6 +134,27 @@ class TestByHand:
         training = replace(TINY.training(Kind("tanh", 5), 0), every=0)
         with pytest.raises(ValueError, match="every=0"):
             measure(training, train(training))
+
+
+def digits(folder):
+    """MNIST's four files with 80 and 40 images, whose labels have known shares."""
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 80), ("t10k", 40)):
+        pixels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        labels = np.arange(n, dtype=np.uint8) % 4  # each a quarter
+        for name, values in (("images-idx3", pixels), ("labels-idx1", labels)):
+            header = struct.pack(f">4B{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+            (folder / f"{part}-{name}-ubyte").write_bytes(header + values.tobytes())
+
+
+def test_mnist(tmp_path):
+    digits(tmp_path)
+    settings = replace(
+        TINY, data="mnist", data_dir=tmp_path, sigmoid_depths=(5,), n_train=70, seeds=2
+    )
+    settings = replace(settings, results=tmp_path)
+    with pytest.raises(DataError, match="n_test asks for 2000"):
+        run(settings, Silent())
 
 
 class TestRepeats:
