@@ -213,6 +213,7 @@ def _classes(settings: Settings) -> tuple[float, str]:
     priors = np.array(_PRIORS)
     if settings.data != "shapeset":
         priors = np.bincount(data.y_train, minlength=data.n_classes) / len(data.y_train)
+    priors = priors[priors > 0]
     return float(-(priors * np.log(priors)).sum()), data.description
 
 

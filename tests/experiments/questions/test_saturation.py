@@ -1,12 +1,13 @@
 """`saturation`: what a run yields, by hand, and that it repeats itself."""
 
 import math
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from experiments.data import load
+from experiments.data import DataError, load
 from experiments.lab.progress import Silent
 from experiments.lab.question import SettingsError
 from experiments.lab.training import train
@@ -136,25 +137,33 @@ class TestByHand:
             measure(training, train(training))
 
 
-def digits(folder):
-    """MNIST's four files with 80 and 40 images, whose labels have known shares."""
+@pytest.fixture
+def digits(tmp_path):
+    """A folder with MNIST's four files: fewer images, of four digits, each a quarter."""
     rng = np.random.default_rng(0)
-    for part, n in (("train", 80), ("t10k", 40)):
+    for part, n in (("train", 80), ("t10k", 2000)):
         pixels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-        labels = np.arange(n, dtype=np.uint8) % 4  # each a quarter
+        labels = np.arange(n, dtype=np.uint8) % 4
         for name, values in (("images-idx3", pixels), ("labels-idx1", labels)):
             header = struct.pack(f">4B{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-            (folder / f"{part}-{name}-ubyte").write_bytes(header + values.tobytes())
+            (tmp_path / f"{part}-{name}-ubyte").write_bytes(header + values.tobytes())
+    return tmp_path
 
 
-def test_mnist(tmp_path):
-    digits(tmp_path)
-    settings = replace(
-        TINY, data="mnist", data_dir=tmp_path, sigmoid_depths=(5,), n_train=70, seeds=2
-    )
-    settings = replace(settings, results=tmp_path)
-    with pytest.raises(DataError, match="n_test asks for 2000"):
-        run(settings, Silent())
+class TestMnist:
+    SETTINGS = replace(TINY, data="mnist", sigmoid_depths=(5,))
+
+    def test_it_runs_and_has_its_own_entropy(self, digits):
+        result = run(replace(self.SETTINGS, data_dir=digits), Silent())
+        assert "MNIST" in result.measurements["data"]
+        assert result.arrays["entropy"] == pytest.approx(np.log(4))
+        assert result.arrays["tanh_5_mean"].shape == (2, 6, 5)
+
+    def test_the_paper_takes_50_000_images(self, digits):
+        settings = replace(self.SETTINGS, data_dir=digits, n_train=0)
+        assert settings.training(Kind("tanh", 5), 0).n_train == 50_000
+        with pytest.raises(DataError, match="holds 80 images"):
+            run(settings, Silent())
 
 
 class TestRepeats:
