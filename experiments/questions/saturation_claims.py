@@ -212,11 +212,10 @@ def _g6(run: _Run) -> Claim:
         decided = np.isfinite(below).all()
         if not decided and i >= 2:
             break
-        # A layer that hasn't saturated by the end would do so later still.
+        # A layer that hasn't saturated by the end would do so later still. Where the one below
+        # hasn't either, the ratio is 0, which has no logarithm: nothing is measured.
         ratio = Measured.of(np.minimum(above, run.updates(tanh)) / below, log=True)
-        still = bool(decided) and not np.isfinite(above).all()
-        nothing = Measured(math.nan, -math.inf, math.inf)
-        values.append(_open_above(ratio, still) if decided else nothing)
+        values.append(_open_above(ratio, not np.isfinite(above).all()))
         labels.append(f"{i + 2} over {i + 1}")
     return G6.measured([1.0] * len(values), values, labels)
 

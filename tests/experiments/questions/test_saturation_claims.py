@@ -278,6 +278,12 @@ def test_densities_fold_the_signs_and_are_1_for_uniform():
     np.testing.assert_allclose(densities(shares), [1.5, 0, 0, 3.5, 0], atol=1e-12)
 
 
+def test_peaks_are_compared_with_the_highest_density_elsewhere(settings, arrays):
+    found = by_id(settings, arrays)
+    for name in ("G8", "G8 softsign"):
+        assert found[name].measured[0].value == pytest.approx(3, rel=0.02)
+
+
 class TestLeftOut:
     def test_depths_that_were_not_run(self, settings, arrays):
         fewer = replace(settings, sigmoid_depths=(3,))
