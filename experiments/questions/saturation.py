@@ -158,7 +158,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 1000,
         "sigmoid_updates": 4_000_000,
         "updates": 5_000_000,
-        "seeds": 3,
         "records": 200,
     },
 }
