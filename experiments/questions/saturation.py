@@ -7,7 +7,7 @@ activations are taken on fixed test examples (Glorot & Bengio 2010, section 3 an
 and 10). Nets of 4 sigmoid layers whose output biases stay 0 are the control of the mechanism.
 
 The paper has 1000 units a layer and some millions of updates, its learning rates are not given.
-The default has 100 units and up to 100,000 updates, so that it takes minutes, and learning rates
+The default has 100 units and up to 80,000 updates, so that it takes minutes, and learning rates
 at which something happens in that time; `--paper` has the paper's sizes.
 """
 
@@ -29,6 +29,8 @@ from experiments.lab.training import Training
 from experiments.questions.saturation_claims import claims
 from experiments.questions.saturation_kinds import Kind, kinds, measure
 
+MNIST_TRAIN = 50_000  # the paper's; the other 10,000 are its validation examples
+N_TEST = 10_000
 _LIMITS = {
     "width": (1, 20_000),
     "depth": (1, 100),
@@ -37,11 +39,10 @@ _LIMITS = {
     "batch": (1, 10_000),
     "n_train": (0, 1_000_000),
     "seeds": (2, 1000),
-    "probe": (1, 10_000),
+    "probe": (1, N_TEST),
     "records": (3, 10_000),
     "seed": (0, 2**62),
 }
-MNIST_TRAIN = 50_000  # the paper's; the other 10,000 are its validation examples
 # Shapeset's classes, in the order of SHAPESET_CLASSES.
 _PRIORS = (*(1 / 6,) * 3, 1 / 18, 1 / 9, 1 / 9, 1 / 18, 1 / 9, 1 / 18)
 
@@ -60,7 +61,7 @@ class Settings(LongRuns):
     """Hidden layers of the sigmoid nets; a control, b frozen at 0, is trained where 4 is listed."""
     depth: int = 5
     """Hidden layers of the tanh and softsign nets."""
-    sigmoid_updates: int = 100_000
+    sigmoid_updates: int = 80_000
     """Updates of sigmoid nets of 4 layers or more; shallower take half, the control a fourth."""
     updates: int = 35_000
     """Updates of the tanh and softsign nets."""
@@ -136,6 +137,7 @@ class Settings(LongRuns):
             width=self.width,
             data=self.data,
             data_dir=self.data_dir,
+            n_test=N_TEST,
             n_train=self.n_train if self.n_train or self.data == "shapeset" else MNIST_TRAIN,
             updates=self.updates_of(kind),
             batch=self.batch,

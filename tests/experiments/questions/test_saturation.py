@@ -141,7 +141,7 @@ class TestByHand:
 def digits(tmp_path):
     """A folder with MNIST's four files: fewer images, of four digits, each a quarter."""
     rng = np.random.default_rng(0)
-    for part, n in (("train", 80), ("t10k", 2000)):
+    for part, n in (("train", 80), ("t10k", 10_000)):
         pixels = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
         labels = np.arange(n, dtype=np.uint8) % 4
         for name, values in (("images-idx3", pixels), ("labels-idx1", labels)):
