@@ -99,8 +99,13 @@ class _Run:
 
     def early(self, kind: Kind, name: str) -> Array:
         """At the first record that is not before `EARLY`, by seed and layer."""
-        after = self.get(kind, "updates")[0] >= min(EARLY, self.settings.sigmoid_updates // 8)
-        return np.asarray(self.get(kind, name)[:, int(np.argmax(after))])
+        after = self.get(kind, "updates")[0] >= min(EARLY, self.settings.sigmoid_updates // 4)
+        return np.asarray(self.get(kind, name)[:, np.argmax(after) if after.any() else -1])
+
+    @property
+    def too_early(self) -> bool:
+        """What happens "almost at once" may not have happened yet: the control is too short."""
+        return self.settings.sigmoid_updates // 4 < EARLY
 
     def when_lowest(self, kind: Kind, series: Array) -> Array:
         """A series' value when the top layer's mean is at its least, by seed."""
@@ -125,8 +130,10 @@ def _open_above(measured: Measured, longer: bool) -> Measured:
 
 
 def _g1(run: _Run) -> Claim:
-    top = run.early(FREE, "mean")[:, -1]
-    return G1.measured((0.0,), (Measured.of(top),), ("top layer",))
+    top = Measured.of(run.early(FREE, "mean")[:, -1])
+    if run.too_early:
+        top = replace(top, low=-math.inf)
+    return G1.measured((0.0,), (top,), ("top layer",))
 
 
 def _g1_others(run: _Run) -> Claim:
@@ -139,7 +146,8 @@ def _g1_order(run: _Run) -> Claim:
     means = run.early(FREE, "mean")[:, :-1].T
     rises = np.diff(means, axis=0)
     labels = [f"{i + 2} over {i + 1}" for i in range(len(rises))]
-    return G1_ORDER.measured([0.0] * len(rises), [Measured.of(r) for r in rises], labels)
+    values = [_open_above(Measured.of(rise), run.too_early) for rise in rises]
+    return G1_ORDER.measured([0.0] * len(rises), values, labels)
 
 
 def _escaped(run: _Run, kind: Kind) -> bool:
@@ -194,7 +202,8 @@ def _g5(run: _Run) -> Claim:
 
 def _g5_frozen(run: _Run) -> Claim:
     frozen, free = (run.early(kind, "mean")[:, -1] for kind in (FROZEN, FREE))
-    return G5_FROZEN.measured((2.0,), (Measured.of(frozen / free, log=True),))
+    ratio = _open_above(Measured.of(frozen / free, log=True), run.too_early)
+    return G5_FROZEN.measured((2.0,), (ratio,))
 
 
 def _g5_tanh(run: _Run) -> Claim:

@@ -6,7 +6,7 @@ from experiments.lab.claims import Statement, Tolerance
 
 _PAPER = "Glorot & Bengio 2010"
 
-EARLY = 5_000  # updates after which "almost at once" is over, an eighth of a run below 40,000
+EARLY = 5_000  # updates after which "almost at once" is over, or the end of a shorter control
 LEFT = 0.1  # nats below the entropy of the classes, from which on a net has left the plateau
 SATURATED = 0.95  # p98 of a tanh layer that is saturated
 ESCAPE_BY = 2_000_000  # updates, the paper's "around epoch 100" of 20,000 each
