@@ -56,7 +56,13 @@ class TestFigure:
         diamonds = next(line for line in ax.lines if line.get_marker() == "D")
         assert list(diamonds.get_xdata()) == list(PAPER["mnist"].values())
         low, high = ax.get_xlim()
-        assert low <= min(PAPER["mnist"].values()) and errors.max() <= high  # no net is cut off
+        assert low <= min(PAPER["mnist"].values()) and errors.max() <= high
+
+    def test_no_net_is_cut_off(self):
+        result = made_up()
+        result.arrays["test_error"][1, 4, 2] = 0.2
+        ax = figure(SETTINGS, result).axes[1]
+        assert ax.get_xlim()[1] > 20
 
     def test_words(self):
         made = figure(SETTINGS, made_up())

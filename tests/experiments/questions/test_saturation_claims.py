@@ -276,7 +276,7 @@ class TestEarly:
         arrays = as_the_paper(short)
         assert arrays["sigmoid_4_frozen_updates"][0, -1] < 801
         ratio = by_id(short, arrays)["G5 frozen"].measured[0]
-        assert ratio.value == pytest.approx(0.55 / 0.02, rel=0.02)
+        assert ratio.value == pytest.approx((0.55 + 0.3) / 0.02, rel=0.02)  # escaped by then
 
     @pytest.mark.parametrize("name", ["G1", "G1 order", "G5 frozen"])
     def test_a_shorter_run_does_not_refute(self, settings, name):
