@@ -1,16 +1,19 @@
 """`train_all` and its flags."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
+from experiments.cli import main
 from experiments.cli.flags import FlagError, read_settings
 from experiments.lab import long_runs
 from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.long_runs import LongRuns, how_to_resume, train_all
 from experiments.lab.progress import Silent
-from experiments.lab.question import Question, SettingsError
+from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.training import Training, train
 
 NET = Training(
@@ -149,7 +152,30 @@ class Settings(LongRuns):
         super().__post_init__()
 
 
-QUESTION = Question("q", "What is asked?", Settings, None, None, None)
+def run(settings, progress):
+    if not settings.resume:
+        progress = Counting(stop_at=90)
+    trained = train_all(NETS, settings, settings.results / "q", progress)
+    return Result({"errors": [t.test_error for t in trained]}, {}, [])
+
+
+QUESTION = Question("q", "What is asked?", Settings, run, lambda *_: Figure(), lambda *_: [])
+
+
+def test_the_command_says_how_to_go_on_and_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(main, "QUESTIONS", {"q": QUESTION})
+    flags = ["run", "q", "--results", str(tmp_path)]
+    assert main.main(flags) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == (
+        "gradtrace: interrupted; the same command with --resume goes on from its checkpoints"
+    )
+    assert main.main([*flags, "--resume"]) == 0
+    found = json.loads((tmp_path / "q" / "result.json").read_text())
+    assert found["measurements"]["errors"] == [train(t).test_error for t in NETS]
+    assert not (tmp_path / "q" / "checkpoints").exists()
+    assert main.main([*flags, "--resume"]) == 2
+    assert "has no checkpoint" in capsys.readouterr().err
 
 
 def test_flags_are_read():
