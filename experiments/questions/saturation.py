@@ -7,7 +7,7 @@ activations are taken on fixed test examples (Glorot & Bengio 2010, section 3 an
 and 10). Nets of 4 sigmoid layers whose output biases stay 0 are the control of the mechanism.
 
 The paper has 1000 units a layer and some millions of updates, its learning rates are not given.
-The default has 100 units and up to 80,000 updates, so that it takes minutes, and learning rates
+The default has 100 units and up to 70,000 updates, so that it takes minutes, and learning rates
 at which something happens in that time; `--paper` has the paper's sizes.
 """
 
@@ -35,7 +35,7 @@ _LIMITS = {
     "width": (1, 20_000),
     "depth": (1, 100),
     "updates": (10, 100_000_000),
-    "sigmoid_updates": (40, 100_000_000),
+    "sigmoid_updates": (30, 100_000_000),
     "batch": (1, 10_000),
     "n_train": (0, 1_000_000),
     "seeds": (2, 1000),
@@ -61,9 +61,9 @@ class Settings(LongRuns):
     """Hidden layers of the sigmoid nets; a control, b frozen at 0, is trained where 4 is listed."""
     depth: int = 5
     """Hidden layers of the tanh and softsign nets."""
-    sigmoid_updates: int = 80_000
-    """Updates of sigmoid nets of 4 layers or more; shallower take half, the control a fourth."""
-    updates: int = 35_000
+    sigmoid_updates: int = 70_000
+    """Updates of sigmoid nets of 4 layers or more; shallower and the control a third."""
+    updates: int = 18_000
     """Updates of the tanh and softsign nets."""
     sigmoid_lr: float = 0.3
     """Learning rate of the sigmoid nets."""
@@ -108,7 +108,7 @@ class Settings(LongRuns):
             raise SettingsError(f"--sigmoid-depths: name each once, got {depths}")
         if self.data_dir is not None and self.data != "mnist":
             raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
-        least = min(self.updates, self.sigmoid_updates // 4)
+        least = min(self.updates, self.sigmoid_updates // 3)
         if self.records > least:
             raise SettingsError(
                 f"--records {self.records} is more than the {least} updates of the shortest "
@@ -122,7 +122,7 @@ class Settings(LongRuns):
         if kind.activation != "sigmoid":
             return self.updates
         # What the control and shallow nets show, they show early.
-        return self.sigmoid_updates // (4 if kind.frozen else 2 if kind.depth < 4 else 1)
+        return self.sigmoid_updates // (3 if kind.frozen or kind.depth < 4 else 1)
 
     def every(self, kind: Kind) -> int:
         """Updates from one record to the next."""

@@ -99,13 +99,13 @@ class _Run:
 
     def early(self, kind: Kind, name: str) -> Array:
         """At the first record that is not before `EARLY`, by seed and layer."""
-        after = self.get(kind, "updates")[0] >= min(EARLY, self.settings.sigmoid_updates // 4)
+        after = self.get(kind, "updates")[0] >= min(EARLY, self.updates(FROZEN))
         return np.asarray(self.get(kind, name)[:, np.argmax(after) if after.any() else -1])
 
     @property
     def too_early(self) -> bool:
         """What happens "almost at once" may not have happened yet: the control is too short."""
-        return self.settings.sigmoid_updates // 4 < EARLY
+        return self.updates(FROZEN) < EARLY
 
     def when_lowest(self, kind: Kind, series: Array) -> Array:
         """A series' value when the top layer's mean is at its least, by seed."""

@@ -11,7 +11,7 @@ from experiments.lab.progress import Silent
 from experiments.questions.saturation import Settings, run
 
 TINY = Settings(
-    width=12, sigmoid_updates=80, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
+    width=12, sigmoid_updates=60, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
 )
 TITLES = [
     *("sigmoid, 3 layers", "sigmoid, 4 layers", "sigmoid, 5 layers", "sigmoid, 4 layers, b=0"),
@@ -66,7 +66,7 @@ class TestFigure:
         assert len(ax.lines) == len(ax.collections) == 4
         for i, (line, band) in enumerate(zip(ax.lines, ax.collections, strict=True)):
             np.testing.assert_allclose(line.get_ydata(), mean[:, i])
-            np.testing.assert_allclose(line.get_xdata(), np.arange(0, 81, 16) / 1000)
+            np.testing.assert_allclose(line.get_xdata(), np.arange(0, 61, 12) / 1000)
             y = band.get_paths()[0].vertices[:, 1]
             assert y.max() == pytest.approx((mean + std)[:, i].max())
             assert y.min() == pytest.approx((mean - std)[:, i].min())

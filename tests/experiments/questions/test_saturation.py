@@ -16,7 +16,7 @@ from experiments.questions.saturation import PRESETS, Settings, run
 from experiments.questions.saturation_kinds import BINS, Kind, kinds, measure
 
 TINY = Settings(
-    width=12, sigmoid_updates=80, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
+    width=12, sigmoid_updates=60, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
 )
 KEYS = [
     *("sigmoid_3", "sigmoid_4", "sigmoid_5", "sigmoid_4_frozen"),
@@ -53,7 +53,7 @@ class TestYield:
             np.testing.assert_allclose(tiny.arrays[f"{key}_histogram"].sum(axis=-1), 1)
 
     def test_records_run_from_the_start_to_the_end(self, tiny):
-        ends = {"sigmoid_5": 80, "sigmoid_4": 80, "sigmoid_3": 40, "sigmoid_4_frozen": 20}
+        ends = {"sigmoid_5": 60, "sigmoid_4": 60, "sigmoid_3": 20, "sigmoid_4_frozen": 20}
         for key, end in ends.items():
             np.testing.assert_array_equal(tiny.arrays[f"{key}_updates"][0], np.linspace(0, end, 6))
         np.testing.assert_array_equal(tiny.arrays["tanh_5_updates"][1], np.arange(0, 31, 6))
@@ -79,7 +79,7 @@ class TestYield:
 
         progress = Counting()
         run(TINY, progress)
-        assert progress.done == progress.expected == 2 * (80 + 80 + 40 + 20 + 4 * 30)
+        assert progress.done == progress.expected == 2 * (60 + 60 + 20 + 20 + 4 * 30)
 
 
 class TestByHand:
@@ -107,13 +107,13 @@ class TestByHand:
 
     def test_losses_are_means_around_the_records(self, tiny):
         training = TINY.training(Kind("sigmoid", 4), 0)
-        assert (training.init, training.lr, training.every) == ("standard", TINY.sigmoid_lr, 16)
+        assert (training.init, training.lr, training.every) == ("standard", TINY.sigmoid_lr, 12)
         losses = train(training).losses.astype(np.float64)
         loss = tiny.arrays["sigmoid_4_loss"][0]
-        assert loss[0] == pytest.approx(losses[:8].mean())
-        assert loss[3] == pytest.approx(losses[40:56].mean())
-        assert loss[-1] == pytest.approx(losses[72:].mean())
-        assert tiny.arrays["sigmoid_4_last_loss"][0] == pytest.approx(losses[-4:].mean())
+        assert loss[0] == pytest.approx(losses[:6].mean())
+        assert loss[3] == pytest.approx(losses[30:42].mean())
+        assert loss[-1] == pytest.approx(losses[54:].mean())
+        assert tiny.arrays["sigmoid_4_last_loss"][0] == pytest.approx(losses[-3:].mean())
 
     def test_frozen_nets_differ_in_the_frozen_biases_alone(self, tiny):
         free, frozen = Kind("sigmoid", 4), Kind("sigmoid", 4, frozen=True)
@@ -198,11 +198,11 @@ class TestSettings:
             ({"width": 0}, "--width must be at least 1, got 0"),
             ({"depth": 0}, "--depth must be at least 1, got 0"),
             ({"updates": 9}, "--updates must be at least 10, got 9"),
-            ({"sigmoid_updates": 39}, "--sigmoid-updates must be at least 40, got 39"),
+            ({"sigmoid_updates": 29}, "--sigmoid-updates must be at least 30, got 29"),
             ({"seeds": 1}, "--seeds must be at least 2, got 1"),
             ({"records": 2}, "--records must be at least 3, got 2"),
             ({"records": 50, "updates": 40}, "--records 50 is more than the 40 updates"),
-            ({"records": 50, "sigmoid_updates": 160}, "--records 50 is more than the 40 updates"),
+            ({"records": 50, "sigmoid_updates": 120}, "--records 50 is more than the 40 updates"),
             ({"lr": 0.0}, "--lr must be positive and finite, got 0"),
             ({"sigmoid_lr": math.nan}, "--sigmoid-lr must be positive and finite, got nan"),
             ({"sigmoid_depths": (0, 4)}, "--sigmoid-depths must lie in 1 … 100"),
