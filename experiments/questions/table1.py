@@ -45,7 +45,7 @@ class Settings(LongRuns):
     """Which activation and initialisation leave the least test error in deep nets?"""
 
     budget: Literal["minutes", "hours", "paper"] = "minutes"
-    """How much training: layers of 100, 400 or 1000 units; 12,000, 400,000 or 5 million updates."""
+    """How much training: layers of 100, 400 or 1000 units; 9,000, 400,000 or 5 million updates."""
     data: tuple[Literal["shapeset", "mnist", "cifar10"], ...] = ("shapeset", "mnist", "cifar10")
     """Data sets; one that can't be had is left out, and the table says why."""
     data_dir: Path | None = None

@@ -23,7 +23,7 @@ class Budget:
 
 
 BUDGETS = {
-    "minutes": Budget(100, 12_000, 3_000, (0.01, 0.03, 0.1, 0.3), 3),
+    "minutes": Budget(100, 9_000, 2_500, (0.03, 0.1, 0.3), 3),
     "hours": Budget(400, 400_000, 80_000, (0.01, 0.03, 0.1, 0.3), 5),
     # The paper does not give its learning rates.
     "paper": Budget(1000, 5_000_000, 500_000, (0.003, 0.01, 0.03, 0.1, 0.3), 5),
