@@ -15,11 +15,13 @@ from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, number, table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from experiments.questions.table1 import Settings
 
 _OURS, _PAPERS = "#0072b2", "#d55e00"
+_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _TITLES = {"shapeset": "Shapeset-3×2", "mnist": "MNIST", "cifar10": "CIFAR-10, first batch"}
 
 
@@ -44,10 +46,8 @@ def figure(settings: Settings, result: Result) -> Figure:
             )  # fmt: skip
         papers = [result.measurements["paper_percent"][name][kind] for kind in kinds]
         ax.plot(papers, place - 0.16, "D", color=_PAPERS, markersize=5, markerfacecolor="white")
-        every = [*each.reshape(-1), *papers]  # intervals may go beyond
-        room = 0.12 * (max(every) - min(every))
-        ax.set_xlim(max(0.0, min(every) - room), max(every) + room)
-        finish(ax, _TITLES[name], "test error, per cent")
+        label = "test error, per cent" + _scale(ax, [*each.reshape(-1), *papers])
+        finish(ax, _TITLES[name], label)
     axes[0].set_yticks(place, kinds)
     axes[0].set_ylim(len(kinds) - 0.5, -0.5)
     handles = [
@@ -61,6 +61,24 @@ def figure(settings: Settings, result: Result) -> Figure:
     made.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     made.suptitle(_set_up(settings), fontsize=13)
     return made
+
+
+def _scale(ax: Axes, errors: list[float]) -> str:
+    """Limits that show every error (intervals may go beyond), in logarithms if they differ widely.
+
+    Returns: what the axis' label says of it.
+    """
+    low, high = max(0.01, min(errors)), max(errors)
+    if high < 10 * low:
+        room = 0.12 * (high - low)
+        ax.set_xlim(max(0.0, low - room), high + room)
+        return ""
+    ax.set_xscale("log")
+    ax.set_xlim(low / 1.3, high * 1.3)
+    ticks = [t for t in _TICKS if low / 1.3 <= t <= high * 1.3]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+    return ", log scale"
 
 
 def _set_up(settings: Settings) -> str:

@@ -61,8 +61,11 @@ class TestFigure:
     def test_no_net_is_cut_off(self):
         result = made_up()
         result.arrays["test_error"][1, 4, 2] = 0.2
-        ax = figure(SETTINGS, result).axes[1]
-        assert ax.get_xlim()[1] > 20
+        axes = figure(SETTINGS, result).axes
+        assert axes[1].get_xlim()[1] > 20
+        assert axes[1].get_xscale() == "log" and "log scale" in axes[1].get_xlabel()
+        assert [tick.get_text() for tick in axes[1].get_xticklabels()] == ["2", "5", "10", "20"]
+        assert axes[0].get_xscale() == "linear" and axes[0].get_xlabel() == "test error, per cent"
 
     def test_words(self):
         made = figure(SETTINGS, made_up())
