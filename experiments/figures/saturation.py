@@ -36,7 +36,8 @@ def figure(settings: Settings, result: Result) -> Figure:
     Of each kind the first net is shown: others escape at other times, and a mean over nets would
     show none of them. First row: the mean of the sigmoid nets' activations, a band of one standard
     deviation. Second: 98th percentile (dots) and standard deviation (lines) of the other nets'.
-    Third: their distribution at the end. Fourth: the loss of all, and their test errors.
+    Third: their distribution at the end, over all nets of a kind. Fourth: the loss of the first net
+    of each kind, and the test errors of all.
     """
     from matplotlib.figure import Figure
 
