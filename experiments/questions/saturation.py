@@ -152,9 +152,9 @@ class Settings(LongRuns):
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "width": 50,
-        "sigmoid_updates": 6_000,
-        "updates": 3_000,
-        "records": 50,
+        "sigmoid_updates": 4_500,
+        "updates": 2_400,
+        "records": 20,
     },
     "paper": {
         "width": 1000,
