@@ -63,7 +63,7 @@ class Settings(LongRuns):
     """Hidden layers of the tanh and softsign nets."""
     sigmoid_updates: int = 70_000
     """Updates of sigmoid nets of 4 layers or more; shallower and the control a third."""
-    updates: int = 18_000
+    updates: int = 14_000
     """Updates of the tanh and softsign nets."""
     sigmoid_lr: float = 0.3
     """Learning rate of the sigmoid nets."""
