@@ -4,13 +4,24 @@ from experiments.lab.question import Question
 from experiments.questions.accuracy import ACCURACY
 from experiments.questions.initialization import INITIALIZATION
 from experiments.questions.loss_surface import LOSS_SURFACE
+from experiments.questions.saturation import SATURATION
 from experiments.questions.speed import SPEED
+from experiments.questions.table1 import TABLE1
 from experiments.questions.theory import THEORY
 from experiments.questions.vanishing import VANISHING
 
 QUESTIONS: dict[str, Question] = {
     question.name: question
-    for question in (VANISHING, LOSS_SURFACE, INITIALIZATION, THEORY, ACCURACY, SPEED)
+    for question in (
+        VANISHING,
+        SATURATION,
+        LOSS_SURFACE,
+        INITIALIZATION,
+        TABLE1,
+        THEORY,
+        ACCURACY,
+        SPEED,
+    )
 }
 
 __all__ = ["QUESTIONS"]
