@@ -10,7 +10,8 @@ from rich.text import Text
 
 from experiments.lab.claims import Claim, Measured
 
-_STYLE = {"holds": "green", "does not hold": "bold red", "not shown": "yellow"}
+# Of a verdict, wherever one is printed.
+STYLE = {"holds": "green", "does not hold": "bold red", "not shown": "yellow"}
 
 
 def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
@@ -36,14 +37,14 @@ def claims_table(claims: Sequence[Claim]) -> Table:
         labels = claim.labels or ("",) * len(claim.measured)
         recalled = ", recalled" if statement.recalled else ""
         made.add_row(
-            Text.assemble((f"{statement.id}\n", "bold"), (verdict, _STYLE.get(verdict, ""))),
+            Text.assemble((f"{statement.id}\n", "bold"), (verdict, STYLE.get(verdict, ""))),
             Text.assemble(
                 f"{statement.text}\n",
                 (f"{statement.source}{recalled}; {statement.tolerance}", "italic"),
             ),
             Text("\n".join(labels)),
             Text("\n".join(number(e) for e in claim.expected)),
-            Text("\n".join(_interval(m) for m in claim.measured)),
+            Text("\n".join(interval(m) for m in claim.measured)),
             end_section=True,
         )
     return made
@@ -78,7 +79,8 @@ def markdown(made: Table) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _interval(measured: Measured) -> str:
+def interval(measured: Measured) -> str:
+    """The number and half the width of its interval, which has one digit."""
     if measured.low == measured.high:
         return number(measured.value)
     half = (measured.high - measured.low) / 2

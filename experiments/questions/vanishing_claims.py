@@ -28,6 +28,7 @@ G10 = Statement(
     "n·Var[W] is 1/3 under standard init and 1 under Xavier's, for layers of equal width",
     f"{_GLOROT}, section 4.2",
     Tolerance("relative", 0.02),
+    exact=True,
 )
 G11 = Statement(
     "G11",
@@ -54,18 +55,21 @@ S6 = Statement(
     "sigmoid: the factor by which ∂L/∂s shrinks per layer",
     "mean-field theory: √(n Var[W] E[σ′(s)²])",
     Tolerance("relative", 0.05),
+    exact=True,
 )
 H1 = Statement(
     "H1",
     "ReLU: E[x²] = ½ Var s, whereas Var x = (½ − 1/2π) Var s, over the units of an example",
     f"{_HE}, section 2.2",
     Tolerance("relative", 0.05),
+    exact=True,
 )
 H5 = Statement(
     "H5",
     "ReLU: per layer, Xavier's activations shrink by 1/√2 against Kaiming's (rms of x)",
     f"{_HE}, section 2.2",
     Tolerance("relative", 0.05),
+    exact=True,
 )
 V1 = Statement(
     "V1",
