@@ -16,6 +16,7 @@ from rich.console import Console
 from experiments.cli.flags import FlagError, read_settings
 from experiments.cli.running import run_and_save
 from experiments.data import DataError
+from experiments.lab.long_runs import how_to_resume
 from experiments.lab.progress import Shown
 from experiments.lab.question import Question, SettingsError
 from experiments.lab.results import versions
@@ -46,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FlagError, SettingsError, DataError) as error:
         print(f"gradtrace: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("gradtrace: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupted:
+        print(f"gradtrace: interrupted{interrupted}", file=sys.stderr)
         return 130
     except MemoryError:
         print("gradtrace: not enough memory; take fewer or smaller layers", file=sys.stderr)
@@ -113,8 +114,12 @@ def _run(question: Question, flags: list[str]) -> None:
     settings = read_settings(question, flags)
     if settings is None:
         return
-    with Shown() as progress:
-        done = run_and_save(question, settings, settings.results / question.name, progress)
+    folder = settings.results / question.name
+    try:
+        with Shown() as progress:
+            done = run_and_save(question, settings, folder, progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_resume(settings, folder)) from None
     console = _console()
     console.print(f"\n[bold]{question.asks}[/]")
     for table in question.tables(settings, done.result):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.lab.long_runs import discard_checkpoints
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result
 from experiments.lab.results import check_folder, save_result
@@ -22,7 +23,7 @@ class Run:
 
 
 def run_and_save(question: Question, settings: Any, folder: Path, progress: Progress) -> Run:
-    """Measure, draw, and write the files into `folder`.
+    """Measure, draw, write the files into `folder`, and discard the run's checkpoints.
 
     Raises: SettingsError, DataError.
     """
@@ -31,6 +32,7 @@ def run_and_save(question: Question, settings: Any, folder: Path, progress: Prog
     result = question.run(settings, progress)
     seconds = time.monotonic() - start
     figure = question.figure(settings, result)
-    return Run(
-        result, save_result(folder, question, settings, result, figure, seconds), seconds
-    )
+    files = save_result(folder, question, settings, result, figure, seconds)
+    # Checkpoints lie where `gradtrace run` would put the result, whatever folder this one has.
+    discard_checkpoints(settings.results / question.name)
+    return Run(result, files, seconds)

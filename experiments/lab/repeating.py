@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from experiments.lab.long_runs import LongRuns
 from experiments.lab.question import Question
 from experiments.lab.results import plain
 
-# Where results go and whether a run went on from a checkpoint change no number.
-_LEFT_OUT = ("results", "resume")
+# Where results go changes no number, nor do the flags of long runs.
+_LEFT_OUT = ("results", *(f.name for f in fields(LongRuns)))
 
 
 def command(question: Question, settings: Mapping[str, Any]) -> str:

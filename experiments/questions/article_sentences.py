@@ -19,7 +19,7 @@ class Sentence:
 
     Attributes:
         section: the article's heading above it.
-        claims: "experiment id" each.
+        claims: "experiment id" each; "saturation G1" means "G1 others" and "G1 order" too.
         erratum: the id of the erratum about it.
     """
 
@@ -219,9 +219,11 @@ def lines(sentence: Sentence, records: Iterable[Record]) -> list[Line]:
     for name in sentence.claims:
         question, id = name.split(" ", 1)
         here = [
-            Line(question, id, claim.verdict, record.data, record.folder.name)
+            Line(question, claim.id, claim.verdict, record.data, record.folder.name)
             for record in found
-            if record.question == question and (claim := record.claim(id)) is not None
+            if record.question == question
+            for claim in record.claims
+            if claim.id == id or claim.id.startswith(f"{id} ")
         ]
         made += here or [Line(question, id, "not yet measured")]
     return made
