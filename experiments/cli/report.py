@@ -88,7 +88,8 @@ def _place(record: Record) -> tuple[int, int, str]:
     names = list(QUESTIONS)
     listed = names.index(record.question) if record.question in names else len(names)
     place = ORDER.index(record.question) if known else len(ORDER)
-    return place, 0 if known else listed, record.data or ""
+    first = record.data in (None, "shapeset")
+    return place, 0 if known else listed, "" if first else str(record.data)
 
 
 def _figure(record: Record, problems: list[str]) -> str:

@@ -73,7 +73,9 @@ def _check_page(path: Path) -> None:
 
 
 def _write_figure(folder: Path, figure: Figure) -> list[Path]:
-    png = write_whole(folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130))
+    png = write_whole(
+        folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130)
+    )
     figure.set_layout_engine("none")  # it stays as laid out; each layout takes most of a second
     svg = write_whole(
         folder / "figure.svg",

@@ -166,5 +166,3 @@ def _write(folder: Path, outcomes: Sequence[Outcome]) -> list[Path]:
     rows = json.dumps(as_json(outcomes), indent=1, ensure_ascii=False)
     texts = {"verdicts.json": f"{rows}\n", "verdicts.md": verdicts_markdown(outcomes)}
     return [write_whole(folder / name, text) for name, text in texts.items()]
-
-

@@ -34,7 +34,7 @@ def figure(settings: Settings, result: Result) -> Figure:
     ax = made.subplots()
     beside = blended_transform_factory(ax.transAxes, ax.transData)
     ax.axvline(1, color="0.6", linewidth=1)
-    for y, (id, row) in enumerate(rows):
+    for y, (_, row) in enumerate(rows):
         value, says = row["measured"], row["says"] / row["measured"]
         low, high = (max(0.0, end / value) for end in row["interval"])
         ax.plot([low, high], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")
@@ -43,8 +43,12 @@ def figure(settings: Settings, result: Result) -> Figure:
         ax.plot(min(says, _FARTHEST), y, ">" if says > _FARTHEST else "X", color=_SAYS,
                 markersize=8, clip_on=False)  # fmt: skip
         cells = (_short(row["says"]), interval(_measured(row)), _short(row["should"]))
-        for x, text, colour in zip((1.11, 1.26, 1.41), cells, (_SAYS, "black", _SHOULD), strict=True):
-            ax.text(x, y, text, color=colour, transform=beside, va="center", ha="center", fontsize=9)
+        for x, text, colour in zip(
+            (1.11, 1.26, 1.41), cells, (_SAYS, "black", _SHOULD), strict=True
+        ):
+            ax.text(
+                x, y, text, color=colour, transform=beside, va="center", ha="center", fontsize=9
+            )
     for x, text in zip((1.11, 1.26, 1.41), ("says", "measured", "should say"), strict=True):
         ax.text(x, -0.95, text, transform=beside, va="center", ha="center", fontweight="bold")
     ax.set_yticks(range(len(rows)), [f"{row['label']}   {id}" for id, row in rows])

@@ -139,9 +139,9 @@ class Claim:
         rank = ("holds", "not shown", "does not hold").index(self._one(expected, measured))
         return rank, math.inf if math.isnan(outside) else outside
 
-    def _one(self, expected: float, measured: Measured) -> Literal[
-        "holds", "does not hold", "not shown"
-    ]:
+    def _one(
+        self, expected: float, measured: Measured
+    ) -> Literal["holds", "does not hold", "not shown"]:
         low, high = self.statement.tolerance.bounds(expected)
         if math.isnan(measured.value):
             return "not shown"

@@ -121,7 +121,11 @@ def _claim(found: Mapping[str, Any]) -> ClaimRecord:
         raise ValueError(f"{found['id']} expects {len(expected)} numbers and has {len(measured)}")
     worst = int(found.get("worst", 0))
     return ClaimRecord(
-        *(str(found[name]) for name in ("id", "text", "source", "tolerance", "verdict")),
+        id=str(found["id"]),
+        text=str(found["text"]),
+        source=str(found["source"]),
+        tolerance=str(found["tolerance"]),
+        verdict=str(found["verdict"]),
         recalled=bool(found.get("recalled", False)),
         exact=bool(found.get("exact", False)),
         labels=tuple(map(str, found.get("labels", ()))),

@@ -30,7 +30,7 @@ class Settings:
 
     width: int = 500
     """Units of the layers in which the errata are measured."""
-    draws: int = 20
+    draws: int = 100
     """Draws of weights for each number."""
     seed: int = 0
     """Of weights and inputs."""
@@ -46,8 +46,8 @@ class Settings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"width": 300, "draws": 10},
-    "paper": {"width": 1000, "draws": 50},
+    "quick": {"width": 200, "draws": 60},
+    "paper": {"width": 1000, "draws": 200},
 }
 
 
@@ -97,7 +97,9 @@ def run(settings: Settings, progress: Progress) -> Result:
 def _lines(sentence: Any, others: list[Record], r8: str) -> list[Line]:
     """R8 is measured in this very run, so an earlier result of it does not count."""
     return [
-        Line("article", "R8", r8, result="article") if (line.question, line.id) == ("article", "R8") else line
+        Line("article", "R8", r8, result="article")
+        if (line.question, line.id) == ("article", "R8")
+        else line
         for line in lines(sentence, others)
     ]
 

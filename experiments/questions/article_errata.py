@@ -199,8 +199,8 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "E15",
         "You can view DBN as stacked RBM.",
-        "only the top two layers of a DBN are an RBM; the lower ones are directed, as its own "
-        "P(x|g¹)P(g¹|g²)… says",
+        "only the top two layers of a DBN are an RBM; the lower ones are directed, as the "
+        "factors P(x|g¹) and P(g¹|g²) say",
         "Hinton, Osindero & Teh 2006",
     ),
     _numbered(

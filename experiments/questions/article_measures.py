@@ -75,7 +75,9 @@ def slopes_at_zero(width: int, draws: int, rng: Rng) -> list[Quantity]:
 def slopes_far_out(width: int, draws: int, rng: Rng) -> list[Quantity]:
     """tanh′ and σ′ at large |s|: tanh′(s) = 1/cosh² s, σ′(s) = 1/(4 cosh² ½s)."""
     return [
-        Quantity(f"{name}({s})", _slope(f, s), should=1 / (scale * math.cosh(s / half) ** 2), says=0)
+        Quantity(
+            f"{name}({s})", _slope(f, s), should=1 / (scale * math.cosh(s / half) ** 2), says=0
+        )
         for name, f, s, scale, half in (
             ("tanh′", engine.tanh, 3, 1, 1),
             ("tanh′", engine.tanh, 10, 1, 1),
@@ -200,12 +202,13 @@ def exact_zeros(width: int, draws: int, rng: Rng) -> list[Quantity]:
 
 def half_negated(width: int, draws: int, rng: Rng) -> list[Quantity]:
     """Var x / E[x²] over the units of an example: 1 where x has mean 0."""
-    plain, negated = [], []
+    plain: list[float] = []
+    negated: list[float] = []
     signs = np.resize([1.0, -1.0], width)
     for _ in range(draws):
         x = _layer_output(width, rng)
         for found, one in ((plain, x), (negated, x * signs)):
-            found.append(np.mean(one.var(axis=1) / np.mean(one**2, axis=1)))
+            found.append(float(np.mean(one.var(axis=1) / np.mean(one**2, axis=1))))
     return [
         Quantity("Var x / E[x²], ReLU", Measured.of(plain), should=1 - 1 / math.pi),
         Quantity("Var x / E[x²], half negated", Measured.of(negated), should=1),

@@ -31,7 +31,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Line:
-    """One claim of a sentence with its verdict; `result` is the folder that has it, None if none."""
+    """One claim of a sentence with its verdict; `result` names the folder that has it, if any."""
 
     question: str
     id: str
@@ -79,9 +79,7 @@ SENTENCES: tuple[Sentence, ...] = (
         "ReLU is more suitable for training of deeper network",
         ("rectifier R1", "rectifier R3"),
     ),
-    Sentence(
-        _REVIEW, "AlexNet was introduced, which features ReLU as activation", ("alexnet A1",)
-    ),
+    Sentence(_REVIEW, "AlexNet was introduced, which features ReLU as activation", ("alexnet A1",)),
     Sentence(_NOTATIONS, "∂x_k/∂w_jk = f′(s_j) x_j", erratum="E1"),
     Sentence(
         _NOTATIONS,
@@ -104,9 +102,7 @@ SENTENCES: tuple[Sentence, ...] = (
         "layer are pushed to their lower saturation value of 0",
         ("saturation G1",),
     ),
-    Sentence(
-        _SIGMOID, "This phenomenon is more server on deeper network.", ("saturation G3",)
-    ),
+    Sentence(_SIGMOID, "This phenomenon is more server on deeper network.", ("saturation G3",)),
     Sentence(
         _SIGMOID,
         "The top hidden layer quickly saturates at 0 […] then slowly desaturates around epoch 100.",
@@ -161,9 +157,7 @@ SENTENCES: tuple[Sentence, ...] = (
         "ReLU […] yield equal or better performance than tanh",
         ("rectifier R1", "rectifier R2"),
     ),
-    Sentence(
-        _RELU, "biological neurons where they either fire (1) or not fire (0)", erratum="E12"
-    ),
+    Sentence(_RELU, "biological neurons where they either fire (1) or not fire (0)", erratum="E12"),
     Sentence(
         _RELU,
         "ReLU can naturally output zeros and hence learns sparse representations",

@@ -25,10 +25,10 @@ def results(question, questions, made_up):
     return Path("results")
 
 
-def test_the_page_and_what_is_missing(results, capsys):
-    capsys.readouterr()
+def test_the_page_and_what_is_missing(results, capfd):
+    capfd.readouterr()
     assert main(["report"]) == 0
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert err == ""
     assert "results of: one, two, two, MNIST" in out and "not run: three" in out
     text = (results / "report.html").read_text(encoding="utf-8")
@@ -38,13 +38,13 @@ def test_the_page_and_what_is_missing(results, capsys):
     assert "gradtrace run three" in text
 
 
-def test_results_that_are_broken_are_named_and_the_others_shown(results, capsys):
+def test_results_that_are_broken_are_named_and_the_others_shown(results, capfd):
     (results / "one/result.json").write_text("{")
     (results / "two/figure.svg").unlink()
     (results / "two-mnist/figure.svg").write_text("no drawing")
-    capsys.readouterr()
+    capfd.readouterr()
     assert main(["report"]) == 0
-    err = capsys.readouterr().err
+    err = capfd.readouterr().err
     assert err.count("\n") == 3 and "one/result.json" in err
     assert "two/figure.svg can't be read" in err and "two-mnist/figure.svg is no SVG" in err
     text = (results / "report.html").read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def test_a_question_that_is_no_more(results):
     assert "gradtrace run zero" not in text
 
 
-def test_the_table_in_a_markdown_file(results, capsys):
+def test_the_table_in_a_markdown_file(results, capfd):
     readme = Path("README.md")
     readme.write_text(f"# a\n\n{BEGIN}\nold\n{END}\n\nb\n", encoding="utf-8")
     for _ in range(2):  # twice gives the same
@@ -71,14 +71,14 @@ def test_the_table_in_a_markdown_file(results, capsys):
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert "on MNIST" in rows[0]
     x2 = next(row for row in rows if "| X2 |" in row and "**does not hold**" in row)
-    assert "x and y \\| z" in x2 and "2 (y, of 2) | holds | **does not hold**: 9" in x2
+    assert "x and y \\| z" in x2 and "1 ± 0.01 (x, of 2) | holds | **does not hold**: 9, expected 2" in x2
 
 
 @pytest.mark.parametrize("text", ["nothing", f"{BEGIN}", f"{END} {BEGIN}", f"{BEGIN}{END}" * 2])
-def test_a_markdown_file_without_its_marks_is_left_alone(results, capsys, text):
+def test_a_markdown_file_without_its_marks_is_left_alone(results, capfd, text):
     Path("README.md").write_text(text)
     assert main(["report", "--markdown", "README.md"]) == 2
-    assert BEGIN in capsys.readouterr().err
+    assert BEGIN in capfd.readouterr().err
     assert Path("README.md").read_text() == text
 
 
@@ -91,9 +91,9 @@ def test_a_markdown_file_without_its_marks_is_left_alone(results, capsys, text):
         (["--htm", "x"], "--htm"),
     ],
 )
-def test_mistakes_are_one_line(results, capsys, flags, said):
-    capsys.readouterr()
+def test_mistakes_are_one_line(results, capfd, flags, said):
+    capfd.readouterr()
     assert main(["report", *flags]) == 2
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err
     assert not (results / "report.html").exists()

@@ -34,10 +34,10 @@ def raising(error):
     return run
 
 
-def test_all_claims_in_one_table_of_100_columns(question, questions, capsys):
+def test_all_claims_in_one_table_of_100_columns(question, questions, capfd):
     questions(question("one"), question("two"))
     assert main(["verify"]) == 0
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert "Traceback" not in err and max(map(len, out.splitlines())) <= 100
     assert "…" not in out
     for name in ("one", "two"):
@@ -45,7 +45,7 @@ def test_all_claims_in_one_table_of_100_columns(question, questions, capsys):
         assert f"gradtrace: {name}\n" in err
     for part in (
         "x is π", "by mathematics; ± 10 %; exact", "from memory, recalled; ± 10 %", "3.14 ± 0.01",
-        "y, of 2", "not yet measured", "6 claims: 4 hold, 2 not yet measured",
+        "x, of 2", "not yet measured", "6 claims: 4 hold, 2 not yet measured",
     ):  # fmt: skip
         assert part in " ".join(out.split()) or part in out, part
     assert verdicts() == [
@@ -67,16 +67,16 @@ def test_quick_takes_the_presets_and_leaves_other_results_alone(question, questi
     assert Path("here/one/result.json").is_file() and verdicts("here")
 
 
-def test_an_exact_claim_that_does_not_hold_is_exit_code_1(question, questions, capsys, made_up):
+def test_an_exact_claim_that_does_not_hold_is_exit_code_1(question, questions, capfd, made_up):
     result, _ = made_up
     questions(question("one", lambda s: result(s, x=2.0)), question("two"))
     assert main(["verify"]) == 1
-    assert "exact claims that do not hold: X1" in capsys.readouterr().err
+    assert "exact claims that do not hold: X1" in capfd.readouterr().err
     assert verdicts()[0] == ("one", None, "X1", "does not hold")
 
 
 def test_another_claim_that_does_not_hold_is_none(question, questions, made_up):
-    result, with_data = made_up
+    _, with_data = made_up
     questions(question("one", settings=with_data))
     assert main(["verify", "--data", "mnist"]) == 0
     assert ("one", "mnist", "X2", "does not hold") in verdicts()
@@ -91,10 +91,10 @@ def test_another_claim_that_does_not_hold_is_none(question, questions, made_up):
         (ZeroDivisionError("in the middle\nof it"), "ZeroDivisionError: in the middle", 1),
     ],
 )
-def test_the_others_go_on(question, questions, capsys, error, said, code):
+def test_the_others_go_on(question, questions, capfd, error, said, code):
     questions(question("one", raising(error)), question("two"))
     assert main(["verify"]) == code
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert said in " ".join(out.split()) and "not run: one" in out
     assert "Traceback" not in out + err
     assert ("two", None, "X1", "holds") in verdicts()
@@ -103,10 +103,10 @@ def test_the_others_go_on(question, questions, capsys, error, said, code):
     assert code == 0 or "in the middle" in trace.read_text(encoding="utf-8")
 
 
-def test_an_interruption_ends_it(question, questions, capsys):
+def test_an_interruption_ends_it(question, questions, capfd):
     questions(question("one", raising(KeyboardInterrupt)), question("two"))
     assert main(["verify"]) == 130
-    assert capsys.readouterr().err.endswith("gradtrace: interrupted\n")
+    assert capfd.readouterr().err.endswith("gradtrace: interrupted\n")
     assert not Path("results/two").exists()
 
 
@@ -149,18 +149,18 @@ class TestPlanned:
         (["--quik"], "--quik"),
     ],
 )
-def test_flags_that_are_wrong(flags, said, capsys):
+def test_flags_that_are_wrong(flags, said, capfd):
     assert main(["verify", *flags]) == 2
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err
     assert not Path("results").exists()
 
 
-def test_a_folder_that_cannot_be_written(question, questions, capsys):
+def test_a_folder_that_cannot_be_written(question, questions, capfd):
     questions(question("one", raising(AssertionError("it was run"))))
     Path("file").write_text("")
     assert main(["verify", "--results", "file/results"]) == 2
-    assert "can't be written" in capsys.readouterr().err
+    assert "can't be written" in capfd.readouterr().err
 
 
 def test_in_a_process_of_its_own(tmp_path):

@@ -80,7 +80,7 @@ def test_it_is_well_formed_and_loads_nothing(whole):
 
 
 def test_every_question_with_its_verdicts_settings_and_command(whole):
-    text, parsed = whole
+    _, parsed = whole
     for name in ("q-vanishing", "q-vanishing-mnist", "q-saturation", "q-article"):
         assert name in parsed.ids
     for id in ("q-vanishing-G12", "q-vanishing-mnist-G12", "q-vanishing-G1-others"):
@@ -131,9 +131,7 @@ def test_without_any_result_it_still_has_the_sentences(parse):
 
 def test_numbers_that_are_not_there(parse):
     nothing = Measured(math.nan, -math.inf, math.inf)
-    odd = ClaimRecord(
-        "X1", "", "", "", "not shown", False, False, (), (math.nan,), (nothing,), 0
-    )
+    odd = ClaimRecord("X1", "", "", "", "not shown", False, False, (), (math.nan,), (nothing,), 0)
     assert "nan ± inf" in parse(page([section("one", odd)], {})).text
 
 

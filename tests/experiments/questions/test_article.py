@@ -7,6 +7,7 @@ import pkgutil
 import re
 from dataclasses import replace
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from experiments.questions.article_errata import ERRATA, Erratum, Judged
 from experiments.questions.article_measures import Quantity
 from experiments.questions.article_sentences import ORDER, SENTENCES, Sentence, lines
 
-TINY = Settings(width=120, draws=12)
+TINY = Settings(width=100, draws=150)
 TEXT_ALONE = {"E2", "E4", "E5", "E13", "E15"}
 
 
@@ -111,7 +112,9 @@ class TestMeasures:
         assert {label: q.measured.value for label, q in found.items()} == pytest.approx(
             numbers, rel=1e-6
         )
-        assert all(q.should == pytest.approx(numbers[label], rel=1e-6) for label, q in found.items())
+        assert all(
+            q.should == pytest.approx(numbers[label], rel=1e-6) for label, q in found.items()
+        )
 
     @pytest.mark.parametrize(
         ("name", "numbers"),
@@ -133,7 +136,8 @@ class TestMeasures:
             ),
             (
                 "pytorch_beside_keras",
-                {"PyTorch's bound over Keras's √(6/n)": 1, "its std over nn.Linear's default": 2.4495,
+                {"PyTorch's bound over Keras's √(6/n)": 1,
+                 "its std over nn.Linear's default": 2.4495,
                  "nn.Linear's bound, times √n": 1},
             ),
             ("graded", {"std / mean of active units": 0.75551}),
@@ -161,7 +165,7 @@ class TestSentences:
 
     def test_they_are_in_the_articles_order_and_each_is_measured_by_something(self):
         sections = [s.section for s in SENTENCES]
-        changes = sum(a != b for a, b in zip(sections, sections[1:], strict=False))
+        changes = sum(a != b for a, b in pairwise(sections))
         assert changes == len(set(sections)) - 1 == 6  # none comes twice
         assert all(s.claims or s.erratum for s in SENTENCES)
         known = {name.split(" ")[0] for s in SENTENCES for name in s.claims}
@@ -184,7 +188,9 @@ class TestSentences:
             record("saturation", ("G1", "does not hold"), data="mnist", folder="saturation-mnist"),
             record("vanishing", ("G3", "holds")),
         ]
-        assert [(n.question, n.id, n.verdict, n.data, n.result) for n in lines(sentence, found)] == [
+        assert [
+            (n.question, n.id, n.verdict, n.data, n.result) for n in lines(sentence, found)
+        ] == [
             ("saturation", "G1", "holds", "shapeset", "saturation"),
             ("saturation", "G1 others", "not shown", "shapeset", "saturation"),
             ("saturation", "G1", "does not hold", "mnist", "saturation-mnist"),
@@ -232,7 +238,9 @@ class TestRun:
         written = article.texts(TINY, tiny)["article.md"]
         rows = [line for line in written.splitlines() if line.startswith("|")]
         assert len(rows) == len(SENTENCES) + len(ERRATA) + 4
-        given = [n for e in tiny.measurements["errata"] for n in e["numbers"] if n["says"] is not None]
+        given = [
+            n for e in tiny.measurements["errata"] for n in e["numbers"] if n["says"] is not None
+        ]
         ax = article.figure(TINY, tiny).axes[0]
         assert len(ax.get_yticks()) == len(given) >= 15
 
