@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 # Colours that stay apart for colour-blind eyes (Okabe & Ito).
 _SAYS, _SHOULD = "#d55e00", "#009e73"
 _FARTHEST = 2.0  # on the axis, in units of what is measured; what lies beyond is at the edge
+_PLACES = (0.12, 0.5, 0.88)  # of the columns of numbers beside it
 
 
 def figure(settings: Settings, result: Result) -> Figure:
     """For each number that the article gives: it and the right one, over what is measured."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.transforms import blended_transform_factory
 
     rows = list(_given(result.measurements["errata"]))
     made = Figure(figsize=(10.5, 0.31 * len(rows) + 1.7), layout="constrained")
-    ax = made.subplots()
-    beside = blended_transform_factory(ax.transAxes, ax.transData)
+    ax, beside = made.subplots(1, 2, sharey=True, width_ratios=(2.2, 1))
     ax.axvline(1, color="0.6", linewidth=1)
     for y, (_, row) in enumerate(rows):
         value, says = row["measured"], row["says"] / row["measured"]
@@ -40,21 +39,18 @@ def figure(settings: Settings, result: Result) -> Figure:
         ax.plot([low, high], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")
         ax.plot(1, y, "o", color="black", markersize=4)
         ax.plot(row["should"] / value, y, "|", color=_SHOULD, markersize=15, markeredgewidth=2.5)
-        ax.plot(min(says, _FARTHEST), y, ">" if says > _FARTHEST else "X", color=_SAYS,
-                markersize=8, clip_on=False)  # fmt: skip
-        cells = (_short(row["says"]), interval(_measured(row)), _short(row["should"]))
-        for x, text, colour in zip(
-            (1.11, 1.26, 1.41), cells, (_SAYS, "black", _SHOULD), strict=True
-        ):
-            ax.text(
-                x, y, text, color=colour, transform=beside, va="center", ha="center", fontsize=9
-            )
-    for x, text in zip((1.11, 1.26, 1.41), ("says", "measured", "should say"), strict=True):
-        ax.text(x, -0.95, text, transform=beside, va="center", ha="center", fontweight="bold")
+        mark = ">" if says > _FARTHEST else "X"
+        ax.plot(min(says, _FARTHEST), y, mark, color=_SAYS, markersize=8, clip_on=False)
+        cells = (number(row["says"]), interval(_measured(row)), number(row["should"]))
+        for x, text, colour in zip(_PLACES, cells, (_SAYS, "black", _SHOULD), strict=True):
+            beside.text(x, y, text, color=colour, va="center", ha="center", fontsize=9)
+    for x, text in zip(_PLACES, ("says", "measured", "should say"), strict=True):
+        beside.text(x, -0.95, text, va="center", ha="center", fontweight="bold", fontsize=9)
+    beside.set_axis_off()
     ax.set_yticks(range(len(rows)), [f"{row['label']}   {id}" for id, row in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(-0.08, _FARTHEST)
-    finish(ax, "", "over what is measured")
+    finish(ax, "", "each number over the one that is measured")
     handles = [
         Line2D([], [], color=_SAYS, marker="X", linestyle="", label="what the article says"),
         Line2D([], [], color="black", marker="o", label="measured, 95 % interval"),
@@ -76,10 +72,6 @@ def _given(errata: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def _measured(row: Mapping[str, Any]) -> Measured:
     return Measured(row["measured"], *row["interval"])
-
-
-def _short(value: float) -> str:
-    return number(value).replace("-", "−")
 
 
 def tables(settings: Settings, result: Result) -> list[Table]:
@@ -154,10 +146,10 @@ def _errata(result: Result) -> Table:
 def number_lines(erratum: Mapping[str, Any]) -> Iterator[str]:
     """Each number of an erratum in words."""
     for row in erratum["numbers"]:
-        says = "" if row["says"] is None else f"says {_short(row['says'])}, "
+        says = "" if row["says"] is None else f"says {number(row['says'])}, "
         yield (
             f"{row['label']}: {says}measured {interval(_measured(row))}, "
-            f"should be {_short(row['should'])}"
+            f"should be {number(row['should'])}"
         )
 
 

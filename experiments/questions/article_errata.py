@@ -117,8 +117,8 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "E5",
         "For tanh […] there is sequentially saturation starting with layer 1",
-        "this is so under the standard initialisation, U[±1/√n]; under the normalized one tanh "
-        "evolves more like softsign",
+        "tanh's layers saturate one after another under the standard initialisation, U[±1/√n]; "
+        "under the normalized one it evolves more like softsign",
         f"{_GLOROT}, sections 3.2 and 4.2.2, figures 3 and 10",
     ),
     _numbered(
@@ -131,8 +131,8 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "E7",
         "The goal of Xavier initialization is to keep variance of gradient on s constant",
-        "it is a compromise of n_i Var W = 1, for the activations, and n_{i+1} Var W = 1, for the "
-        "gradients; where the widths differ neither is kept",
+        "Xavier's initialisation is a compromise of n_i Var W = 1, for the activations, and "
+        "n_{i+1} Var W = 1, for the gradients; where the widths differ neither is kept",
         f"{_GLOROT}, equations 10 to 12",
         measures.xavier_both_ways,
         _DRAWN,
@@ -165,8 +165,8 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "E11",
         "consistent with Keras documentation, but differs by a factor of √2 with PyTorch",
-        "they agree: PyTorch's bound is gain·√(3/n) with gain √2. What differs is nn.Linear's "
-        "default, U(±1/√n), the “standard” initialisation",
+        "Keras and PyTorch agree: PyTorch's bound is gain·√(3/n) with gain √2. What differs is "
+        "nn.Linear's default, U(±1/√n), the “standard” initialisation",
         "documentation of torch.nn.init.kaiming_uniform_, torch.nn.Linear and Keras's HeUniform",
         measures.pytorch_beside_keras,
         Tolerance("relative", 0.01),
@@ -190,7 +190,7 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "E14",
         "they compared ReLU to tanh",
-        "what the set-up also had: half the units' outputs multiplied by −1, which gives the "
+        "the rectifiers' set-up also had half the units' outputs multiplied by −1, which gives the "
         "activations mean zero, and an L1 penalty on them",
         f"{_RECTIFIER}, sections 3.3 and 4.1, from notes on it; moments of a half-normal",
         measures.half_negated,
@@ -215,14 +215,14 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "P6",
         "Var[∂Cost/∂s⁽ⁱ⁾] = Var[∂Cost/∂s⁽ᵈ⁾] ∏ from i to d of n_{i'+1} Var[W⁽ⁱ'⁾]",
-        "the product starts at i + 1: ∂Cost/∂s⁽ⁱ⁾ does not depend on W⁽ⁱ⁾ in linear layers",
+        "equation 6's product starts at i + 1: ∂Cost/∂s⁽ⁱ⁾ does not depend on W⁽ⁱ⁾ in linear layers",
         f"{_GLOROT}, equation 6, by its own equation 2",
         measures.equation_6,
     ),
     _numbered(
         "P13",
         "Var[∂Cost/∂s⁽ⁱ⁾] = [n Var W]^{d−i} Var[x]",
-        "it ends in Var[∂Cost/∂s⁽ᵈ⁾]: gradients grow with the cost and not with x",
+        "equation 13 ends in Var[∂Cost/∂s⁽ᵈ⁾]: gradients grow with the cost and not with x",
         f"{_GLOROT}, equation 13, by its own equation 6",
         measures.equation_13,
     ),

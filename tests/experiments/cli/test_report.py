@@ -71,7 +71,10 @@ def test_the_table_in_a_markdown_file(results, capfd):
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert "on MNIST" in rows[0]
     x2 = next(row for row in rows if "| X2 |" in row and "**does not hold**" in row)
-    assert "x and y \\| z" in x2 and "1 ± 0.01 (x, of 2) | holds | **does not hold**: 9, expected 2" in x2
+    assert (
+        "x and y \\| z" in x2
+        and "1 ± 0.01 (x, of 2) | holds | **does not hold**: 9, expected 2" in x2
+    )
 
 
 @pytest.mark.parametrize("text", ["nothing", f"{BEGIN}", f"{END} {BEGIN}", f"{BEGIN}{END}" * 2])
