@@ -128,9 +128,7 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Arr
     return rng.normal(0.0, std, shape)
 
 
-def _orthogonal(
-    rng: np.random.Generator, shape: tuple[int, ...], std: float, gain: float
-) -> Array:
+def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], std: float, gain: float) -> Array:
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)

@@ -29,6 +29,7 @@ from nn.recorder_state import BINS, STATISTICS, VERSION, malformed
 
 Array = npt.NDArray[Any]
 
+
 @final
 class Recorder:
     """The statistics of every layer's quantities, every `every` updates.

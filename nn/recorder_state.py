@@ -1,4 +1,4 @@
-"""What `Recorder` keeps, as named arrays: their kinds and shapes, and what may be wrong with them."""
+"""What `Recorder` keeps, as named arrays: kinds and shapes, and what may be wrong with them."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.lab.long_runs import discard_checkpoints
+from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result
 from experiments.lab.results import check_folder, save_result
@@ -23,7 +23,7 @@ class Run:
 
 
 def run_and_save(question: Question, settings: Any, folder: Path, progress: Progress) -> Run:
-    """Measure, draw, write the files into `folder`, and discard the run's checkpoints.
+    """Measure, draw, and write the files into `folder`.
 
     Raises: SettingsError, DataError.
     """
@@ -33,6 +33,6 @@ def run_and_save(question: Question, settings: Any, folder: Path, progress: Prog
     seconds = time.monotonic() - start
     figure = question.figure(settings, result)
     files = save_result(folder, question, settings, result, figure, seconds)
-    # Checkpoints lie where `gradtrace run` would put the result, whatever folder this one has.
+    # Checkpoints lie where `gradtrace run` puts a result, whatever folder this one has.
     discard_checkpoints(settings.results / question.name)
     return Run(result, files, seconds)

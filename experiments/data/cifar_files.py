@@ -39,7 +39,7 @@ def cifar10(
     """CIFAR-10: x = pixel/127.5 − 1 in [−1, 1], float32 (N, 3072), red then green then blue.
 
     y is 0 … 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. Over the
-    training pictures the mean of x is −.05 and E[x²] = .25.
+    training pictures the mean of x is −.05 and E[x²] = .26.
 
     The files are looked for in `data_dir`, else in the folder that the environment variable
     GRADTRACE_DATA names, each time in the folder itself, in `cifar10` and in
@@ -105,10 +105,14 @@ def _read(paths: list[Path], argument: str, n: int | None) -> tuple[Images, Labe
         found += len(parts[-1])
     if n is not None and found < n:
         names = ", ".join(path.name for path in paths)
+        more = (
+            " or put the other training files there"
+            if argument == "n_train" and len(paths) < len(TRAIN_FILES)
+            else ""
+        )
         raise DataError(
             f"{paths[0].parent}: {names} hold {found} pictures, {argument} asks for {n}; ask for "
-            f"at most {found}"
-            + (" or add the other training files" if 1 < found < 50_000 and len(paths) < 5 else "")
+            f"at most {found}{more}"
         )
     records = np.concatenate(parts)
     x = records[:, 1:].astype(np.float32)

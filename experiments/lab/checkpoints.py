@@ -5,6 +5,7 @@ A process may be killed at any moment: what is read then is the last checkpoint 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from nn.files import read_arrays, write_arrays
 
 Array = npt.NDArray[Any]
 
+FOLDER = "checkpoints"
+REMEDY = "delete it, and that net is trained anew"
 _VERSION = 1
 _KINDS = {"checkpoint_version": "iu", "identity": "U", "update": "iu", "losses": "f"}
 
@@ -65,18 +68,17 @@ class Checkpoint:
         Raises: SettingsError if it is damaged, or of another training; FileNotFoundError if it
             isn't there.
         """
-        remedy = "delete it, and that net is trained anew"
         try:
             arrays = read_arrays(path)
         except ValueError as error:
-            raise SettingsError(f"{error}; {remedy}") from None
+            raise SettingsError(f"{error}; {REMEDY}") from None
         problem = _problem(arrays)
         if problem:
-            raise SettingsError(f"{path} is no checkpoint of this program: {problem}; {remedy}")
+            raise SettingsError(f"{path} is no checkpoint of this program: {problem}; {REMEDY}")
         if str(arrays["identity"]) != identity:
             raise SettingsError(
                 f"{path} was written by another training or other versions: "
-                f"{arrays['identity']} there, {identity} here; {remedy}"
+                f"{arrays['identity']} there, {identity} here; {REMEDY}"
             )
         return cls(
             identity,
@@ -85,6 +87,11 @@ class Checkpoint:
             _part("net ", arrays),
             _part("recorder ", arrays),
         )
+
+
+def discard_checkpoints(results: Path) -> None:
+    """To be called when a question's results are in their folder: nothing is left to resume."""
+    shutil.rmtree(results / FOLDER, ignore_errors=True)
 
 
 def discard_unfinished(folder: Path) -> None:

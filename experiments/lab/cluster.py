@@ -67,13 +67,7 @@ def software() -> dict[str, str]:
 
 
 def _check(client: Any, address: str) -> None:
-    try:
-        found: dict[str, dict[str, str]] = client.run(software)
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"--scheduler {address}: its workers lack {error.name}; install gradtrace there, in "
-            "the environment that runs `dask worker`"
-        ) from None
+    found: dict[str, dict[str, str] | BaseException] = client.run(software, on_error="return")
     if not found:
         raise SettingsError(
             f"--scheduler {address} has no workers; start some with "
@@ -81,6 +75,11 @@ def _check(client: Any, address: str) -> None:
         )
     here = software()
     for worker, theirs in found.items():
+        if isinstance(theirs, BaseException):
+            raise SettingsError(
+                f"--scheduler {address}: gradtrace does not run on the worker {worker} ({theirs}); "
+                "install it there, in the environment of `dask worker`"
+            )
         other = [f"{name} {theirs[name]}" for name in here if theirs[name] != here[name]]
         if other:
             own = ", ".join(f"{name} {version}" for name, version in here.items())

@@ -18,28 +18,30 @@ cluster, or in a run that was interrupted and resumed.
 from __future__ import annotations
 
 import hashlib
-import shutil
+import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from experiments.lab.checkpoints import Checkpoint, discard_unfinished
+from experiments.lab.checkpoints import FOLDER, Checkpoint, discard_unfinished
 from experiments.lab.cluster import cluster
 from experiments.lab.progress import Progress
 from experiments.lab.question import SettingsError
 from experiments.lab.side_by_side import map_runs
 from experiments.lab.training import Trained, Training, train
 
-_FOLDER = "checkpoints"
-
 
 @dataclass(frozen=True, kw_only=True)
 class LongRuns:
-    """Flags for long runs; none of them changes a result."""
+    """Flags for long runs; none of them changes a result.
+
+    A class that adds flags and has a `__post_init__` calls this one's: `super().__post_init__()`.
+    """
 
     workers: int = 1
     """Nets that are trained side by side, each in a process of its own."""
@@ -73,12 +75,14 @@ def train_all(
     """Train every net as the flags say; the same nets in the same order whatever they are.
 
     `folder` is the question's, results/NAME. Every `save_every` seconds checkpoints go into its
-    subfolder "checkpoints", so a shorter run writes none. Progress makes `t.updates` steps a net.
+    subfolder "checkpoints", so a shorter run writes none; they stay until `save_result` has
+    written the results. A question may call this several times. Progress makes `t.updates` steps
+    a net.
 
     Raises: as `train` does; SettingsError if there is nothing to resume, or if the cluster can't be
         used.
     """
-    store = _Store(folder, trainings, settings.save_every)
+    store = _Store(folder / FOLDER, trainings, settings)
     results = store.finished(progress) if settings.resume else {}
     left = [i for i in range(len(trainings)) if i not in results]
 
@@ -104,14 +108,9 @@ def train_all(
     return [results[i] for i in range(len(trainings))]
 
 
-def discard_checkpoints(folder: Path) -> None:
-    """To be called when a question's results are saved: nothing is left to resume."""
-    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
-
-
 def how_to_resume(settings: object, folder: Path) -> str:
     """What follows "interrupted" for a run of these settings; "" where nothing can be resumed."""
-    if isinstance(settings, LongRuns) and any((folder / _FOLDER).glob("*.npz")):
+    if isinstance(settings, LongRuns) and any((folder / FOLDER).glob("*/*.npz")):
         return "; the same command with --resume goes on from its checkpoints"
     return ""
 
@@ -137,10 +136,11 @@ def _executor(scheduler: str) -> Iterator[Executor | None]:
 class _Store:
     """The checkpoints of several trainings, a file each, named by what is trained."""
 
-    def __init__(self, folder: Path, trainings: Sequence[Training], save_every: float) -> None:
-        self.folder = folder.absolute() / _FOLDER
+    def __init__(self, folder: Path, trainings: Sequence[Training], settings: LongRuns) -> None:
+        # A folder for each run, so that --resume with other flags finds nothing.
+        self.folder = folder.absolute() / _run(settings)
         self.paths = [self.folder / f"{_name(t)}.npz" for t in trainings]
-        self._trainings, self._save_every = trainings, save_every
+        self._trainings, self._save_every = trainings, settings.save_every
         self._saved = time.monotonic()
         self._unsaved: dict[int, Trained] = {}
         discard_unfinished(self.folder)
@@ -148,19 +148,19 @@ class _Store:
     def finished(self, progress: Progress) -> dict[int, Trained]:
         """The nets, by number, whose training was over when the run was interrupted.
 
-        Raises: SettingsError if there is no checkpoint of any of them.
+        Raises: SettingsError if that run has left no checkpoint.
         """
-        there = [i for i, path in enumerate(self.paths) if path.exists()]
-        if not there:
+        if not any(self.folder.glob("*.npz")):
             raise SettingsError(
-                f"--resume: {self.folder} has no checkpoint of this run; give the flags of the run "
-                "that was interrupted, or leave --resume out"
+                f"--resume: {self.folder.parent} has no checkpoint of a run with these flags; "
+                "give those of the run that was interrupted, or leave --resume out"
             )
         trainings = self._trainings
         return {
-            i: train(trainings[i], progress, self.paths[i], resume=True)
-            for i in there
-            if Checkpoint.read(self.paths[i], trainings[i].identity).update == trainings[i].updates
+            i: train(trainings[i], progress, path, resume=True)
+            for i, path in enumerate(self.paths)
+            if path.exists()
+            and Checkpoint.read(path, trainings[i].identity).update == trainings[i].updates
         }
 
     def keep(self, i: int, trained: Trained) -> None:
@@ -176,6 +176,17 @@ class _Store:
         self._saved = time.monotonic()
 
 
+def _run(settings: LongRuns) -> str:
+    """A name for what the flags ask for, the same whatever changes no result."""
+    given = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    unimportant = {field.name for field in fields(LongRuns)} | {"results", "data_dir"}
+    return _digest({k: v for k, v in given.items() if k not in unimportant})
+
+
 def _name(t: Training) -> str:
-    digest = hashlib.sha256(t.identity.encode()).hexdigest()[:16]
-    return f"{t.activation}-{t.init}-{t.depth}x{t.width}-{digest}"
+    return f"{t.activation}-{t.init}-{t.depth}x{t.width}-{_digest(t.identity)}"
+
+
+def _digest(thing: Any) -> str:
+    text = json.dumps(thing, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

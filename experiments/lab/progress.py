@@ -50,7 +50,7 @@ class Shown:
     def __enter__(self) -> Shown:
         self._total, self._done, self._skipped, self._unit = 1, 0, 0, ""
         self._said = time.monotonic()
-        self._rate = Rate(self._said)
+        self._rate = Rate()
         self._bar: Bar | None = None
         if self._console.is_terminal:
             self._bar = Bar(
@@ -91,9 +91,7 @@ class Shown:
             return
         self._said = now
         more = f"; {speed}" if speed else ""
-        print(
-            f"{100 * self._done // self._total:3d} %  {what}{more}", file=sys.stderr, flush=True
-        )
+        print(f"{100 * self._done // self._total:3d} %  {what}{more}", file=sys.stderr, flush=True)
 
     def skip(self, steps: int) -> None:
         self._skipped += steps

@@ -11,10 +11,13 @@ _APART = 0.5
 
 @final
 class Rate:
-    """Steps a second over the last minute, from (time, steps done) as they come in."""
+    """Steps a second over the last minute, from (time, steps done) as they come in.
 
-    def __init__(self, start: float) -> None:
-        self._seen: deque[tuple[float, int]] = deque([(start, 0)])
+    Counted from the first report: before it, data are made and kernels compiled.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
 
     def saw(self, time: float, done: int) -> None:
         """At this time, so many steps were done in all."""
@@ -27,11 +30,13 @@ class Rate:
     @property
     def per_second(self) -> float:
         """0 while nothing is known."""
+        if not self._seen:
+            return 0.0
         (first, before), (last, after) = self._seen[0], self._seen[-1]
         return (after - before) / (last - first) if last > first else 0.0
 
     def told(self, left: int, unit: str) -> str:
-        """"1,230 updates/s, 0:01:23 left"; "" while nothing is known."""
+        """For example "1,230 updates/s, 0:01:23 left"; "" while nothing is known."""
         rate = self.per_second
         if not rate:
             return ""
@@ -41,7 +46,7 @@ class Rate:
 
 def spelled(rate: float) -> str:
     """Three digits of a rate: .0123, 1.23, 123, 12,300."""
-    return f"{rate:.3g}" if rate < 1000 else f"{round(rate, 2 - len(str(int(rate))) + 1):,.0f}"
+    return f"{rate:.3g}" if rate < 999.5 else f"{round(rate, 2 - len(str(int(rate))) + 1):,.0f}"
 
 
 def clock(seconds: float) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from operator import methodcaller
 from pathlib import Path
 
 import numba
@@ -25,7 +26,7 @@ import nn
 from experiments.data import DataSet
 from experiments.data.dataset import Images, Labels
 from experiments.lab.batches import Batches, batches_of, examples
-from experiments.lab.checkpoints import Checkpoint
+from experiments.lab.checkpoints import REMEDY, Checkpoint
 from experiments.lab.progress import Progress, Silent
 from experiments.lab.question import SettingsError
 
@@ -116,7 +117,8 @@ class Training:
         given = asdict(self)
         versions = {"numpy": np.__version__, "numba": numba.__version__, "training": _VERSION}
         return json.dumps(
-            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | versions
+            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | versions,
+            default=methodcaller("item"),  # NumPy's numbers
         )
 
     @property
@@ -171,7 +173,11 @@ def train(
     batches = batches_of(data, t.n_train, t.n_valid, t.batch, t.seed)
     state = _State(t, data)
     if resume and checkpoint is not None and checkpoint.exists():
-        state.go_on_from(Checkpoint.read(checkpoint, t.identity))
+        found = Checkpoint.read(checkpoint, t.identity)
+        try:
+            state.go_on_from(found)
+        except ValueError as error:
+            raise SettingsError(f"{checkpoint}: {error}; {REMEDY}") from None
         progress.skip(state.update)
     with _threads(t.threads), np.errstate(all="ignore"):
         saved = time.monotonic()
@@ -269,7 +275,7 @@ def error_rate(net: nn.Layer, x: Images, y: Labels) -> float:
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    limit = numba.config.NUMBA_NUM_THREADS
+    limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if n > limit:
         raise SettingsError(f"threads must be at most {limit} here, got {n}")
     before = numba.get_num_threads()

@@ -215,7 +215,8 @@ ERRATA: tuple[Erratum, ...] = (
     _numbered(
         "P6",
         "Var[∂Cost/∂s⁽ⁱ⁾] = Var[∂Cost/∂s⁽ᵈ⁾] ∏ from i to d of n_{i'+1} Var[W⁽ⁱ'⁾]",
-        "equation 6's product starts at i + 1: ∂Cost/∂s⁽ⁱ⁾ does not depend on W⁽ⁱ⁾ in linear layers",
+        "equation 6's product starts at i + 1: in linear layers ∂Cost/∂s⁽ⁱ⁾ does not depend on "
+        "W⁽ⁱ⁾",
         f"{_GLOROT}, equation 6, by its own equation 2",
         measures.equation_6,
     ),
