@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from rich import box
@@ -80,12 +81,26 @@ def markdown(made: Table) -> str:
 
 
 def interval(measured: Measured) -> str:
-    """The number and half the width of its interval, which has one digit."""
+    """The number and half the width of its interval, which has one digit.
+
+    A wide interval that is lopsided, as those of ratios are, is given by its ends.
+    """
     if measured.low == measured.high:
         return number(measured.value)
+    below, above = measured.value - measured.low, measured.high - measured.value
+    if math.isfinite(below) != math.isfinite(above):
+        bound = f"≥ {_end(measured.low)}" if math.isfinite(below) else f"≤ {_end(measured.high)}"
+        return f"{number(measured.value)} ({bound})"
+    lopsided = max(below, above) > 1.5 * min(below, above)
+    if lopsided and below + above > 0.2 * abs(measured.value):
+        return f"{number(measured.value)} ({_end(measured.low)} … {_end(measured.high)})"
     half = (measured.high - measured.low) / 2
     digit = f"{half:.0f}" if 9.5 <= half < 1e5 else f"{half:.1g}"
     return f"{number(measured.value)} ± {_short(digit)}"
+
+
+def _end(value: float) -> str:
+    return _short(f"{value:.0f}" if 9.5 <= abs(value) < 1e5 else f"{value:.2g}")
 
 
 def _short(text: str) -> str:

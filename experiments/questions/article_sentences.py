@@ -72,7 +72,7 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(
         _REVIEW,
         "logistic sigmoid activation is unsuited for deep networks training",
-        ("vanishing S6", "saturation G3", "table1 G18"),
+        ("vanishing S6", "saturation G3", "table1 G4", "table1 G18"),
     ),
     Sentence(
         _REVIEW,
@@ -144,7 +144,7 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(
         _XAVIER,
         "The goal of Xavier initialization is to keep variance of gradient on s constant",
-        ("vanishing G12", "initialization G12"),
+        ("vanishing G12", "initialization G12", "initialization G14"),
         "E7",
     ),
     Sentence(
