@@ -137,7 +137,7 @@ def test_numbers_that_are_not_there(parse):
 
 def test_anchors():
     assert anchor("a b/c", "G5 p(1−p)") == "q-a-b-c-G5-p-1-p-"
-    assert anchor("theory", "S2 ξ") != anchor("theory", "S2")
+    assert anchor("theory", "S2 ξ") != anchor("theory", "S2 χ")
 
 
 @pytest.mark.parametrize("width", [390, 1200])
