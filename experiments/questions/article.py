@@ -30,7 +30,7 @@ class Settings:
 
     width: int = 500
     """Units of the layers in which the errata are measured."""
-    draws: int = 100
+    draws: int = 60
     """Draws of weights for each number."""
     seed: int = 0
     """Of weights and inputs."""
