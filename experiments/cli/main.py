@@ -26,8 +26,8 @@ _USAGE = """usage: gradtrace list                the experiments and their quest
        gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
        gradtrace activation NAME     the card of an activation; or FILE.py:NAME
        gradtrace trace [--flags]     one backward pass, layer by layer
-       gradtrace verify [--quick]    run all experiments: every claim and its verdict
-       gradtrace report [--flags]    one page of the results on disk, for a browser
+       gradtrace verify [--quick]    run all: every claim and its verdict
+       gradtrace report [--flags]    a page of all results, for a browser
        gradtrace --version"""
 
 

@@ -93,7 +93,7 @@ def interval(measured: Measured) -> str:
         return f"{number(measured.value)} ({bound})"
     lopsided = max(below, above) > 1.5 * min(below, above)
     if lopsided and below + above > 0.2 * abs(measured.value):
-        return f"{number(measured.value)} ({_end(measured.low)} … {_end(measured.high)})"
+        return f"{number(measured.value)} ({_end(measured.low)} to {_end(measured.high)})"
     half = (measured.high - measured.low) / 2
     digit = f"{half:.0f}" if 9.5 <= half < 1e5 else f"{half:.1g}"
     return f"{number(measured.value)} ± {_short(digit)}"
