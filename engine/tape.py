@@ -48,9 +48,10 @@ class Leaf:
     With `as_factors`, rules that can may leave it as a product (`engine.factors`).
     """
 
-    __slots__ = ("__weakref__", "as_factors", "grad", "number")
+    __slots__ = ("__weakref__", "as_factors", "grad", "number", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, version: Version) -> None:
+        self.version = version
         self.grad: Any = None
         self.as_factors = False
         self.number = next(_numbers)

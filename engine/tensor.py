@@ -48,8 +48,8 @@ class Tensor:
         source = data._array if isinstance(data, Tensor) else as_floats(data)
         wanted = source.dtype if dtype is None else float_dtype(np.dtype(dtype))
         self._array: Array = np.array(source, dtype=wanted, order="C", copy=True)
-        self._node: Node | Leaf | None = Leaf() if requires_grad else None
         self._version: Version | None = Version(name or "a tensor")
+        self._node: Node | Leaf | None = Leaf(self._version) if requires_grad else None
         self._owned = True
         self._name = name
 

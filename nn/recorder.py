@@ -21,8 +21,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import QUANTITIES, Statistics, Tensor, Trace, trace
-from nn.files import read_arrays, write_arrays
+from engine import QUANTITIES, Statistics, Tensor, Trace, read_arrays, trace, write_arrays
 from nn.layers import Layer
 from nn.losses import cross_entropy
 from nn.recorder_state import BINS, STATISTICS, VERSION, malformed

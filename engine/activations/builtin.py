@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +212,16 @@ def find_activation(f: Activation | str) -> Activation:
 def _from_file(path: str, name: str) -> Activation:
     if not Path(path).is_file():
         raise ValueError(f"activation {path}:{name}: there is no file {path}")
+    before = list(sys.path)
+    sys.path.insert(0, str(Path(path).absolute().parent))  # for what it imports beside itself
     try:
         found = runpy.run_path(path).get(name)
     except ActivationError:
         raise
     except Exception as error:
         raise ActivationError(f"{path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path[:] = before
     if not isinstance(found, Activation):
         raise ValueError(f"{path} defines no activation {name}; write @activation above its def")
     return found

@@ -40,20 +40,24 @@ _ours: WeakSet[Any] = WeakSet()
 _said: set[str] = set()
 
 
-def jit(*, parallel: bool = False, contract: bool = False) -> Callable[[F], F]:
+def jit(
+    *, parallel: bool = False, contract: bool = False, any_order: bool = False
+) -> Callable[[F], F]:
     """Compile a kernel with the project's settings, lazily, cached on disk.
 
-    `contract` lets the compiler join a product and a sum into one rounding (FMA). No other
+    `contract` lets the compiler join a product and a sum into one rounding (FMA). `any_order` lets
+    it add in an order of its own, with vectors: the bits are then this processor's. No other
     fast-math flag is ever set: they make `isnan` answer no. Signatures are left to Numba
     because explicit ones refuse read-only arrays. The interpreter's lock is released.
     """
+    flags = {flag for flag, on in (("contract", contract), ("reassoc", any_order)) if on}
 
     def compile_lazily(kernel: F) -> F:
         dispatcher: Any = numba.njit(
             parallel=parallel,
             nogil=True,
             error_model="numpy",
-            fastmath={"contract"} if contract else False,
+            fastmath=flags or False,
         )(kernel)
         if not JIT:
             return kernel

@@ -28,8 +28,16 @@ from numba.np.unsafe import ndarray
 
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
-from engine.kernels.exponential import exp, expm1, like, log1p, quotient, reduced
+from engine.kernels.exponential import (
+    exp_below,
+    expm1_below,
+    like,
+    log1p,
+    quotient,
+    reduced_below,
+)
 from engine.kernels.normal import INV_SQRT_2_PI, bell, scaled_tail
+from engine.kernels.products import nothing
 from engine.kernels.runs import WORTH_THREADS, compile_run, over, over_parallel
 from engine.kernels.threads import run
 
@@ -79,7 +87,7 @@ def _identity_slope(s: float) -> float:
 @scalar
 def _sigmoid(s: float) -> float:
     one = like(s, 1)
-    e = exp(-abs(s))  # never overflows
+    e = exp_below(-abs(s))  # never overflows
     y = one + e
     return quotient(one if s >= 0 else e, y, e - (y - one))
 
@@ -87,7 +95,7 @@ def _sigmoid(s: float) -> float:
 @scalar
 def _sigmoid_slope(s: float) -> float:
     one = like(s, 1)
-    e = exp(-abs(s))
+    e = exp_below(-abs(s))
     y = one + e
     small = quotient(e, y, e - (y - one))  # σ(−|s|), at most a half: 1 − σ does not cancel
     return small * (one - small)
@@ -100,12 +108,11 @@ def _sigmoid_slope_of_value(y: float) -> float:
 
 @scalar
 def _tanh(s: float) -> float:
-    # tanh|s| = m / (m + 2) with m = e^2|s| − 1; at 2|s| = 44 it has long been 1 to the last digit.
-    two, most = like(s, 2), like(s, 44)
-    x = two * abs(s)
-    m = expm1(most if x > most else x)
-    y = m + two
-    return math.copysign(quotient(m, y, m - (y - two) if m < two else two - (y - m)), s)
+    # tanh|s| = −m / (m + 2) with m = e^−2|s| − 1
+    two = like(s, 2)
+    m = expm1_below(-two * abs(s))
+    y = two + m
+    return math.copysign(quotient(-m, y, m - (y - two)), s)
 
 
 @scalar
@@ -168,12 +175,12 @@ def _leaky_relu_slope(s: float, a: float) -> float:
 
 @scalar
 def _elu(s: float, alpha: float) -> float:
-    return s if s > 0 else alpha * expm1(s)
+    return s if s > 0 else alpha * expm1_below(s)
 
 
 @scalar
 def _elu_slope(s: float, alpha: float) -> float:
-    return like(s, 1) if s > 0 else alpha * exp(s)
+    return like(s, 1) if s > 0 else alpha * exp_below(s)
 
 
 @scalar
@@ -183,12 +190,12 @@ def _elu_slope_of_value(y: float, alpha: float) -> float:
 
 @scalar
 def _selu(s: float) -> float:
-    return like(s, SELU_SCALE) * s if s > 0 else like(s, SELU_PRODUCT) * expm1(s)
+    return like(s, SELU_SCALE) * s if s > 0 else like(s, SELU_PRODUCT) * expm1_below(s)
 
 
 @scalar
 def _selu_slope(s: float) -> float:
-    return like(s, SELU_SCALE) if s > 0 else like(s, SELU_PRODUCT) * exp(s)
+    return like(s, SELU_SCALE) if s > 0 else like(s, SELU_PRODUCT) * exp_below(s)
 
 
 @scalar
@@ -198,12 +205,12 @@ def _selu_slope_of_value(y: float) -> float:
 
 @scalar
 def _softplus(s: float) -> float:
-    return (s if s > 0 else like(s, 0)) + log1p(exp(-abs(s)))
+    return (s if s > 0 else like(s, 0)) + log1p(exp_below(-abs(s)))
 
 
 @scalar
 def _softplus_slope_of_value(y: float) -> float:
-    return -expm1(-y)
+    return -expm1_below(-y)
 
 
 @scalar
@@ -228,7 +235,7 @@ def _gelu_slope(s: float) -> float:
 def _silu(s: float) -> float:
     t = like(s, -800) if s < -800 else s  # −∞·0 would be NaN
     one = like(s, 1)
-    p, a, b = reduced(-abs(t))
+    p, a, b = reduced_below(-abs(t))
     e = (one + p) * a * b
     y = one + e
     # Below 0 it is s·e^s / (1 + e^s), and s goes in first: e^s may have lost its digits by then.
@@ -320,7 +327,7 @@ class Elementwise:
         return address
 
     def _over(self, what: str, a: Array, b: Array, parameters: tuple[float, ...]) -> Array:
-        if a.shape != b.shape or a.dtype != b.dtype:  # the runs check nothing
+        if a is not b and (a.shape != b.shape or a.dtype != b.dtype):  # the runs check nothing
             raise ValueError(
                 f"arrays of shape {a.shape}, {a.dtype} and {b.shape}, {b.dtype}; "
                 "they must have one shape and dtype"
@@ -328,9 +335,10 @@ class Elementwise:
         if len(parameters) != self.parameters:
             raise ValueError(f"{len(parameters)} parameters for {self.parameters}")
         out = empty(a.shape, a.dtype)
-        flat_a = np.ascontiguousarray(a).reshape(-1)
-        flat_b = flat_a if b is a else np.ascontiguousarray(b).reshape(-1)
-        flat, p = out.reshape(-1), np.array(parameters, a.dtype)
+        flat_a = _flat(a)
+        flat_b = flat_a if b is a else _flat(b)
+        flat = _flat(out)
+        p = np.array(parameters, a.dtype) if parameters else nothing(a.dtype)[0]
         if not JIT:
             kind, of = _KINDS[what]
             f = getattr(self, of)
@@ -342,6 +350,12 @@ class Elementwise:
         else:
             run(over_parallel, over, self.run(what, a.dtype), flat_a, flat_b, flat, p)
         return out
+
+
+def _flat(x: Array) -> Array:
+    if x.ndim == 1 and x.flags.c_contiguous:
+        return x
+    return np.ascontiguousarray(x).reshape(-1)
 
 
 def _reference_sigmoid(s: Array) -> Array:

@@ -5,8 +5,9 @@ functions here take a third of one. e^x is computed as everywhere since Cody & W
 
     n = round(x / ln 2),   r = x − n ln 2   (|r| ≤ 0.35),   e^x = 2ⁿ e^r,
 
-with ln 2 in two parts, so that the subtraction is exact, e^r by its Taylor polynomial, and 2ⁿ
-made by writing n into a float's exponent. Adding 1.5·2^(digits) to x / ln 2 rounds it to an
+with ln 2 in two parts, so that the subtraction is exact, e^r by a polynomial (Taylor's in float64;
+in float32 the one of degree 6 with the least largest error, 3e-9), and 2ⁿ made by writing n into
+a float's exponent. Adding 1.5·2^(digits) to x / ln 2 rounds it to an
 integer and leaves that integer in the low bits, without a conversion (which is undefined for
 NaN).
 
@@ -60,8 +61,15 @@ _LN2_HIGH_64, _LN2_LOW_64 = (
 # in two factors fits the exponents.
 _MOST_32, _LEAST_32 = _F32(89), _F32(-170)
 _MOST_64, _LEAST_64 = _F64(710), _F64(-1400)
-_1_32, _2_32, _3_32, _4_32, _5_32, _6_32, _7_32 = (_F32(1 / math.factorial(i)) for i in range(1, 8))
-_1_64, _2_64, _3_64, _4_64, _5_64, _6_64, _7_64 = (_F64(1 / math.factorial(i)) for i in range(1, 8))
+# For x ≤ 0, 2ⁿ = 2ⁿ⁺ᵏ · 2⁻ᵏ with a constant k is in range where 2ⁿ itself is none.
+_LEAST_BELOW_32, _LEAST_BELOW_64 = _F32(-120), _F64(-800)
+_LIFT_32, _LIFT_64 = np.int32(64), np.int64(512)
+_LOWER_32, _LOWER_64 = _F32(2.0**-64), _F64(2.0**-512)
+# e^x − 1 is −1 to the last digit from here on, and 2ⁿ in range.
+_LEAST_M1_32, _LEAST_M1_64 = _F32(-30), _F64(-60)
+_2_32, _3_32, _4_32 = _F32(0.49999993450971897), _F32(0.1666652067904263), _F32(0.04166838749041512)
+_5_32, _6_32 = _F32(0.008368711132880414), _F32(0.0013814610427454693)
+_2_64, _3_64, _4_64, _5_64, _6_64, _7_64 = (_F64(1 / math.factorial(i)) for i in range(2, 8))
 _8_64, _9_64, _10_64, _11_64, _12_64, _13_64 = (_F64(1 / math.factorial(i)) for i in range(8, 14))
 _BIAS_32, _BIAS_64 = np.int32(127), np.int64(1023)
 _DIGITS_32, _DIGITS_64 = np.int32(23), np.int64(52)
@@ -69,37 +77,56 @@ _HALF_32, _HALF_64 = np.int32(1), np.int64(1)
 
 
 @register_jitable(forceinline=True)
-def _reduced_32(x: Any) -> Any:
-    x = _MOST_32 if x > _MOST_32 else x  # comparisons let a NaN through
-    x = _LEAST_32 if x < _LEAST_32 else x
+def _remainder_32(x: Any) -> Any:
+    """(p, bits) with n in the low bits."""
     shifted = np.float32(x * _LOG2E_32 + _ROUND_32)
     whole = shifted - _ROUND_32
     r = (x - whole * _LN2_HIGH_32) - whole * _LN2_LOW_32
-    p = ((((_7_32 * r + _6_32) * r + _5_32) * r + _4_32) * r + _3_32) * r + _2_32
-    p = (r * r) * p + r
-    n = np.int32(shifted.view(np.int32) - _ROUND_BITS_32)
+    p = (((_6_32 * r + _5_32) * r + _4_32) * r + _3_32) * r + _2_32
+    return (r * r) * p + r, shifted.view(np.int32)
+
+
+@register_jitable(forceinline=True)
+def _remainder_64(x: Any) -> Any:
+    shifted = np.float64(x * _LOG2E_64 + _ROUND_64)
+    whole = shifted - _ROUND_64
+    r = (x - whole * _LN2_HIGH_64) - whole * _LN2_LOW_64
+    p = ((((_13_64 * r + _12_64) * r + _11_64) * r + _10_64) * r + _9_64) * r + _8_64
+    p = (((((p * r + _7_64) * r + _6_64) * r + _5_64) * r + _4_64) * r + _3_64) * r + _2_64
+    return (r * r) * p + r, shifted.view(np.int64)
+
+
+# Numba makes an int64 of int32 << int32, hence the casts.
+
+
+@register_jitable(forceinline=True)
+def _power_32(n: Any) -> Any:
+    return np.int32(np.int32(n + _BIAS_32) << _DIGITS_32).view(np.float32)
+
+
+@register_jitable(forceinline=True)
+def _power_64(n: Any) -> Any:
+    return np.int64((n + _BIAS_64) << _DIGITS_64).view(np.float64)
+
+
+@register_jitable(forceinline=True)
+def _reduced_32(x: Any) -> Any:
+    x = _MOST_32 if x > _MOST_32 else x  # comparisons let a NaN through
+    x = _LEAST_32 if x < _LEAST_32 else x
+    p, bits = _remainder_32(x)
+    n = np.int32(bits - _ROUND_BITS_32)
     half = np.int32(n >> _HALF_32)
-    # Numba makes an int64 of int32 << int32, hence the casts.
-    a = np.int32(np.int32(half + _BIAS_32) << _DIGITS_32).view(np.float32)
-    b = np.int32(np.int32(n - half + _BIAS_32) << _DIGITS_32).view(np.float32)
-    return p, a, b
+    return p, _power_32(half), _power_32(np.int32(n - half))
 
 
 @register_jitable(forceinline=True)
 def _reduced_64(x: Any) -> Any:
     x = _MOST_64 if x > _MOST_64 else x
     x = _LEAST_64 if x < _LEAST_64 else x
-    shifted = np.float64(x * _LOG2E_64 + _ROUND_64)
-    whole = shifted - _ROUND_64
-    r = (x - whole * _LN2_HIGH_64) - whole * _LN2_LOW_64
-    p = ((((_13_64 * r + _12_64) * r + _11_64) * r + _10_64) * r + _9_64) * r + _8_64
-    p = (((((p * r + _7_64) * r + _6_64) * r + _5_64) * r + _4_64) * r + _3_64) * r + _2_64
-    p = (r * r) * p + r
-    n = np.int64(shifted.view(np.int64) - _ROUND_BITS_64)
+    p, bits = _remainder_64(x)
+    n = np.int64(bits - _ROUND_BITS_64)
     half = np.int64(n >> _HALF_64)
-    a = np.int64((half + _BIAS_64) << _DIGITS_64).view(np.float64)
-    b = np.int64((n - half + _BIAS_64) << _DIGITS_64).view(np.float64)
-    return p, a, b
+    return p, _power_64(half), _power_64(n - half)
 
 
 @overload(reduced, inline="always")
@@ -107,6 +134,67 @@ def _reduced(x):  # type: ignore[no-untyped-def]
     if x == types.float32:
         return lambda x: _reduced_32(x)
     return lambda x: _reduced_64(x)
+
+
+def reduced_below(x: float) -> tuple[float, float, float]:
+    """`reduced` for x ≤ 0, in fewer steps."""
+    return reduced(x)
+
+
+@register_jitable(forceinline=True)
+def _reduced_below_32(x: Any) -> Any:
+    x = _LEAST_BELOW_32 if x < _LEAST_BELOW_32 else x
+    p, bits = _remainder_32(x)
+    return p, _power_32(np.int32(bits - _ROUND_BITS_32 + _LIFT_32)), _LOWER_32
+
+
+@register_jitable(forceinline=True)
+def _reduced_below_64(x: Any) -> Any:
+    x = _LEAST_BELOW_64 if x < _LEAST_BELOW_64 else x
+    p, bits = _remainder_64(x)
+    return p, _power_64(bits - _ROUND_BITS_64 + _LIFT_64), _LOWER_64
+
+
+@overload(reduced_below, inline="always")
+def _reduced_below(x):  # type: ignore[no-untyped-def]
+    if x == types.float32:
+        return lambda x: _reduced_below_32(x)
+    return lambda x: _reduced_below_64(x)
+
+
+@register_jitable(forceinline=True)
+def exp_below(x: float) -> float:
+    """e^x for x ≤ 0, within 1.1 ULP."""
+    p, a, b = reduced_below(x)
+    return (like(x, 1) + p) * a * b
+
+
+def expm1_below(x: float) -> float:
+    """e^x − 1 for x ≤ 0, accurate near 0 as well."""
+    return float(np.expm1(x))
+
+
+@register_jitable(forceinline=True)
+def _expm1_below_32(x: Any) -> Any:
+    x = _LEAST_M1_32 if x < _LEAST_M1_32 else x
+    p, bits = _remainder_32(x)
+    power = _power_32(np.int32(bits - _ROUND_BITS_32))
+    return power * p + (power - np.float32(1))
+
+
+@register_jitable(forceinline=True)
+def _expm1_below_64(x: Any) -> Any:
+    x = _LEAST_M1_64 if x < _LEAST_M1_64 else x
+    p, bits = _remainder_64(x)
+    power = _power_64(bits - _ROUND_BITS_64)
+    return power * p + (power - 1.0)
+
+
+@overload(expm1_below, inline="always")
+def _expm1_below(x):  # type: ignore[no-untyped-def]
+    if x == types.float32:
+        return lambda x: _expm1_below_32(x)
+    return lambda x: _expm1_below_64(x)
 
 
 @register_jitable(forceinline=True)

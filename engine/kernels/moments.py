@@ -3,9 +3,8 @@
 Fast because each block of 1024 entries stays in the nearest cache while two loops run over it. The
 first looks at the bits as integers, since a compiler may reorder integers (and so use vectors)
 where it must not reorder floating-point numbers: it counts, and finds the extremes by a map of the
-bits that preserves order. The second adds in eight separate sums, which wait for each other an
-eighth as often, and adds differences from the mean so far, so that few digits cancel. Blocks are
-joined as in Chan, Golub & LeVeque 1983.
+bits that preserves order. The second may add in any order, and adds differences from the mean so
+far, so that few digits cancel. Blocks are joined as in Chan, Golub & LeVeque 1983.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.extending import register_jitable
 
 from engine.kernels.compiling import jit
 from engine.kernels.runs import WORTH_THREADS
@@ -66,22 +64,13 @@ def _sums(flat: Array, factor: float) -> list[float]:
     """
     masks = _masks(flat.dtype)
     parts = np.empty((max(1, -(-flat.size // _PART)), 6))
-    args = (flat, flat.view(masks[1].dtype), *masks, factor, parts)
+    bits = flat.view(masks.dtype)
     if flat.size < WORTH_THREADS:
-        _moments_serial(*args)
+        _moments_serial(flat, bits, masks, factor, parts)
     else:
-        run(_moments_parallel, _moments_serial, *args)
-    if len(parts) == 1:
-        one: list[float] = parts[0].tolist()
-        return one
-    full = parts[parts[:, 0] > 0]
-    if not len(full):
-        return [0.0, 0.0, math.nan, math.nan, math.nan, math.nan]
-    n, zeros, low, high, means, stds = full.T
-    mean = (n * means).sum() / n.sum()
-    variance = (n * (stds**2 + (means - mean) ** 2)).sum() / n.sum()
-    joined = n.sum(), zeros.sum(), low.min(), high.max(), mean, np.sqrt(variance)
-    return [float(value) for value in joined]
+        run(_moments_parallel, _moments_serial, flat, bits, masks, factor, parts)
+    joined: list[float] = parts[0].tolist()
+    return joined
 
 
 def moments_reference(flat: Array) -> Moments:
@@ -114,10 +103,10 @@ def slope_counts(slopes: Array, largest: float) -> tuple[Array, Array]:
     Returns: counts (101,) of the finite |f′| in [k/100, (k + 1)/100) of the largest, the last with
     all above; and alive (units,). With `largest` 0, slopes of 0 count as the smallest.
     """
-    counts = np.zeros(101, np.int64)
+    counts = np.zeros((4, 102), np.int64)
     alive = np.zeros(slopes.shape[1], np.bool_)
-    _slope_counts(slopes, np.arange(101) / 100 * largest, counts, alive)
-    return counts, alive
+    _slope_counts(slopes, largest, counts, alive)
+    return counts.sum(axis=0)[:101], alive
 
 
 def slope_counts_reference(slopes: Array, largest: float) -> tuple[Array, Array]:
@@ -132,11 +121,11 @@ def slope_counts_reference(slopes: Array, largest: float) -> tuple[Array, Array]
 
 
 @cache
-def _masks(dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
-    """By how many bits the sign stands on the left, the mask of |v|, that of the exponent."""
+def _masks(dtype: np.dtype[Any]) -> Array:
+    """The bits of |v|, and those of the exponent alone."""
     if dtype.itemsize == 4:
-        return np.int32(31), np.int32(0x7FFFFFFF), np.int32(0x7F800000)
-    return np.int64(63), np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
+        return np.array([0x7FFFFFFF, 0x7F800000], np.int32)
+    return np.array([0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000], np.int64)
 
 
 # A bin is wider than a factor of two, so a binary exponent meets one edge at most: the bin at its
@@ -147,49 +136,48 @@ _NEXT = np.append(EDGES, np.inf)[_FIRST]
 
 
 @jit(contract=True)
-def _moments(
-    x: Array, bits: Array, shift: Any, magnitude: Any, exponent: Any, factor: float, sums: Array
-) -> None:
+def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) -> None:
     integer = bits.dtype.type
+    magnitude, exponent = masks[0], masks[1]
     count = zeros = 0
-    least, most = magnitude, integer(-magnitude)
+    lowest, highest = magnitude, integer(-magnitude)
     mean, squares = 0.0, 0.0
     for start in range(0, x.size, 1024):
         block, keys = x[start : start + 1024], bits[start : start + 1024]
-        bad = nought = integer(0)
-        low, high = magnitude, integer(-magnitude)
+        least, low, high = magnitude, magnitude, integer(-magnitude)
         for i in range(keys.size):
             b = keys[i]
-            k = integer(b ^ ((b >> shift) & magnitude))  # −0.0 becomes −1, and less the less v
-            bad = integer(bad + ((b & exponent) == exponent))
-            nought = integer(nought + ((b & magnitude) == 0))
-            if k < low:
-                low = k
-            if k > high:
-                high = k
-        n = block.size - bad
-        if n == 0:
-            continue
-        if bad == 0:
+            size = integer(b & magnitude)
+            k = size if b >= 0 else integer(~size)  # −0.0 becomes −1, and less the less v
+            least, low, high = min(least, size), min(low, k), max(high, k)
+        if least == 0:
+            nought = integer(0)
+            for i in range(keys.size):
+                nought = integer(nought + ((keys[i] & magnitude) == 0))
+            zeros += nought
+        n = keys.size
+        if high < exponent and low > ~exponent:
             origin = mean if count else block[0] * factor
             total, square = _about(block, factor, origin)
-        else:
+        else:  # infinities and NaNs lie beyond all numbers in that order
             low, high = magnitude, integer(-magnitude)
             origin, total, square = mean, 0.0, 0.0
             started = count > 0
             for i in range(keys.size):
                 b = keys[i]
                 if (b & exponent) == exponent:
+                    n -= 1
                     continue
-                k = integer(b ^ ((b >> shift) & magnitude))
+                k = b if b >= 0 else integer(~(b & magnitude))
                 low, high = min(low, k), max(high, k)
                 if not started:
                     origin, started = block[i] * factor, True
                 d = block[i] * factor - origin
                 total += d
                 square += d * d
-        least, most = min(least, low), max(most, high)
-        zeros += nought
+            if n == 0:
+                continue
+        lowest, highest = min(lowest, low), max(highest, high)
         # This block's own mean and Σ (v − mean)², then both blocks' together.
         shifted = total / n
         own = max(square - shifted * total, 0.0)
@@ -201,76 +189,69 @@ def _moments(
     sums[0], sums[1] = count, zeros
     sums[2] = sums[3] = sums[4] = sums[5] = np.nan
     if count > 0:
-        keys = np.array([least, most])
-        for i in range(2):  # the map of the bits is its own inverse
-            keys[i] = keys[i] ^ ((keys[i] >> shift) & magnitude)
+        keys = np.array([lowest, highest])
+        for i in range(2):
+            keys[i] = keys[i] if keys[i] >= 0 else ~keys[i] | ~magnitude
         ends = keys.astype(bits.dtype).view(x.dtype)
         sums[2], sums[3], sums[4], sums[5] = ends[0], ends[1], mean, math.sqrt(squares / count)
 
 
 @jit()
 def _moments_of_parts(
-    x: Array,
-    bits: Array,
-    shift: Any,
-    magnitude: Any,
-    exponent: Any,
-    factor: float,
-    parts: Array,
-    low: int,
-    high: int,
+    x: Array, bits: Array, masks: Array, factor: float, parts: Array, low: int, high: int
 ) -> None:
     for i in range(low, high):
         start, stop = i * _PART, (i + 1) * _PART
-        _moments(x[start:stop], bits[start:stop], shift, magnitude, exponent, factor, parts[i])
+        _moments(x[start:stop], bits[start:stop], masks, factor, parts[i])
+
+
+@jit()
+def _moments_serial(x: Array, bits: Array, masks: Array, factor: float, parts: Array) -> None:
+    n = len(parts)
+    _moments_of_parts(x, bits, masks, factor, parts, n - n, n)
+    _join(parts)
 
 
 @jit(parallel=True)
 def _moments_parallel(
-    x: Array,
-    bits: Array,
-    shift: Any,
-    magnitude: Any,
-    exponent: Any,
-    factor: float,
-    parts: Array,
-    n_threads: int,
+    x: Array, bits: Array, masks: Array, factor: float, parts: Array, n_threads: int
 ) -> None:
     n = len(parts)
     for thread in numba.prange(n_threads):
         low, high = thread * n // n_threads, (thread + 1) * n // n_threads
-        _moments_of_parts(x, bits, shift, magnitude, exponent, factor, parts, low, high)
+        _moments_of_parts(x, bits, masks, factor, parts, low, high)
+    _join(parts)
 
 
-def _moments_serial(
-    x: Array, bits: Array, shift: Any, magnitude: Any, exponent: Any, factor: float, parts: Array
-) -> None:
-    _moments_of_parts(x, bits, shift, magnitude, exponent, factor, parts, 0, len(parts))
+@jit()
+def _join(parts: Array) -> None:
+    """All parts' moments, into the first."""
+    joined = parts[0]
+    for i in range(1, len(parts)):
+        part = parts[i]
+        if part[0] == 0:
+            continue
+        n, m = joined[0], part[0]
+        if n == 0:
+            joined[:] = part
+            continue
+        apart = part[4] - joined[4]
+        squares = n * joined[5] ** 2 + m * part[5] ** 2 + apart * apart * n * m / (n + m)
+        joined[0], joined[1] = n + m, joined[1] + part[1]
+        joined[2], joined[3] = min(joined[2], part[2]), max(joined[3], part[3])
+        joined[4] += apart * m / (n + m)
+        joined[5] = math.sqrt(squares / (n + m))
 
 
-@register_jitable
+@jit(contract=True, any_order=True)
 def _about(x: Array, factor: float, origin: float) -> tuple[float, float]:
-    """Σ (v − origin) and Σ (v − origin)²."""
-    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
-    b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = 0.0
-    whole = x.size - x.size % 8
-    for i in range(0, whole, 8):
-        d0, d1 = x[i] * factor - origin, x[i + 1] * factor - origin
-        d2, d3 = x[i + 2] * factor - origin, x[i + 3] * factor - origin
-        d4, d5 = x[i + 4] * factor - origin, x[i + 5] * factor - origin
-        d6, d7 = x[i + 6] * factor - origin, x[i + 7] * factor - origin
-        a0, a1, a2, a3 = a0 + d0, a1 + d1, a2 + d2, a3 + d3
-        a4, a5, a6, a7 = a4 + d4, a5 + d5, a6 + d6, a7 + d7
-        b0, b1, b2, b3 = b0 + d0 * d0, b1 + d1 * d1, b2 + d2 * d2, b3 + d3 * d3
-        b4, b5, b6, b7 = b4 + d4 * d4, b5 + d5 * d5, b6 + d6 * d6, b7 + d7 * d7
-    for i in range(whole, x.size):
+    """Σ (v − origin) and Σ (v − origin)², of finite v alone."""
+    total = square = 0.0
+    for i in range(x.size):
         d = x[i] * factor - origin
-        a0 += d
-        b0 += d * d
-    return (
-        ((a0 + a4) + (a1 + a5)) + ((a2 + a6) + (a3 + a7)),
-        ((b0 + b4) + (b1 + b5)) + ((b2 + b6) + (b3 + b7)),
-    )
+        total += d
+        square += d * d
+    return total, square
 
 
 @jit()
@@ -283,22 +264,22 @@ def _magnitudes(x: Array, first: Array, following: Array, counts: Array) -> None
 
 
 @jit()
-def _slope_counts(slopes: Array, edges: Array, counts: Array, alive: Array) -> None:
-    largest = edges[100]
+def _slope_counts(slopes: Array, largest: float, counts: Array, alive: Array) -> None:
+    """Into four rows of counts, so that an increment seldom waits for the one before.
+
+    Each row has a last bin for what is not finite.
+    """
     per_bin = 100 / largest if largest > 0 else 0.0
+    bins = np.empty(slopes.shape[1], np.int32)
     for i in range(slopes.shape[0]):
         for j in range(slopes.shape[1]):
             size = abs(np.float64(slopes[i, j]))
-            if size != 0:
-                alive[j] = True
-            if not size < np.inf:
-                continue
-            k = 0
-            if size > 0:
-                k = int(size * per_bin) if size < largest else 100
-                # The product is rounded: the edges decide.
-                if size < edges[k]:
-                    k -= 1
-                elif k < 100 and size >= edges[k + 1]:
-                    k += 1
-            counts[k] += 1
+            alive[j] |= size != 0
+            # The product is rounded: the edges k/100 · largest decide.
+            k = np.int32(size * per_bin if size < largest else 100.0)
+            k -= np.int32(size < k / 100 * largest)
+            k += np.int32(k < 100 and size >= (k + 1) / 100 * largest)
+            k = np.int32(0) if size == 0 else k
+            bins[j] = k if size < np.inf else np.int32(101)
+        for j in range(slopes.shape[1]):
+            counts[j & 3, bins[j]] += 1

@@ -19,7 +19,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from engine.kernels.exponential import exp, like
+from engine.kernels.exponential import exp_below, like
 
 _F32 = np.float32
 INV_SQRT_2_PI = 1 / math.sqrt(2 * math.pi)
@@ -36,7 +36,7 @@ def bell(s: float) -> float:
     h = (s + step) - step
     x = like(s, 0.5) * (s - h) * (s + h)
     rest = like(s, 1) - x * (like(s, 1) - x * (like(s, 0.5) - x * like(s, 1 / 6)))
-    return exp(like(s, -0.5) * h * h) * rest
+    return exp_below(like(s, -0.5) * h * h) * rest
 
 
 def rounder(s: float) -> Any:

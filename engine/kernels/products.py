@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 
 # Below this many multiplications, waking the threads costs more than it saves.
 _WORTH_THREADS = 300_000
+# … and where the operands are in the caches, as those of a square are, this many.
+_SQUARE_WORTH_THREADS = 1_000_000
 # Beyond this many rows, or rows of Aᵀ, copying A is worth its while.
 _WORTH_COPIES = 400
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -60,6 +62,22 @@ def matmul(
     Raises: ValueError for shapes, dtypes or an `out` that do not fit.
     """
     shape_a, shape_b, dtype = a.shape, b.shape, a.dtype
+    if (  # the shortest way to a small product: a call costs as much as 16³ multiplications
+        out is None
+        and not (transpose_a or transpose_b or accumulate)
+        and len(shape_a) == 2 == len(shape_b)
+        and shape_a[1] == shape_b[0]
+        and 0 < shape_a[0] * shape_a[1] * shape_b[1] < _SQUARE_WORTH_THREADS
+        and max(shape_a[1], shape_b[1]) <= 128
+        and b.dtype is dtype
+        and (dtype is _F32 or dtype is _F64)
+        and a.flags.c_contiguous
+        and b.flags.c_contiguous
+        and JIT
+    ):
+        out = np.empty((shape_a[0], shape_b[1]), dtype)
+        unpacked.plain_product(a, b, out)
+        return out
     if len(shape_a) != 2 or len(shape_b) != 2:
         _refuse_shapes(a, b)
     m, n = shape_a[::-1] if transpose_a else shape_a

@@ -147,8 +147,16 @@ def _edge(rows, here, lanes, c, c_at, c_i, a, a_at, a_i, a_k, b, b_at, b_k, n, a
 
 
 @jit()
-def small_product(a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array) -> None:
+def plain_product(a: Array, b: Array, out: Array) -> None:
     """out = a·b on one thread; the fewer arguments, the shorter the call."""
+    m, p = out.shape
+    zero, no = m - m, m != m  # for constants, Numba would compile all that is called once more
+    add_part(a, no, b, no, out, no, zero, m, zero, p)
+
+
+@jit()
+def small_product(a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array) -> None:
+    """out = a·b on one thread."""
     m, p = out.shape
     zero = m - m  # for a constant, Numba would compile all that is called once more
     add_part(a, a_transposed, b, b_transposed, out, m != m, zero, m, zero, p)

@@ -11,7 +11,7 @@ from engine.activations import Activation
 if TYPE_CHECKING:
     from engine.tracing.record import Trace
 
-UNNAMED = ("a tensor", "a variable")  # variables of these names may be different ones
+UNNAMED = "a tensor"  # variables without names may be different ones
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def graph_of(t: Trace) -> Graph:
                 edges.append((variables[source], own))
                 continue
             leaf = f"v{number}_{i}"
-            if isinstance(source, str) and source not in UNNAMED:
+            if isinstance(source, str) and source != UNNAMED:
                 variables[source] = leaf
             kind = "constant" if source is None else "variable"
             vertices.append(Vertex(leaf, f"{source or kind}\n{_size(shape)}", kind, node.place))

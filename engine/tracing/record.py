@@ -98,14 +98,13 @@ class Trace:
             self._dL_ds = dL_ds
 
     def _sources(self, node: Node) -> list[int | str | None]:
-        names = {position: version.name for position, version, _ in node.versions}
         return [
             self._numbers.get(parent)
             if isinstance(parent, Node)
-            else names.get(i, "a variable")
+            else parent.version.name
             if parent is not None
             else None
-            for i, parent in enumerate(node.parents)
+            for parent in node.parents
         ]
 
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:

@@ -26,6 +26,7 @@ QUANTITIES = (
     *("dL_dx_next", "dL_ds", "dL_dW", "dL_db", "dL_dx"),
 )
 SAMPLE = 4096
+_MEASURED = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
 @final
@@ -107,12 +108,15 @@ class Measured(NamedTuple):
 
 def measure(array: Array) -> Measured:
     """One pass over an array, and a copy of its sample."""
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype not in _MEASURED:
         array = array.astype(np.float64)
-    flat = np.ascontiguousarray(array).reshape(-1)
+    flat = array.reshape(-1)  # a copy, if there are gaps
+    if not flat.flags.c_contiguous:
+        flat = flat.copy()
     return Measured(array.shape, moments(flat), flat[:: _stride(array.shape)].copy())
 
 
+@lru_cache(maxsize=256)
 def _stride(shape: tuple[int, ...]) -> int:
     """The least k that leaves at most SAMPLE entries and has no factor common with the last axis.
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -65,7 +66,7 @@ class Card:
 
     `saturated_from` is (low, high): beyond them |f′| stays below a twentieth of its maximum, None
     where it never does. `gains` by mode, None where there is none. `speed`: nanoseconds an entry of
-    a large float32 array, forward and backward, of f and of tanh.
+    a large float32 array on one thread, forward and backward, of f and of tanh.
     """
 
     f: Activation
@@ -152,7 +153,12 @@ def _speed(f: Activation) -> tuple[float, float]:
             times.append(time.perf_counter() - start)
         return float(np.median(times)) / s.size * 1e9
 
-    return nanoseconds(lambda: f.value(s)), nanoseconds(lambda: f.scale(s, s))
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        return nanoseconds(lambda: f.value(s)), nanoseconds(lambda: f.scale(s, s))
+    finally:
+        numba.set_num_threads(threads)
 
 
 def _or_none(function: Any, *args: Any, default: Any = None) -> Any:

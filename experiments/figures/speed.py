@@ -11,7 +11,7 @@ import numpy as np
 from experiments.figures.panels import finish
 from experiments.figures.speed_ratios import draw_ratios, ratio_rows
 from experiments.figures.speed_roofline import draw_roofline
-from experiments.figures.speed_tables import tables
+from experiments.figures.speed_tables import tables, texts
 from experiments.lab.question import Result
 from experiments.speed.cases import Limit, Step, Training
 from experiments.speed.plans import BATCH, DEPTH, WIDTH
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from experiments.questions.speed import Settings
 
-__all__ = ["figure", "tables"]
+__all__ = ["figure", "tables", "texts"]
 
 # Colours that stay apart for colour-blind eyes (Okabe & Ito).
 _COLOURS = {OURS: "#009e73", NUMPY: "#e69f00", TORCH: "#d55e00"}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
 
 from experiments.lab.question import Result
-from experiments.lab.tables import claims_table, number, table
+from experiments.lab.tables import claims_table, markdown, number, table
 from experiments.speed.cases import Elementwise, Limit
 from experiments.speed.machine import size_words
 from experiments.speed.plans import GROUPS
@@ -29,15 +29,30 @@ def tables(settings: Settings, result: Result) -> list[Table]:
     """The machine, then what was timed, what was not, and the claims."""
     times = Times.of(result.measurements, result.arrays)
     found = [_machine(result.measurements)]
-    timed = [t for t in times.timings if not isinstance(t.case, Limit)]
+    timed = _timed(times)
     if timed:
         found.append(_times(timed))
-    if "startup" in times.groups:
-        found.append(_starts(times))
-    if "roofline" in times.groups:
-        found.append(_limits(times))
+    found += _others(times)
     missing = _missing(times, result.measurements["absent"])
     return [*found, *([missing] if missing.row_count else []), claims_table(result.claims)]
+
+
+def texts(settings: Settings, result: Result) -> Mapping[str, str]:
+    """speed.md: the tables without the claims, one of times for each group of cases."""
+    times = Times.of(result.measurements, result.arrays)
+    groups = {group: [t for t in _timed(times) if t.case.group == group] for group in GROUPS}
+    of_groups = [_times(timed, f": {group}") for group, timed in groups.items() if timed]
+    found = [_machine(result.measurements), *of_groups]
+    return {"speed.md": "\n".join(map(markdown, [*found, *_others(times)]))}
+
+
+def _timed(times: Times) -> list[Timing]:
+    return [t for t in times.timings if not isinstance(t.case, Limit)]
+
+
+def _others(times: Times) -> list[Table]:
+    made = {"startup": _starts, "roofline": _limits}
+    return [table_of(times) for group, table_of in made.items() if group in times.groups]
 
 
 def _machine(m: Any) -> Table:
@@ -56,11 +71,11 @@ def _machine(m: Any) -> Table:
     return made
 
 
-def _times(timings: Iterable[Timing]) -> Table:
+def _times(timings: Iterable[Timing], of: str = "") -> Table:
     """A row for each case: the time of one call for everybody, and how fast ours is."""
     ordered = sorted(timings, key=lambda t: GROUPS.index(t.case.group))
     made = table(
-        "time of one call",
+        f"time of one call{of}",
         ("", "t", *(_SHORT[name] for name in (OURS, *_RIVALS)), "GF/s", "GB/s"),
     )
     made.caption = (

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
+from experiments.lab.activations import label
 from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, number, table
 
@@ -60,7 +61,7 @@ def figure(settings: Settings, result: Result) -> Figure:
             ax.set_yscale("log")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
             _finish(ax, title if a == 0 else "", "hidden layer" if a == rows - 1 else "")
-        axes[a, 0].set_ylabel(f, fontsize=13, fontweight="bold")
+        axes[a, 0].set_ylabel(label(f), fontsize=13, fontweight="bold")
         if settings.updates:
             _losses(axes[a, -1], result.arrays["losses"][a])
             _finish(
@@ -142,7 +143,7 @@ def _layers(settings: Settings, result: Result) -> Table:
     at = np.unravel_index(int(np.argmin(np.nan_to_num(factors, nan=np.inf))), factors.shape)
     f, scheme = settings.activations[at[0]], settings.inits[at[1]]
     made = table(
-        f"{f}, {_SHORT.get(scheme, scheme)} initialisation, at the start",
+        f"{label(f)}, {_SHORT.get(scheme, scheme)} initialisation, at the start",
         ("layer", "std s", "std x", "rms ∂L/∂x", "rms ∂L/∂s", "rms ∂L/∂W"),
     )
     made.add_column("∂L/∂s, log scale", justify="left", min_width=20)
@@ -178,7 +179,7 @@ def _nets(settings: Settings, result: Result) -> Table:
                 f"{100 * m['test_error'][a, i]:.0f} %",
             ]
         made.add_row(
-            f,
+            label(f),
             _SHORT.get(scheme, scheme),
             number(float(m["factor_per_layer"][a, i])),
             number(float(m["factor_per_layer_predicted"][a, i])),

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import read_arrays, write_arrays
 from experiments.lab.question import SettingsError
-from nn.files import read_arrays, write_arrays
 
 Array = npt.NDArray[Any]
 

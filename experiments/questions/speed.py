@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.figures.speed import figure, tables
+from experiments.figures.speed import figure, tables, texts
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.speed_claims import claims, targets
@@ -199,4 +199,5 @@ SPEED = Question(
     figure=figure,
     tables=tables,
     presets=PRESETS,
+    texts=texts,
 )

@@ -20,6 +20,7 @@ import engine
 import nn
 from experiments.data import DataSet, load
 from experiments.figures.vanishing import figure, tables
+from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.vanishing_claims import claims
@@ -54,7 +55,7 @@ class Settings:
     width: int = 256
     """Units in each hidden layer."""
     activations: tuple[str, ...] = ("sigmoid", "tanh", "relu")
-    """Names of activations, for example sigmoid tanh softsign relu gelu."""
+    """Names of activations, for example sigmoid tanh softsign relu gelu; FILE.py:NAME for yours."""
     inits: tuple[str, ...] = ("standard", "xavier_uniform", "kaiming_normal")
     """Names of initialisations, see nn.init."""
     draws: int = 8
@@ -82,7 +83,9 @@ class Settings:
             raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
         if not (self.lr > 0 and np.isfinite(self.lr)):
             raise SettingsError(f"--lr must be positive and finite, got {self.lr}")
-        _check_names("activations", self.activations, engine.ACTIVATIONS)
+        _check_names("activations", self.activations)
+        for name in self.activations:
+            activation_of(name, "activations")
         _check_names("inits", self.inits, [s for s in nn.init.SCHEMES if s != "zeros"])
 
     def kinds(self) -> Iterator[tuple[int, int, str, str]]:
@@ -178,12 +181,12 @@ def _net(settings: Settings, data: DataSet, a: int, i: int, draw: int) -> nn.MLP
     sizes = [data.n_features, *[settings.width] * settings.depth, data.n_classes]
     # Every net has a stream of its own, the same whatever else is run beside it.
     rng = np.random.default_rng([settings.seed, *_numbers(settings, a, i), draw])
-    return nn.MLP(sizes, settings.activations[a], settings.inits[i], rng=rng)
+    f = activation_of(settings.activations[a], "activations")
+    return nn.MLP(sizes, f, settings.inits[i], rng=rng)
 
 
 def _numbers(settings: Settings, a: int, i: int) -> tuple[int, int]:
-    activations, schemes = list(engine.ACTIVATIONS), list(nn.init.SCHEMES)
-    return activations.index(settings.activations[a]), schemes.index(settings.inits[i])
+    return stream(settings.activations[a]), list(nn.init.SCHEMES).index(settings.inits[i])
 
 
 def _profile(
@@ -260,11 +263,12 @@ def _factors(dL_ds: Array) -> Array:
     return np.asarray(np.exp(ends.mean(axis=-1)))
 
 
-def _check_names(flag: str, names: Sequence[str], known: Sequence[str] | dict[str, Any]) -> None:
-    unknown = [name for name in names if name not in known]
-    if unknown or not names or len(set(names)) < len(names):
-        wrong = f"{unknown[0]!r} is unknown" if unknown else "name each once, and at least one"
-        raise SettingsError(f"--{flag}: {wrong}; there are {', '.join(known)}")
+def _check_names(flag: str, names: Sequence[str], known: Sequence[str] = ()) -> None:
+    unknown = [name for name in names if known and name not in known]
+    if unknown:
+        raise SettingsError(f"--{flag}: {unknown[0]!r} is unknown; there are {', '.join(known)}")
+    if not names or len({label(name) for name in names}) < len(names):
+        raise SettingsError(f"--{flag}: name each once, and at least one")
 
 
 VANISHING = Question(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +12,9 @@ import numpy.typing as npt
 
 import engine
 import nn
-from engine import Activation, ActivationWarning, OwnActivation, Trace, find_activation
+from engine import OwnActivation, Trace
 from experiments.data import DataSet, load
+from experiments.lab.activations import activation_of
 from experiments.lab.question import SettingsError
 from experiments.traces.net_files import NetFile
 
@@ -105,7 +105,7 @@ def traced(settings: Settings) -> Pass:
     """
     if settings.net is not None:
         return _user_pass(NetFile.named(settings.net), settings)
-    f = _activation(settings.activation)
+    f = activation_of(settings.activation, "activation")
     data = _load(settings)
     sizes = [data.n_features, *[settings.width] * settings.depth, data.n_classes]
     net = nn.MLP(sizes, f, settings.init, rng=settings.seed)
@@ -142,15 +142,6 @@ def _run(net: Any, data: DataSet, check: Any = None) -> tuple[Trace, float]:
         loss = nn.cross_entropy(outputs, data.y_test)
         loss.backward()
     return t, loss.item()
-
-
-def _activation(name: str) -> Activation:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ActivationWarning)  # said under `beware`
-        try:
-            return find_activation(name)
-        except ValueError as error:  # ActivationError is one
-            raise SettingsError(" ".join(f"--activation: {error}".split())) from None
 
 
 def _load(settings: Settings) -> DataSet:

@@ -205,3 +205,10 @@ def test_a_single_example_is_a_batch_of_one():
 def test_the_net_stays_usable_with_engine_trace_as_a_function():
     assert callable(engine.trace)
     assert not hasattr(engine.trace, "__path__")
+
+
+def test_sources_have_the_variables_names_in_linear_rules_too():
+    w = Tensor([1.0, 2.0], requires_grad=True, name="offset")
+    with trace() as t:
+        ((w + 1.0) * w).sum().backward()
+    assert [node.sources for node in t.nodes] == [["offset", None], [0, "offset"], [1]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.kernels import jit
-from engine.kernels.exponential import exp, expm1, log1p
+from engine.kernels.exponential import exp, exp_below, expm1, expm1_below, log1p
 
 
 @jit(contract=True)
@@ -19,6 +19,18 @@ def run_exp(x, out):
 def run_expm1(x, out):
     for i in range(x.size):
         out[i] = expm1(x[i])
+
+
+@jit(contract=True)
+def run_exp_below(x, out):
+    for i in range(x.size):
+        out[i] = exp_below(x[i])
+
+
+@jit(contract=True)
+def run_expm1_below(x, out):
+    for i in range(x.size):
+        out[i] = expm1_below(x[i])
 
 
 @jit(contract=True)
@@ -63,9 +75,11 @@ ROOM = np.finfo(np.longdouble).eps < 1e-18
     [
         (run_exp, np.exp, {"float32": (-87, 88), "float64": (-708, 709)}, 1.1),
         (run_expm1, np.expm1, {"float32": (-87, 88), "float64": (-708, 709)}, 1.8),
+        (run_exp_below, np.exp, {"float32": (-87, 0), "float64": (-708, 0)}, 1.1),
+        (run_expm1_below, np.expm1, {"float32": (-87, 0), "float64": (-708, 0)}, 1.8),
         (run_log1p, np.log1p, {"float32": (0, 1), "float64": (0, 1)}, 1.5),
     ],
-    ids=["exp", "expm1", "log1p"],
+    ids=["exp", "expm1", "exp_below", "expm1_below", "log1p"],
 )
 def test_error(dtype, kernel, numpys, limits, bound):
     if dtype == "float64" and not ROOM:
@@ -86,8 +100,16 @@ def test_the_ends_of_the_range(dtype, largest, smallest):
     assert y[6] == 1 and y[7] == 1 and np.isnan(y[8])
 
 
-def test_denormal_results_are_right_to_one_unit():
+@pytest.mark.parametrize("kernel", [run_exp, run_exp_below])
+def test_denormal_results_are_right_to_one_unit(kernel):
     x = np.linspace(-103, -88, 5001).astype(np.float32)
     exact = np.exp(x.astype(np.float64))
     unit = np.finfo(np.float32).smallest_subnormal
-    assert (np.abs(of(run_exp, x) - exact) <= unit).all()
+    assert (np.abs(of(kernel, x) - exact) <= unit).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_far_below_zero(dtype):
+    x = np.array([-np.inf, -1e30, -1100, -0.0, np.nan], dtype)
+    np.testing.assert_array_equal(of(run_exp_below, x), np.array([0, 0, 0, 1, np.nan], dtype))
+    np.testing.assert_array_equal(of(run_expm1_below, x), np.array([-1, -1, -1, 0, np.nan], dtype))

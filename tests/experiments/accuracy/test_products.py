@@ -23,10 +23,8 @@ def exact(a, b, transpose_a, transpose_b):
 def test_the_kernel_and_numpy_are_within_the_bound(dtype):
     found = product_errors(dtype, LENGTHS, seed=0)
     assert found.shape == (2, len(LENGTHS), len(FORMS), len(ROWS))
-    layers = found[:, :, :3]  # a layer's products
-    assert (layers <= np.array(LENGTHS)[:, None, None]).all()
-    assert (layers > 0.3).all()  # of so many numbers, some are rounded badly
-    assert (found[1] <= np.array(LENGTHS)[:, None, None]).all()
+    assert (found <= np.array(LENGTHS)[:, None, None]).all()
+    assert (found > 0.3).all()  # of so many numbers, some are rounded badly
 
 
 @pytest.mark.parametrize("dtype", JUDGED)
@@ -76,9 +74,9 @@ def test_operands_lie_in_memory_as_they_are_called():
 
 def test_the_same_seed_gives_the_same_numbers():
     first, again = (product_errors("float32", (5, 33), 3) for _ in "ab")
-    np.testing.assert_array_equal(first[:, :, :3], again[:, :, :3])
+    np.testing.assert_array_equal(first, again)
     other = product_errors("float32", (5, 33), 4)
-    assert (first[0, :, :3] != other[0, :, :3]).all()
+    assert (first[0] != other[0]).all()
 
 
 def test_nothing_is_judged_without_a_wider_type(monkeypatch):

@@ -128,12 +128,18 @@ def test_mnist_from_a_missing_folder(tmp_path):
     assert names(tmp_path) == []
 
 
+def heed_ctrl_c():
+    """Even where the tests themselves were started in a shell's background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(folder):
     # Training that would take an hour.
     args = shlex.split("--depth 3 --width 16 --draws 2 --probe 10 --updates 9999999")
     return subprocess.Popen(
         [*COMMAND, "run", "vanishing", *args], cwd=folder, env=environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        preexec_fn=heed_ctrl_c,
     )  # fmt: skip
 
 
@@ -183,7 +189,7 @@ def test_ctrl_c_leaves_no_worker_of_speed_behind(tmp_path):
     args = shlex.split("run speed --groups small --threads 1 --rounds 1000 --block-ms 10000")
     process = subprocess.Popen(
         [*COMMAND, *args], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        stderr=subprocess.PIPE, text=True, encoding="utf-8", preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     try:
         end = time.monotonic() + 60

@@ -94,7 +94,7 @@ WRONG = {
     "run vanishing --lr -1": "--lr must be positive and finite",
     "run vanishing --draws 1": "--draws must be at least 2",
     "run vanishing --activations": "--activations",
-    "run vanishing --activations thanh": "'thanh' is unknown",
+    "run vanishing --activations thanh": "no activation is named 'thanh'",
     "run vanishing --activations tanh tanh": "name each once",
     "run vanishing --inits zeros": "'zeros' is unknown",
     "run vanishing --quick --paper": "--quick and --paper are two presets",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments.figures.speed import figure, tables
+from experiments.figures.speed import figure, tables, texts
 from experiments.figures.speed_tables import duration
 from experiments.speed.plans import GROUPS
 from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
@@ -210,6 +210,16 @@ class TestTables:
 
     def test_nothing_is_missing(self, made_up):
         assert "not measured" not in rendered(*made_up(groups=("small",)), 100).split("claims")[0]
+
+    def test_the_text_has_all_of_it_by_groups(self, made_up):
+        settings, result = made_up(groups=("small", "matmul", "roofline"))
+        text = texts(settings, result)["speed.md"]
+        parts = text.split("**time of one call: ")
+        assert [part.split("**")[0] for part in parts[1:]] == ["matmul", "small"]
+        rows = [line for line in text.splitlines() if line.startswith("| ")]
+        cells = list(zip(*(c.cells for c in tables(settings, result)[1].columns), strict=True))
+        assert len(cells) == sum("| " + " | ".join(row) + " |" in rows for row in cells)
+        assert "| peak | 1 |" in text and "claims" not in text
 
     def test_limits(self, made_up):
         text = rendered(*made_up(groups=("roofline",)), 80)

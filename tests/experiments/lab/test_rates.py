@@ -76,8 +76,8 @@ def test_lines_now_and_then_where_there_is_no_terminal(seconds, capsys):
 def test_what_an_earlier_run_did_counts_for_the_share_and_not_for_the_rate(seconds, capsys):
     with Shown(every=1) as progress:
         progress.expect(1000, "updates")
-        progress.skip(500)
         progress.step("tanh", 0)
+        progress.skip(500)
         seconds[0] += 10
         progress.step("tanh", 100)
     assert capsys.readouterr().err == " 60 %  tanh; 10 updates/s, 0:00:40 left\n"

@@ -10,6 +10,7 @@ import pytest
 import engine
 import nn
 from experiments.data import load
+from experiments.figures.vanishing import tables
 from experiments.lab.progress import Silent
 from experiments.lab.question import SettingsError
 from experiments.questions import QUESTIONS
@@ -272,7 +273,7 @@ class TestSettings:
             ({"lr": 0.0}, "--lr must be positive and finite, got 0"),
             ({"lr": math.nan}, "--lr must be positive and finite, got nan"),
             ({"lr": math.inf}, "--lr must be positive and finite, got inf"),
-            ({"activations": ("thanh",)}, "--activations: 'thanh' is unknown; .*tanh"),
+            ({"activations": ("thanh",)}, "--activations: no activation is named 'thanh'; .*tanh"),
             ({"activations": ()}, "--activations: name each once, and at least one"),
             ({"activations": ("tanh", "tanh")}, "--activations: name each once"),
             ({"inits": ("he",)}, "--inits: 'he' is unknown; .*kaiming_normal"),
@@ -284,6 +285,25 @@ class TestSettings:
         with pytest.raises(SettingsError, match=message) as caught:
             Settings(**wrong)
         assert "\n" not in str(caught.value)
+
+    def test_an_activation_of_ones_own(self, tmp_path):
+        file = tmp_path / "mine.py"
+        (tmp_path / "beside.py").write_text("SLOPE = 1.5\n")
+        file.write_text(
+            "from engine import activation, tanh\nfrom beside import SLOPE\n\n"
+            "@activation\ndef steeper(s):\n    return tanh(SLOPE * s)\n"
+        )
+        settings = replace(TINY, activations=("tanh", f"{file}:steeper"), inits=("standard",))
+        result = run(settings, Silent())
+        alone = run(replace(settings, activations=(f"{file}:steeper",)), Silent())
+        for q in ("s_std", "dL_ds"):
+            both = result.arrays[f"init_{q}"]
+            np.testing.assert_array_equal(both[1], alone.arrays[f"init_{q}"][0])
+        assert (result.arrays["init_x_std"][1] > 1.2 * result.arrays["init_x_std"][0]).all()
+        cells = [str(cell) for t in tables(settings, result) for c in t.columns for cell in c.cells]
+        assert "steeper" in cells and str(tmp_path) not in " ".join(cells)
+        with pytest.raises(SettingsError, match="name each once"):
+            replace(settings, activations=(f"{file}:steeper", f"{file}:steeper"))
 
     def test_a_seed_that_the_data_set_does_not_take(self):
         with pytest.raises(SettingsError, match="--seed"):
