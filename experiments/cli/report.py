@@ -55,9 +55,11 @@ def report_command(args: Sequence[str], console: Console) -> None:
         return
     records, problems = read_records(settings.results)
     if not records and not problems:
-        raise SettingsError(
-            f"--results: {settings.results} holds no results; `gradtrace verify --quick` makes some"
+        quick = settings.results / "quick"
+        some = (
+            f"take --results {quick}" if read_records(quick)[0] else "`gradtrace verify` makes some"
         )
+        raise SettingsError(f"--results: {settings.results} holds no results; {some}")
     records.sort(key=_place)
     around = None if settings.markdown is None else _around(settings.markdown)
     sections = [Section(record, _figure(record, problems), _command(record)) for record in records]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 import traceback
@@ -137,6 +138,8 @@ def verify_command(args: Sequence[str], console: Console) -> int:
     console.print(f"{said}; {seconds:.0f} s", highlight=False, markup=False)
     names = ", ".join(map(str, written))
     console.print(f"written: {names}", highlight=False, markup=False, soft_wrap=True)
+    page = shlex.join(["gradtrace", "report", "--results", str(settings.folder)])
+    console.print(f"a page of it: {page}", highlight=False, markup=False, soft_wrap=True)
     sys.stdout.flush()
     wrong = [claim.id for claim in claims if claim.exact and claim.verdict == "does not hold"]
     if wrong:

@@ -88,7 +88,7 @@ def test_a_markdown_file_without_its_marks_is_left_alone(results, capfd, text):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--results", "nowhere"], "nowhere holds no results; `gradtrace verify --quick`"),
+        (["--results", "nowhere"], "nowhere holds no results; `gradtrace verify` makes"),
         (["--html", "."], "--html: . is a folder"),
         (["--markdown", "missing.md"], "--markdown: missing.md can't be read"),
         (["--htm", "x"], "--htm"),
@@ -100,3 +100,12 @@ def test_mistakes_are_one_line(results, capfd, flags, said):
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err
     assert not (results / "report.html").exists()
+
+
+def test_after_a_quick_look_it_says_where_the_results_are(question, questions, capfd):
+    questions(question("one"))
+    assert main(["verify", "--quick"]) == 0
+    assert "a page of it: gradtrace report --results results/quick\n" in capfd.readouterr().out
+    assert main(["report"]) == 2
+    assert "take --results results/quick" in capfd.readouterr().err.replace("\\", "/")
+    assert main(["report", "--results", "results/quick"]) == 0
