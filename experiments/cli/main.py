@@ -1,7 +1,7 @@
 """`gradtrace list`, `gradtrace run NAME [--flags]` and the other commands.
 
-Exit codes: 0 done, 1 an unforeseen error, 2 flags, values or data that the user can mend, 130
-interrupted.
+Exit codes: 0 done, 1 an unforeseen error (or, from `verify`, an exact claim that does not hold), 2
+flags, values or data that the user can mend, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 import io
 import os
 import sys
-import time
 from collections.abc import Sequence
 
 from rich.console import Console
 
 from experiments.cli.flags import FlagError, read_settings
+from experiments.cli.running import run_and_save
 from experiments.data import DataError
 from experiments.lab.long_runs import how_to_resume
 from experiments.lab.progress import Shown
 from experiments.lab.question import Question, SettingsError
-from experiments.lab.results import check_folder, save_result, versions
+from experiments.lab.results import versions
 from experiments.questions import QUESTIONS
 
 _USAGE = """usage: gradtrace list                the experiments and their questions
        gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
        gradtrace activation NAME     the card of an activation; or FILE.py:NAME
        gradtrace trace [--flags]     one backward pass, layer by layer
+       gradtrace verify [--quick]    run all: every claim and its verdict
+       gradtrace report [--flags]    a page of all results, for a browser
        gradtrace --version"""
 
 
@@ -88,8 +90,19 @@ def _command(args: list[str]) -> int:
             from experiments.cli.tracing import trace_command
 
             trace_command(flags, _console())
+        case ["verify", *flags]:
+            from experiments.cli.verify import verify_command
+
+            return verify_command(flags, _console())
+        case ["report", *flags]:
+            from experiments.cli.report import report_command
+
+            report_command(flags, _console())
         case [first, *_]:
-            raise FlagError(f"unknown command {first!r}; there are list, run, activation and trace")
+            raise FlagError(
+                f"unknown command {first!r}; there are list, run, activation, trace, verify and "
+                "report"
+            )
     return 0
 
 
@@ -102,23 +115,18 @@ def _run(question: Question, flags: list[str]) -> None:
     if settings is None:
         return
     folder = settings.results / question.name
-    check_folder(folder)
-    start = time.monotonic()
-    with Shown() as progress:
-        try:
-            result = question.run(settings, progress)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(how_to_resume(settings, folder)) from None
-    seconds = time.monotonic() - start
-    figure = question.figure(settings, result)
-    files = save_result(folder, question, settings, result, figure, seconds)
+    try:
+        with Shown() as progress:
+            done = run_and_save(question, settings, folder, progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_resume(settings, folder)) from None
     console = _console()
     console.print(f"\n[bold]{question.asks}[/]")
-    for table in question.tables(settings, result):
+    for table in question.tables(settings, done.result):
         console.print()
         console.print(table)
-    written = ", ".join(map(str, files))
-    console.print(f"{seconds:.1f} s; written: {written}", highlight=False, markup=False)
+    written = ", ".join(map(str, done.files))
+    console.print(f"{done.seconds:.1f} s; written: {written}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
 from experiments.figures.traced import inline_svg, layers_table
 from experiments.lab.question import SettingsError
@@ -48,7 +48,7 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     written = _write_figure(folder, figure)
     if settings.html is not None:
         text = page(made.trace, diagnosis, about, inline_svg(figure))
-        written.append(_write(settings.html, lambda path: path.write_text(text, encoding="utf-8")))
+        written.append(write_whole(settings.html, text))
     console.print()
     for path in written:
         console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
@@ -73,22 +73,12 @@ def _check_page(path: Path) -> None:
 
 
 def _write_figure(folder: Path, figure: Figure) -> list[Path]:
-    png = _write(folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130))
+    png = write_whole(
+        folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130)
+    )
     figure.set_layout_engine("none")  # it stays as laid out; each layout takes most of a second
-    svg = _write(
+    svg = write_whole(
         folder / "figure.svg",
         lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
     )
     return [png, svg]
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> Path:
-    """The file appears whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as scratch:
-            write(Path(scratch) / path.name)
-            (Path(scratch) / path.name).replace(path)
-    except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror or error}") from None
-    return path

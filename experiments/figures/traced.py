@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from engine import Trace
 from engine.tracing.table import HEADER, LEGEND, cells, notes, shortened, title
+from experiments.figures.svg import inlined
 from experiments.lab.tables import table
 
 if TYPE_CHECKING:
@@ -34,18 +34,7 @@ def layers_table(trace: Trace) -> Table:
 
 
 def inline_svg(figure: Figure) -> str:
-    """The figure as an `<svg>` within a page: no declarations, no addresses, no background."""
+    """The figure as an `<svg>` within a page, without a background."""
     made = io.StringIO()
     figure.savefig(made, format="svg", transparent=True, metadata={"Date": None})
-    text = made.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    head, tail = text.split(">", 1)
-    head = re.sub(r'\s(xmlns(:\w+)?|version|width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-label="distributions and profile by layer">{_short(tail)}'
-
-
-def _short(text: str) -> str:
-    """Without comments, and in paths without the digits that nobody can see."""
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    return re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d)\d+", r"\1", d[0]), text)
+    return inlined(made.getvalue(), "distributions and profile by layer")

@@ -86,7 +86,9 @@ class Measured:
 class Statement:
     """A claim as it is made, before anything is measured.
 
-    `recalled` marks a number that comes from memory rather than from a text that was read.
+    `recalled` marks a number that comes from memory rather than from a text that was read. `exact`
+    marks one that follows by mathematics at the sizes that the presets measure: where it does not
+    hold the program is wrong, and `gradtrace verify` ends with exit code 1.
     """
 
     id: str
@@ -94,6 +96,7 @@ class Statement:
     source: str
     tolerance: Tolerance
     recalled: bool = False
+    exact: bool = False
 
     def measured(
         self, expected: Sequence[float], measured: Sequence[Measured], labels: Sequence[str] = ()
@@ -119,7 +122,26 @@ class Claim:
             return "does not hold"
         return "not shown" if "not shown" in verdicts else "holds"
 
-    def _one(self, expected: float, measured: Measured) -> Verdict:
+    @property
+    def worst(self) -> int:
+        """The position of the number that decides the verdict: the one that agrees least.
+
+        0 for a claim without numbers.
+        """
+        pairs = list(zip(self.expected, self.measured, strict=True))
+        return max(range(len(pairs)), key=lambda i: self._disagreement(*pairs[i]), default=0)
+
+    def _disagreement(self, expected: float, measured: Measured) -> tuple[int, float]:
+        """Its verdict first, then by how much its interval is outside, as a share of the bounds."""
+        low, high = self.statement.tolerance.bounds(expected)
+        width = high - low if math.isfinite(high - low) else abs(self.statement.tolerance.size)
+        outside = max(low - measured.low, measured.high - high) / (width or 1.0)
+        rank = ("holds", "not shown", "does not hold").index(self._one(expected, measured))
+        return rank, math.inf if math.isnan(outside) else outside
+
+    def _one(
+        self, expected: float, measured: Measured
+    ) -> Literal["holds", "does not hold", "not shown"]:
         low, high = self.statement.tolerance.bounds(expected)
         if math.isnan(measured.value):
             return "not shown"
@@ -138,6 +160,7 @@ class Claim:
             "text": self.statement.text,
             "source": self.statement.source,
             "recalled": self.statement.recalled,
+            "exact": self.statement.exact,
             "labels": list(self.labels),
             "measured": values[0] if single else values,
             "interval": intervals[0] if single else intervals,
@@ -145,6 +168,7 @@ class Claim:
             "tolerance": str(self.statement.tolerance),
             "holds": {"holds": True, "does not hold": False}.get(self.verdict),
             "verdict": self.verdict,
+            "worst": self.worst,
         }
 
 

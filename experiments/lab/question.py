@@ -45,6 +45,7 @@ class Question:
         run: measures. Raises SettingsError or DataError for what a user can mend.
         figure, tables: show a result.
         texts: further files from a result, for example a table for the docs: name to content.
+        reads_others: it reads the results of other questions, so it is to be run after them.
         presets: which settings "quick" and "paper" replace.
     """
 
@@ -56,6 +57,7 @@ class Question:
     tables: Callable[[Any, Result], list[Table]]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     texts: Callable[[Any, Result], Mapping[str, str]] = lambda settings, result: {}
+    reads_others: bool = False
 
     def preset(self, name: str) -> Any:
         """The settings of that preset; "default" is the dataclass's own."""

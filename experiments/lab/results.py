@@ -58,12 +58,12 @@ def save_result(
     record = {
         "question": question.name,
         "asks": question.asks,
-        "settings": _plain(asdict(settings)),
+        "settings": plain(asdict(settings)),
         "seed": settings.seed,
         "versions": versions(),
         "seconds": round(seconds, 2),
         "claims": [claim.as_json() for claim in result.claims],
-        "measurements": _plain(result.measurements),
+        "measurements": plain(result.measurements),
     }
     writers: dict[str, Callable[[Path], object]] = {
         "arrays.npz": lambda path: _write_npz(path, result),
@@ -114,12 +114,12 @@ def _write_npz(path: Path, result: Result) -> None:
         np.savez_compressed(file, **result.arrays)  # type: ignore[arg-type]
 
 
-def _plain(value: Any) -> Any:
-    """The value in what JSON knows; NaN and Inf become null."""
+def plain(value: Any) -> Any:
+    """The value in what JSON knows; NaN and Inf become null, paths become strings."""
     if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

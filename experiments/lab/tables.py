@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from rich import box
@@ -10,7 +11,8 @@ from rich.text import Text
 
 from experiments.lab.claims import Claim, Measured
 
-_STYLE = {"holds": "green", "does not hold": "bold red", "not shown": "yellow"}
+# Of a verdict, wherever one is printed.
+STYLE = {"holds": "green", "does not hold": "bold red", "not shown": "yellow"}
 
 
 def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
@@ -36,14 +38,14 @@ def claims_table(claims: Sequence[Claim]) -> Table:
         labels = claim.labels or ("",) * len(claim.measured)
         recalled = ", recalled" if statement.recalled else ""
         made.add_row(
-            Text.assemble((f"{statement.id}\n", "bold"), (verdict, _STYLE.get(verdict, ""))),
+            Text.assemble((f"{statement.id}\n", "bold"), (verdict, STYLE.get(verdict, ""))),
             Text.assemble(
                 f"{statement.text}\n",
                 (f"{statement.source}{recalled}; {statement.tolerance}", "italic"),
             ),
             Text("\n".join(labels)),
             Text("\n".join(number(e) for e in claim.expected)),
-            Text("\n".join(_interval(m) for m in claim.measured)),
+            Text("\n".join(interval(m) for m in claim.measured)),
             end_section=True,
         )
     return made
@@ -78,12 +80,27 @@ def markdown(made: Table) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _interval(measured: Measured) -> str:
+def interval(measured: Measured) -> str:
+    """The number and half the width of its interval, which has one digit.
+
+    A wide interval that is lopsided, as those of ratios are, is given by its ends.
+    """
     if measured.low == measured.high:
         return number(measured.value)
+    below, above = measured.value - measured.low, measured.high - measured.value
+    if math.isfinite(below) != math.isfinite(above):
+        bound = f"≥ {_end(measured.low)}" if math.isfinite(below) else f"≤ {_end(measured.high)}"
+        return f"{number(measured.value)} ({bound})"
+    lopsided = max(below, above) > 1.5 * min(below, above)
+    if lopsided and below + above > 0.2 * abs(measured.value):
+        return f"{number(measured.value)} ({_end(measured.low)} to {_end(measured.high)})"
     half = (measured.high - measured.low) / 2
     digit = f"{half:.0f}" if 9.5 <= half < 1e5 else f"{half:.1g}"
     return f"{number(measured.value)} ± {_short(digit)}"
+
+
+def _end(value: float) -> str:
+    return _short(f"{value:.0f}" if 9.5 <= abs(value) < 1e5 else f"{value:.2g}")
 
 
 def _short(text: str) -> str:

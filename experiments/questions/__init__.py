@@ -2,6 +2,7 @@
 
 from experiments.lab.question import Question
 from experiments.questions.accuracy import ACCURACY
+from experiments.questions.article import ARTICLE
 from experiments.questions.initialization import INITIALIZATION
 from experiments.questions.loss_surface import LOSS_SURFACE
 from experiments.questions.saturation import SATURATION
@@ -21,6 +22,7 @@ QUESTIONS: dict[str, Question] = {
         THEORY,
         ACCURACY,
         SPEED,
+        ARTICLE,
     )
 }
 

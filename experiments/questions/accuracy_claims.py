@@ -50,6 +50,7 @@ A6 = Statement(
     "the largest error of a rounding (largest error over n u |A||B|)",
     _SOURCE,
     Tolerance("at most", 1),
+    exact=True,
 )
 A7 = Statement(
     "A7",
@@ -64,6 +65,7 @@ A8 = Statement(
     "wrong ones)",
     _SOURCE,
     Tolerance("at most", 0),
+    exact=True,
 )
 
 

@@ -31,18 +31,21 @@ GF = Statement(
     "the gain that keeps E[x²], 1/√E[f(s)²], from the s and x of a layer",
     _QUADRATURE,
     Tolerance("relative", 0.02),
+    exact=True,
 )
 GV = Statement(
     "GV",
     "the gain that keeps Var x, 1/√Var f(s), from the s and x of a layer",
     _QUADRATURE,
     Tolerance("relative", 0.02),
+    exact=True,
 )
 GB = Statement(
     "GB",
     "the gain that keeps the gradient, 1/√E[f′(s)²], from ∂L/∂x and ∂L/∂s of a layer",
     _QUADRATURE,
     Tolerance("relative", 0.02),
+    exact=True,
 )
 S1 = Statement(
     "S1",
@@ -50,6 +53,7 @@ S1 = Statement(
     "line, is 0)",
     _SCHOENHOLZ,
     Tolerance("relative", 0.05),
+    exact=True,
 )
 S2 = Statement(
     "S2",
@@ -75,12 +79,14 @@ S5 = Statement(
     "PyTorch's tanh gain 5/3 lies in the chaotic phase: q* and χ₁",
     _SCHOENHOLZ,
     Tolerance("relative", 0.03),
+    exact=True,
 )
 S7 = Statement(
     "S7",
     "Kaiming's ReLU makes inputs alike: c after l layers, from c = 0",
     "the map [√(1−c²) + (π − arccos c)c]/π (Cho & Saul 2009)",
     Tolerance("relative", 0.03),
+    exact=True,
 )
 S7_APART = Statement(
     "S7 far",
@@ -94,12 +100,14 @@ S8 = Statement(
     "layers' own ratios, which are independent)",
     "by moments of max(0, s)",
     Tolerance("relative", 0.10),
+    exact=True,
 )
 H2 = Statement(
     "H2",
     "ReLU with ½ n Var[W] = 1: rms x neither grows nor shrinks, whatever the first layer's factor",
     f"{_HE}, section 2.2",
     Tolerance("relative", 0.02),
+    exact=True,
 )
 H3 = Statement(
     "H3",
@@ -114,6 +122,7 @@ H4 = Statement(
     "PReLU with ½(1 + a²) n Var[W] = 1 is level: the gain √(2/(1 + a²)), and the factor per layer",
     f"{_HE}, section 2.2",
     Tolerance("relative", 0.02),
+    exact=True,
 )
 
 # To six digits, by a quadrature apart from this project's.

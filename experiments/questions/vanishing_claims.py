@@ -39,18 +39,21 @@ S6 = Statement(
     "sigmoid: the factor by which ∂L/∂s shrinks per layer",
     "mean-field theory: √(n Var[W] E[σ′(s)²])",
     Tolerance("relative", 0.05),
+    exact=True,
 )
 H1 = Statement(
     "H1",
     "ReLU: E[x²] = ½ Var s, whereas Var x = (½ − 1/2π) Var s, over the units of an example",
     f"{_HE}, section 2.2",
     Tolerance("relative", 0.05),
+    exact=True,
 )
 H5 = Statement(
     "H5",
     "ReLU: per layer, Xavier's activations shrink by 1/√2 against Kaiming's (rms of x)",
     f"{_HE}, section 2.2",
     Tolerance("relative", 0.05),
+    exact=True,
 )
 V1 = Statement(
     "V1",

@@ -203,12 +203,12 @@ class TestFolders:
 
 
 def test_an_interruption(capsys, monkeypatch, tmp_path):
-    from experiments.cli import main as module
+    from experiments.cli import running
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "save_result", interrupted)
+    monkeypatch.setattr(running, "save_result", interrupted)
     assert main(["run", "vanishing", *TINY]) == 130
     assert capsys.readouterr().err == "gradtrace: interrupted\n"
     assert names(tmp_path) == []

@@ -208,6 +208,7 @@ class TestJson:
             "text": "a sentence",
             "source": "a source",
             "recalled": False,
+            "exact": False,
             "labels": [],
             "measured": 10.1,
             "interval": [9.9, 10.3],
@@ -215,6 +216,7 @@ class TestJson:
             "tolerance": "± 10 %",
             "holds": True,
             "verdict": "holds",
+            "worst": 0,
         }
 
     def test_several_numbers(self):
@@ -240,3 +242,30 @@ class TestJson:
         assert found["interval"] == [[None, None], [None, None], [1.0, None]]
         assert found["expected"] == [None, None, 1.0]
         assert (found["holds"], found["verdict"]) == (None, "not shown")
+
+
+class TestWorst:
+    @pytest.mark.parametrize(
+        ("intervals", "worst"),
+        [
+            ([(9.9, 10.1), (9.5, 9.9), (10, 10)], 1),
+            ([(9.5, 10.9), (9.9, 30.0), (11.2, 11.3)], 2),  # one that fails before one that is wide
+            ([(20.0, 21.0), (12.0, 12.1)], 0),
+            ([(9.5, 9.6), (-INF, INF), (9.0, 12.0)], 1),
+            ([], 0),
+        ],
+    )
+    def test_the_number_that_agrees_least(self, intervals, worst):
+        made = claim(RELATIVE, 10.0, *intervals)
+        assert made.worst == worst and made.as_json()["worst"] == worst
+        if intervals:
+            alone = claim(RELATIVE, 10.0, intervals[worst])
+            assert alone.verdict == made.verdict
+
+    def test_one_sided_and_not_measured_numbers(self):
+        assert claim(Tolerance("at most", 2.0), 2.0, (0, 1), (1, 1.9), (-5, 0)).worst == 1
+        assert claim(Tolerance("at least", 2.0), 2.0, (3, 4), (2.1, 9)).worst == 1
+        statement = Statement("X1", "", "", Tolerance("at most", 0))
+        measured = [Measured(0, 0, 0), Measured(math.nan, -INF, INF), Measured(3, 3, 3)]
+        assert statement.measured([0, 0, 0], measured).worst == 2
+        assert statement.measured([0, 0], measured[:2]).worst == 1

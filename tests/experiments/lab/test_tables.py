@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from experiments.lab.claims import Claim, Measured, Statement, Tolerance
-from experiments.lab.tables import claims_table, markdown, number, table
+from experiments.lab.tables import claims_table, interval, markdown, number, table
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,21 @@ def test_markdown():
         "",
     ]
     assert markdown(table("empty", ("n",))) == "**empty**\n\n| n |\n| :-- |\n"
+
+
+@pytest.mark.parametrize(
+    ("measured", "shown"),
+    [
+        (Measured(2.0, 1.9, 2.1), "2 ± 0.1"),
+        (Measured(2.0, 1.9, 2.14), "2 ± 0.1"),
+        (Measured(0.9999, 0.999, 1.0), "1 ± 0.0005"),
+        (Measured(5.16, 0.00231, 11503.4), "5.16 (0.0023 to 11503)"),
+        (Measured(-5.16, -9.0, -5.0), "-5.16 (-9 to -5)"),
+        (Measured(1.71, 1.23, math.inf), "1.71 (≥ 1.2)"),
+        (Measured(1.71, -math.inf, 2e6), "1.71 (≤ 2e+6)"),
+        (Measured(1.71, -math.inf, math.inf), "1.71 ± inf"),
+        (Measured(math.nan, -math.inf, math.inf), "nan ± inf"),
+    ],
+)
+def test_lopsided_intervals_are_given_by_their_ends(measured, shown):
+    assert interval(measured) == shown

@@ -13,7 +13,7 @@ import nn
 from experiments.data import DataError, load
 from experiments.lab.progress import Silent
 from experiments.lab.question import SettingsError
-from experiments.lab.results import _plain
+from experiments.lab.results import plain
 from experiments.lab.training import Training, error_rate, train
 
 TINY = Training(
@@ -159,7 +159,7 @@ def test_no_updates_at_all():
 def test_it_goes_to_another_process_and_into_a_file(trained):
     assert pickle.loads(pickle.dumps(TINY)) == TINY
     assert_same(pickle.loads(pickle.dumps(trained)), trained)
-    assert json.loads(json.dumps(_plain(asdict(TINY))))["lr"] == 0.1
+    assert json.loads(json.dumps(plain(asdict(TINY))))["lr"] == 0.1
 
 
 def test_what_the_bits_depend_on():

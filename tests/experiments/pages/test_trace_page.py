@@ -1,10 +1,6 @@
 """The page of a trace: whole, self-contained, with every layer, and alive in a browser."""
 
-import os
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -18,10 +14,6 @@ from experiments.pages.spreads import spreads
 from experiments.pages.trace_page import page
 
 HOSTILE = """a<script>alert('1')</script>"&amp;-->b"""
-VOID = {"meta", "br", "link", "img", "input", "hr"}
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 def traced(f="sigmoid", depth=4, width=12, names=None):
@@ -39,46 +31,11 @@ def made(t, about="a net"):
     return page(t, t.diagnose(), about, inline_svg(t.plot()))
 
 
-class Parsed(HTMLParser):
-    """What is in a page; a tag that is not closed where it must be is an error."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.attributes, self.ids, self.words = [], [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self._seen(tag, attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self._seen(tag, attrs)
-
-    def _seen(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-        self.ids += [value for name, value in attrs if name == "id"]
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("script", "style"):
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-
 @pytest.fixture(scope="module")
-def plain():
+def plain(parse):
     t = traced()
     text = made(t, "sigmoid, four layers")
-    return t, text, Parsed(text)
+    return t, text, parse(text)
 
 
 def test_it_is_well_formed_and_loads_nothing(plain):
@@ -158,17 +115,17 @@ def test_the_strip_falls_as_the_gradient_does():
     assert heights[2:] == sorted(heights[2:], reverse=True) and heights[-1] < 20
 
 
-def test_a_hostile_name_is_only_text():
+def test_a_hostile_name_is_only_text(parse):
     t = traced(names=[r"$\frac$", HOSTILE])
     text = made(t, HOSTILE)
-    parsed = Parsed(text)
+    parsed = parse(text)
     assert parsed.tags.count("script") == 1
     assert "<script>alert" not in text
     assert r"in $\frac$ " in parsed.text
     assert parsed.text.count(HOSTILE) >= 4  # title, line above, table, its step
 
 
-def test_zeros_not_finite_numbers_and_frozen_weights_have_a_page():
+def test_zeros_not_finite_numbers_and_frozen_weights_have_a_page(parse):
     x = np.ones((4, 3))
     x[0, 0] = np.nan
     frozen = Tensor(np.eye(3))
@@ -179,19 +136,19 @@ def test_zeros_not_finite_numbers_and_frozen_weights_have_a_page():
         with place("frozen"):
             s = dense(s, frozen, f="tanh")
         (s * s).sum().backward()
-    parsed = Parsed(made(t))
+    parsed = parse(made(t))
     assert "non-finite" in parsed.text and "NaN or Inf" in parsed.text
     assert "not wanted" in parsed.text
     assert parsed.text.count("The weight with the largest") == 1
     with trace() as t:
         dense(np.ones((4, 3)), W, f="relu").sum().backward()
-    assert "nothing but zeros" in Parsed(made(t)).text
+    assert "nothing but zeros" in parse(made(t)).text
 
 
-def test_a_healthy_net_is_called_healthy():
+def test_a_healthy_net_is_called_healthy(parse):
     t = traced("tanh", width=64)
     assert t.diagnose().healthy
-    assert "Healthy: nothing found." in Parsed(made(t)).text
+    assert "Healthy: nothing found." in parse(made(t)).text
 
 
 def test_forward_only_has_no_page():
@@ -214,40 +171,18 @@ def test_the_terminal_table_takes_names_as_they_are():
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 class TestInABrowser:
-    def dom(self, page_path, profile, fragment=""):
-        done = subprocess.run(
-            [
-                *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-extensions"),
-                *("--disable-background-networking", "--no-first-run", "--enable-logging=stderr"),
-                *(
-                    "--window-size=500,900",
-                    f"--user-data-dir={profile}",
-                    "--dump-dom",
-                    f"file://{page_path}{fragment}",
-                ),
-            ],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=True,
-            env=os.environ | {"HOME": str(profile)},
-        )
-        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-    def test_the_script_runs_and_nothing_complains(self, plain, tmp_path):
+    def test_the_script_runs_and_nothing_complains(self, plain, tmp_path, dom_of):
         path = tmp_path / "page.html"
         path.write_text(plain[1], encoding="utf-8")
-        dom, said = self.dom(path, tmp_path / "profile")
+        dom, said = dom_of(path)
         assert said == []
         assert re.search(r'<html[^>]*class="walking"', dom)
         assert re.search(r'<html[^>]*data-step="1"', dom)
         assert dom.count('class="step current"') == 1
         assert re.search(r'<button id="previous"[^>]*disabled', dom)
 
-    def test_one_walks_with_buttons_keys_and_links(self, plain, tmp_path):
+    def test_one_walks_with_buttons_keys_and_links(self, plain, tmp_path, dom_of):
         # What a reader would do, as a second script after the page's own; it notes each step.
         reader = """
         const at = () => document.documentElement.dataset.step, seen = [at()];
@@ -265,7 +200,7 @@ class TestInABrowser:
         """
         path = tmp_path / "page.html"
         path.write_text(plain[1].replace("</body>", f"<script>{reader}</script></body>"), "utf-8")
-        dom, said = self.dom(path, tmp_path / "profile", "#step-2")
+        dom, said = dom_of(path, "#step-2")
         assert said == []
         assert 'data-seen="2 3 4 3 2 1 4 4 6 6"' in dom
         assert 'data-shown="step-6"' in dom

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from experiments.lab.results import _plain
+from experiments.lab.results import plain
 from experiments.speed.rivals import NUMPY, OURS, TORCH
 from experiments.speed.times import ENTRANTS, Times
 
@@ -20,7 +20,7 @@ def same(a, b):
 
 def test_there_and_back_as_on_disk(made_up):
     _, result = made_up(threads=(1, 2), missing={TORCH: "gone"})
-    on_disk = json.loads(json.dumps(_plain(result.measurements)))
+    on_disk = json.loads(json.dumps(plain(result.measurements)))
     there = Times.of(result.measurements, result.arrays)
     back = Times.of(on_disk, result.arrays)
     assert len(there.timings) == len(back.timings) > 50

@@ -1,0 +1,111 @@
+"""`gradtrace report`: a page of whatever results there are, and the table for the docs."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.cli.main import main
+from experiments.cli.report import BEGIN, END
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def results(question, questions, made_up):
+    """Results of one, and of two on two data sets; three was not run."""
+    _, with_data = made_up
+    questions(question("one"), question("two", settings=with_data), question("three"))
+    names = ["--questions", "one", "two", "--data", "shapeset", "mnist"]
+    assert main(["verify", *names]) == 0
+    return Path("results")
+
+
+def test_the_page_and_what_is_missing(results, capfd):
+    capfd.readouterr()
+    assert main(["report"]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert "results of: one, two, two, MNIST" in out and "not run: three" in out
+    text = (results / "report.html").read_text(encoding="utf-8")
+    assert text.count("<svg ") == 3
+    assert "gradtrace run one\n" in text or ">gradtrace run one<" in text
+    assert ">gradtrace run two --data mnist<" in text
+    assert "gradtrace run three" in text
+
+
+def test_results_that_are_broken_are_named_and_the_others_shown(results, capfd):
+    (results / "one/result.json").write_text("{")
+    (results / "two/figure.svg").unlink()
+    (results / "two-mnist/figure.svg").write_text("no drawing")
+    capfd.readouterr()
+    assert main(["report"]) == 0
+    err = capfd.readouterr().err
+    assert err.count("\n") == 3 and "one/result.json" in err
+    assert "two/figure.svg can't be read" in err and "two-mnist/figure.svg is no SVG" in err
+    text = (results / "report.html").read_text(encoding="utf-8")
+    assert "one/result.json" in text and text.count("There is no figure.") == 2
+
+
+def test_a_question_that_is_no_more(results):
+    found = json.loads((results / "one/result.json").read_text(encoding="utf-8"))
+    (results / "one/result.json").write_text(json.dumps(found | {"question": "zero"}))
+    assert main(["report", "--html", "page.html"]) == 0
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert '<section id="q-one">' in text and "<h2>zero</h2>" in text
+    assert "gradtrace run zero" not in text
+
+
+def test_the_table_in_a_markdown_file(results, capfd):
+    readme = Path("README.md")
+    readme.write_text(f"# a\n\n{BEGIN}\nold\n{END}\n\nb\n", encoding="utf-8")
+    for _ in range(2):  # twice gives the same
+        assert main(["report", "--markdown", "README.md"]) == 0
+        text = readme.read_text(encoding="utf-8")
+        assert text.startswith(f"# a\n\n{BEGIN}\n\n| ") and text.endswith(f" |\n\n{END}\n\nb\n")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    assert "on MNIST" in rows[0]
+    x2 = next(row for row in rows if "| X2 |" in row and "**does not hold**" in row)
+    assert (
+        "x and y \\| z" in x2
+        and "1 ± 0.01 (x, of 2) | holds | **does not hold**: 9, expected 2" in x2
+    )
+
+
+@pytest.mark.parametrize("text", ["nothing", f"{BEGIN}", f"{END} {BEGIN}", f"{BEGIN}{END}" * 2])
+def test_a_markdown_file_without_its_marks_is_left_alone(results, capfd, text):
+    Path("README.md").write_text(text)
+    assert main(["report", "--markdown", "README.md"]) == 2
+    assert BEGIN in capfd.readouterr().err
+    assert Path("README.md").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--results", "nowhere"], "nowhere holds no results; `gradtrace verify` makes"),
+        (["--html", "."], "--html: . is a folder"),
+        (["--markdown", "missing.md"], "--markdown: missing.md can't be read"),
+        (["--htm", "x"], "--htm"),
+    ],
+)
+def test_mistakes_are_one_line(results, capfd, flags, said):
+    capfd.readouterr()
+    assert main(["report", *flags]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and said in err
+    assert not (results / "report.html").exists()
+
+
+def test_after_a_quick_look_it_says_where_the_results_are(question, questions, capfd):
+    questions(question("one"))
+    assert main(["verify", "--quick"]) == 0
+    assert "a page of it: gradtrace report --results results/quick\n" in capfd.readouterr().out
+    assert main(["report"]) == 2
+    assert "take --results results/quick" in capfd.readouterr().err.replace("\\", "/")
+    assert main(["report", "--results", "results/quick"]) == 0
