@@ -6,13 +6,29 @@ folder.
 """
 
 from .one_chain_rule import calls_by_paths, division_rule, two_paths
+from .reading_a_trace import (
+    AILMENTS,
+    mended_a,
+    mended_b,
+    mended_c,
+    patient,
+    patient_a,
+    patient_b,
+    patient_c,
+    silent_unit,
+)
+from .relu_and_kaiming import gradient_ratio, leaky_gain, torch_bound
 from .saturation import constant_loss, saturated_share, softsign_slope
 from .the_layer_derived import bias_as_weight, layer_gradient, weight_slope
 from .three_loops_to_tile import multiply_adds, split_exponent, stable_sigmoid
+from .two_costs import quadratic_slope, safe_cross_entropy, updates_to_turn
 from .vanishing_gradient import layer_factor, layers_until, needed_variance
 from .verdict import NotYet, Verdict, agree, call, exercise, numbers, parts, written
+from .xavier import isometry, tanh_jacobian, xavier_bound
+from .your_own_activation import forward_gain, hat, safe_swish
 
 __all__ = [
+    "AILMENTS",
     "NotYet",
     "Verdict",
     "agree",
@@ -22,18 +38,38 @@ __all__ = [
     "constant_loss",
     "division_rule",
     "exercise",
+    "forward_gain",
+    "gradient_ratio",
+    "hat",
+    "isometry",
     "layer_factor",
     "layer_gradient",
     "layers_until",
+    "leaky_gain",
+    "mended_a",
+    "mended_b",
+    "mended_c",
     "multiply_adds",
     "needed_variance",
     "numbers",
     "parts",
+    "patient",
+    "patient_a",
+    "patient_b",
+    "patient_c",
+    "quadratic_slope",
+    "safe_cross_entropy",
+    "safe_swish",
     "saturated_share",
+    "silent_unit",
     "softsign_slope",
     "split_exponent",
     "stable_sigmoid",
+    "tanh_jacobian",
+    "torch_bound",
     "two_paths",
+    "updates_to_turn",
     "weight_slope",
     "written",
+    "xavier_bound",
 ]
