@@ -6,17 +6,7 @@ folder.
 """
 
 from .one_chain_rule import calls_by_paths, division_rule, two_paths
-from .reading_a_trace import (
-    AILMENTS,
-    mended_a,
-    mended_b,
-    mended_c,
-    patient,
-    patient_a,
-    patient_b,
-    patient_c,
-    silent_unit,
-)
+from .reading_a_trace import AILMENTS, patient, patient_a, patient_b, patient_c
 from .relu_and_kaiming import gradient_ratio, leaky_gain, torch_bound
 from .saturation import constant_loss, saturated_share, softsign_slope
 from .the_layer_derived import bias_as_weight, layer_gradient, weight_slope
@@ -46,9 +36,6 @@ __all__ = [
     "layer_gradient",
     "layers_until",
     "leaky_gain",
-    "mended_a",
-    "mended_b",
-    "mended_c",
     "multiply_adds",
     "needed_variance",
     "numbers",
@@ -61,7 +48,6 @@ __all__ = [
     "safe_cross_entropy",
     "safe_swish",
     "saturated_share",
-    "silent_unit",
     "softsign_slope",
     "split_exponent",
     "stable_sigmoid",

@@ -67,9 +67,6 @@ def _traced(name: str) -> Trace:
     return t
 
 
-# --- what ails it --------------------------------------------------------------------------------
-
-
 def _diagnosis(name: str) -> Callable[[Any], Verdict]:
     def check(answer: Any) -> str:
         kind, layer = parts(answer, ("the ailment", "the layer where it begins"))
@@ -116,47 +113,3 @@ def _against(kind: str, t: Trace) -> str:
 
 def _rms(a: Array | None) -> float:
     return 0.0 if a is None else float(np.sqrt(np.square(a, dtype=np.float64).mean()))
-
-
-@exercise
-def silent_unit(answer: Any) -> str:
-    """A unit k of patient B's layer 3 whose weights learn nothing though ∂L/∂x⁽ⁱ⁺¹⁾ reaches it."""
-    row = _traced("B")["layer 3"]
-    if not isinstance(answer, int | np.integer) or not 0 <= answer < row.fan_out:
-        raise NotYet(f"the units of layer 3 are counted from 0 to {row.fan_out - 1}")
-    k = int(answer)
-    active = int(np.count_nonzero(row.df_ds[:, k]))
-    if active:
-        raise NotYet(f"unit {k} has f′(s_k) ≠ 0 for {active} of the {row.batch} examples")
-    if row.dL_dx_next is None or not np.any(row.dL_dx_next[:, k]):
-        raise NotYet(f"f′(s_k) is 0 for unit {k}, but nothing reaches it from above either")
-    return f"f′(s_k) is 0 for unit {k} and all {row.batch} examples"
-
-
-# --- what mends it -------------------------------------------------------------------------------
-
-
-def _mended(name: str) -> Callable[[Any], Verdict]:
-    def check(answer: Any) -> str:
-        if not isinstance(answer, Trace):
-            raise NotYet(f"this is a {type(answer).__name__}; give the trace of the mended net")
-        net, x, _ = patient(name)
-        shapes = [layer.W.shape for layer in net.layers]
-        if [row.W.shape for row in answer.layers] != shapes or answer.layers[0].batch != len(x):
-            raise NotYet(f"another net or another batch: {name} has W of the shapes {shapes}")
-        if [row.f.name for row in answer.layers] != [layer.f.name for layer in net.layers]:
-            raise NotYet("f is another one; there is a remedy that leaves it as it is")
-        if any(row.dL_ds is None for row in answer.layers):
-            raise NotYet("it saw no backward pass; call loss.backward() in the block too")
-        found = answer.diagnose()
-        if not found.healthy:
-            kinds = ", ".join(finding.kind for finding in found)
-            raise NotYet(f"t.diagnose() still finds: {kinds}")
-        return "nothing is found any more"
-
-    check.__name__ = f"mended_{name.lower()}"
-    check.__doc__ = f"A trace of patient {name} after treatment, of the same architecture."
-    return exercise(check)
-
-
-mended_a, mended_b, mended_c = (_mended(name) for name in _PATIENTS)
