@@ -26,7 +26,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Typical = Sequence[tuple[Any, str]]
 
-_UNWRITTEN = "not written yet: replace the ... by your answer and run the cell again"
+_UNWRITTEN = "replace the ... by your answer and run the cell again"
 
 
 class NotYet(Exception):  # noqa: N818: it is no error of the program
@@ -45,7 +45,7 @@ class Verdict:
         return self.right
 
     def __str__(self) -> str:
-        line = f"{self.exercise}: {'right, ' if self.right else 'not yet. '}{self.reason}"
+        line = f"{self.exercise}: {'right, ' if self.right else 'not yet: '}{self.reason}"
         return textwrap.fill(line, 92, subsequent_indent="  ")
 
     def _ipython_display_(self) -> None:
