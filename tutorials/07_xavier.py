@@ -11,7 +11,9 @@
 # *25 minutes to read, some ten seconds to run. It follows tutorials 2 and 4.*
 
 # %%
+import math
 import os
+from itertools import pairwise
 
 import check
 import matplotlib.pyplot as plt
@@ -137,6 +139,7 @@ for name, init in inits.items():
     predictions[name] = theory.predict_profile(net, [np.mean(x**2)])
 
 
+# %%
 def profiles(t):
     """Standard deviation of x⁽ⁱ⁺¹⁾, rms of ∂L/∂s and of ∂L/∂W, by hidden layer."""
     rows = t.layers[:-1]
@@ -166,18 +169,19 @@ above.legend(frameon=False, title="dots measured, lines theory")
 plt.show()
 
 # %% [markdown]
-# With the standard weights the signal fades upward and the gradient fades downward, each by about
-# √⅓ in a layer. And look at ∂L/∂W: in every layer it has nearly the same size, with *both*. It is
-# a product of x, which shrinks upward, and ∂L/∂s, which shrinks downward; the two shrinkings meet
-# in each layer the same number of times. Who looks at the weights' gradients alone sees nothing.
+# With the standard weights the signal fades on its way up and the gradient on its way down, each by
+# about √⅓ in a layer. Xavier's keep far more of both. And ∂L/∂W, as tutorial 4 found, is nearly the
+# same in all layers with either: it is a product of x, which shrinks going up, and ∂L/∂s, which
+# shrinks going down, and tells nothing of the two.
 
 # %%
-for name, (_, dL_ds, dL_dW) in measured.items():
-    spread = dL_dW.max() / dL_dW.min()
-    print(f"{name:<9} ∂L/∂W differs between layers by {spread:.2f}, ∂L/∂s by", end=" ")
-    print(f"{dL_ds.max() / dL_ds.min():.2f}")
-    assert spread < 1.35
-assert measured["standard"][1].max() > 5 * measured["standard"][1].min()
+for name, (x_std, dL_ds, dL_dW) in measured.items():
+    up = (x_std[-1] / x_std[0]) ** (1 / (depth - 1))
+    down = (dL_ds[0] / dL_ds[-1]) ** (1 / (depth - 1))
+    print(f"{name:<9} a layer takes x by {up:.3f}, ∂L/∂s by {down:.3f};", end=" ")
+    print(f"∂L/∂W differs between layers by {dL_dW.max() / dL_dW.min():.2f}")
+    assert dL_dW.max() / dL_dW.min() < 1.35
+    assert name == "Xavier" or (abs(up - 3**-0.5) < 0.06 and abs(down - 3**-0.5) < 0.06)
 
 # %% [markdown]
 # ## Where the compromise costs
@@ -189,8 +193,7 @@ assert measured["standard"][1].max() > 5 * measured["standard"][1].min()
 # %%
 widths = [400, 100] * 5
 x_wide = rng.normal(size=(200, 400))
-pairs = list(zip(widths, widths[1:], strict=False))
-factor = np.prod([i * 2 / (i + o) for i, o in pairs])
+factor = math.prod(i * 2 / (i + o) for i, o in pairwise(widths))
 print(f"predicted factor on the mean square of x, Xavier: {factor:.4f}")
 for name, init in (("Xavier", nn.init.xavier_normal()), ("1 / fan_in", nn.init.lecun_normal())):
     net = nn.MLP([*widths, 10], "identity", init, rng=2)
@@ -222,7 +225,8 @@ for name, init in (("Xavier", nn.init.xavier_normal()), ("1 / fan_in", nn.init.l
 n = 300 if small else 500
 values = np.linalg.svd(rng.normal(0, np.sqrt(1 / n), size=(n, n)), compute_uv=False)
 print(f"singular values of W: {values.min():.3f} … {values.max():.3f}")
-print(f"mean {values.mean():.4f}, 8/(3π) = {8 / (3 * np.pi):.4f}   mean square {(values**2).mean():.4f}")
+print(f"mean {values.mean():.4f}, 8/(3π) = {8 / (3 * np.pi):.4f}")
+print(f"mean square {(values**2).mean():.4f}")
 assert abs(values.mean() - 8 / (3 * np.pi)) < 0.01
 
 # %% [markdown]

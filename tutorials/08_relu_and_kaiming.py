@@ -84,6 +84,8 @@ inits = {
     "Kaiming": nn.init.kaiming_normal(),
     "1 / Var x": nn.init.kaiming_normal(gain=np.sqrt(1 / (0.5 - 1 / (2 * np.pi)))),
 }
+
+# %%
 sizes = [width, *[width] * depth, 10]
 profiles = {}
 for name, init in inits.items():
@@ -147,6 +149,7 @@ def losses(init, lr, updates, batch=50):
     return np.array(found)
 
 
+# %%
 updates = 150 if small else 600
 curves = {
     (name, lr): losses(inits[name], lr, updates)
@@ -155,7 +158,8 @@ curves = {
 }
 guess = np.log(10)
 for (name, lr), curve in curves.items():
-    print(f"{name:<8} lr {lr:<5} loss at first {curve[:20].mean():.3f}, last {curve[-20:].mean():.3f}")
+    start, end = curve[:20].mean(), curve[-20:].mean()
+    print(f"{name:<8} lr {lr:<5} loss at first {start:.3f}, at last {end:.3f}")
 print(f"a guess among ten: ln 10 = {guess:.3f}")
 
 # %%
@@ -177,8 +181,8 @@ plt.show()
 
 # %%
 best = {
-    name: min(c[-20:].mean() for (k, _), c in curves.items() if k == name) for name in inits
-    if name != "1 / Var x"
+    name: min(curve[-20:].mean() for (k, _), curve in curves.items() if k == name)
+    for name in ("Xavier", "Kaiming")
 }
 print("best last loss:", {name: round(float(loss), 3) for name, loss in best.items()})
 assert abs(best["Xavier"] - guess) < 0.05

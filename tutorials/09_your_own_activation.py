@@ -179,6 +179,7 @@ def losses(f, init, updates=150 if small else 400, batch=50):
     return np.array(found)
 
 
+# %%
 runs = {
     "isru, standard": losses("isru", "standard"),
     "isru, its own gain": losses("isru", init),

@@ -115,9 +115,10 @@ assert abs(factor / predicted - 1) < 0.1
 # the input. Replace each `...`; the check says what speaks against an answer that is not right.
 #
 # Ask of every table: which row is unlike the others, and in which column? Or are all rows alike?
-# Then look further into the layer: `row = t["layer 2"]` has the arrays (`row.x`, `row.s`, `row.b`),
-# `row.saturated()` the share of saturated entries, `row.dead()` the units whose f′(s) is 0 for every
-# example; `t.explain("layer 2", weight=(0, 0))` and `t.explain("layer 2", bias=0)` the sums.
+# Then look further into the layer. `row = t["layer 2"]` has the arrays (`row.x`, `row.s`, `row.b`),
+# `row.saturated()` is the share of saturated entries, and `row.dead()` names the units whose f′(s)
+# is 0 for every example. `t.explain("layer 2", weight=(0, 0))` and `t.explain("layer 2", bias=0)`
+# write out the sums.
 #
 # Then mend it: change what is wrong and nothing else, examine it again, and let `t.diagnose()` be
 # the judge. A layer's weights and biases are set with `net.layers[0].W.assign(array)`.
