@@ -78,8 +78,8 @@ t.plot()
 
 # %% [markdown]
 # **Then one weight.** `t.explain` writes out one weight's gradient, example by example, as the
-# three factors of the article. It tells which of them is small: here f′ is a healthy quarter, near
-# its maximum, and x is about ½. It is ∂L/∂x⁽ⁱ⁺¹⁾ that arrives with nothing left.
+# three factors of the article. It tells which of them is small: here f′ is near its maximum, ¼, and
+# x is of ordinary size. It is ∂L/∂x⁽ⁱ⁺¹⁾ that arrives with nothing left.
 
 # %%
 print(t.explain("layer 1", weight=(0, 0), examples=3))
@@ -197,8 +197,12 @@ print(f"rms of s: {np.sqrt(np.mean(row.s**2)):.0f}, saturated {row.saturated():.
 print()
 print(a.diagnose())
 assert row.saturated() > 0.5 > a["layer 2"].saturated()
+assert [finding.kind for finding in a.diagnose()] == ["saturation", "vanishing gradient"]
 
 # %% [markdown]
+# The second finding follows from the first: in layer 1 the gradient is multiplied by an f′ of next
+# to nothing. So the gravest is mended first, and then one looks again.
+#
 # The x are grey levels as an image file holds them, from 0 to 255. Xavier's weights keep the size
 # of what they are given, so give them something of size 1:
 
