@@ -300,7 +300,7 @@ assert abs(200 * q - 1) < 0.02
 
 # %%
 def xavier_bound(fan_in, fan_out):
-    ...  # return a
+    return ...  # a
 
 
 check.xavier_bound(xavier_bound)
@@ -312,7 +312,7 @@ check.xavier_bound(xavier_bound)
 
 # %%
 def tanh_jacobian(W, s):
-    ...  # return an array of shape (n_out, n_in)
+    return ...  # an array of shape (n_out, n_in)
 
 
 check.tanh_jacobian(tanh_jacobian)
@@ -325,7 +325,7 @@ check.tanh_jacobian(tanh_jacobian)
 
 # %%
 def isometry(n, rng):
-    ...  # return an array of shape (n, n)
+    return ...  # an array of shape (n, n)
 
 
 check.isometry(isometry)

@@ -17,17 +17,21 @@ import warnings
 import check
 import matplotlib.pyplot as plt
 import numpy as np
+from rich.console import Console
 
 import engine
 import nn
 from engine import activation, sqrt, tanh
+from experiments.cards.activation import Settings, card
+from experiments.figures.activation_card import figure, tables
+from experiments.lab.progress import Silent
 from nn import theory
 
 small = "GRADTRACE_SMALL" in os.environ  # smaller nets and shorter runs, for the tests
 rng = np.random.default_rng(0)
 
 # %% [markdown]
-# ## Three lines
+# ## A few lines
 #
 # An activation is a Python function of s, written with the engine's operations. This one has been
 # called the inverse square root unit (Carlile et al. 2017). Its parameter a says how soon it
@@ -37,6 +41,7 @@ rng = np.random.default_rng(0)
 # %%
 @activation
 def isru(s, a=1.0):
+    """s / √(1 + a s²), between −1/√a and 1/√a."""
     return s / sqrt(1 + a * s * s)
 
 
@@ -126,16 +131,10 @@ assert np.isclose(n * init.variance(n, n), theory.gain(isru) ** 2)
 # and from Python:
 
 # %%
-from rich.console import Console
-
-from experiments.cards.activation import Settings, card
-from experiments.figures.activation_card import figure, tables
-from experiments.lab.progress import Silent
-
 settings = Settings(depth=10, width=64, draws=1) if small else Settings(depth=20, draws=1)
 made = card(isru, settings, Silent())
 for table in tables(made):
-    Console(width=92).print(table)
+    Console(width=92, markup=False).print(table)
 
 # %%
 figure(made)
@@ -206,6 +205,7 @@ plt.show()
 # ## Break it
 #
 # A formula holds for every s, so an `if` can't choose by s. The error says what to write instead:
+
 
 # %%
 def attempt(define):
@@ -291,7 +291,7 @@ assert attempt(lambda: nn.MLP([4, 4], "isro")) == "ValueError"
 
 # %%
 def forward_gain(f):
-    ...  # return a number
+    return ...  # a number
 
 
 check.forward_gain(forward_gain)

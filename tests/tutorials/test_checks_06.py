@@ -39,9 +39,9 @@ def test_the_quadratic_slope():
         (lambda o, y: quadratic_slope(o, y) / 2, "square"),
         (lambda o, y: 3 * quadratic_slope(o, y), "3 times"),
         (lambda o, y: quadratic_slope(o, y).sum(axis=1), "shape"),
-        (lambda o, y: None, "not written yet"),
+        (lambda o, y: None, "replace the ..."),
         (lambda o, y: o / 0, "warning"),
-        (..., "not written yet"),
+        (..., "replace the ..."),
     ],
 )
 def test_wrong_quadratic_slopes(wrong, reason):

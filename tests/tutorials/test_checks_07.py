@@ -45,7 +45,7 @@ def test_the_jacobian():
         (lambda W, s: W * slope(s), "rows and columns"),
         (lambda W, s: W.T * slope(s), "f′(s_j)"),
         (lambda W, s: slope(s)[:, None] * W, "w_kj"),
-        (lambda W, s: W * slope(s) if W.shape[0] != W.shape[1] else slope(s)[:, None] * W.T, "rows"),
+        (lambda W, s: (slope(s)[:, None] * W.T).reshape(W.shape), "its rows are the outputs"),
         (lambda W, s: -slope(s)[:, None] * W.T, "-1 times"),
     ],
 )

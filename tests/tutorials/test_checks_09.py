@@ -64,7 +64,7 @@ def test_the_hat():
         (lambda: activation(wide_hat), "at s = -1.5 it is 0.5"),
         (lambda: activation(slanted_hat), "at s = -0.75 it is"),
         (lambda: activation(kinks=(0.0,), title="hat_with_kinks")(hat), "kinks are: 0"),
-        (lambda: ..., "not written yet"),
+        (lambda: ..., "replace the ..."),
     ],
 )
 def test_wrong_hats(wrong, reason):

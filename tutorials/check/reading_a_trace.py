@@ -78,10 +78,12 @@ def _diagnosis(name: str) -> Callable[[Any], Verdict]:
             raise NotYet(f"there is no {layer!r}; its layers are {', '.join(names)}")
         right: Finding = t.diagnose()[0]
         if kind != right.kind:
-            raise NotYet(f"not {kind}: {_against(kind, t)}")
+            raise NotYet(f"were it {kind}, {_against(kind, t)}")
         if layer != right.layers[0]:
             sooner = names.index(right.layers[0]) < names.index(layer)
-            raise NotYet(f"{kind} it is, beginning nearer to the {'in' if sooner else 'out'}put")
+            raise NotYet(
+                f"{kind} it is, but it begins nearer to the {'in' if sooner else 'out'}put"
+            )
         return f"{kind}, from {layer} on"
 
     check.__name__ = f"patient_{name.lower()}"
@@ -98,17 +100,19 @@ def _against(kind: str, t: Trace) -> str:
     if kind in ("vanishing gradient", "exploding gradient"):
         rms = [_rms(row.dL_ds) for row in hidden]
         factors = ", ".join(f"{a / b:.2g}" if b else "–" for a, b in pairwise(rms))
-        way = "shrinks" if kind.startswith("v") else "grows"
+        way = "shrink" if kind.startswith("v") else "grow"
         return (
-            f"then rms ∂L/∂s {way} from every layer to the one below; its factors here are, from "
-            f"layer 1 on, {factors}"
+            f"rms ∂L/∂s would {way} by a similar factor from every layer to the one below; its "
+            f"factors are, from layer 1 on, {factors}"
         )
     if kind == "saturation":
-        return "then f′(s) is close to 0 on both sides of f; look at f, and at f′(s)"
+        return "f′(s) would be close to 0 on both sides of f; look at f, and at f′(s)"
     if kind == "dead units":
         most = max(row.dead().share for row in hidden)
-        return f"then units have f′(s) = 0 for every example; here at most {most:.0%} of a layer do"
-    return "then the columns of W are equal within a layer: np.ptp(t.layers[i].W, axis=1)"
+        return (
+            f"most units of a layer would have f′(s) = 0 for every example; at most {most:.0%} do"
+        )
+    return "a layer's W would have equal columns: look at np.ptp(t.layers[i].W, axis=1)"
 
 
 def _rms(a: Array | None) -> float:
