@@ -166,7 +166,7 @@ for depth in (1, 2, 3, 10, 16):
         y = y + y
     calls = 0
     backward_by_paths(y)
-    print(f"{depth:>2} doublings: ∂y/∂a = {a.grad:>7.0f}, found in {calls:>6} calls")
+    print(f"depth {depth:>2}: ∂y/∂a = {a.grad:>7.0f}, found in {calls:>6} calls")
 assert calls == 2**17 - 1
 
 # %% [markdown]

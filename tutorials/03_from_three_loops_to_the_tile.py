@@ -43,8 +43,8 @@ operations = 2 * n**3
 print(f"{n} × {n} times {n} × {n}: {operations / 1e9:.2f} billion multiplications and additions")
 
 # %% [markdown]
-# To time a function: call it once so that it gets compiled, then take the best of several calls,
-# since whatever else the machine does can only make it slower.
+# To time a function: call it once with a corner of the matrices, so that it gets compiled, then take
+# the best of several calls, since whatever else the machine does can only make it slower.
 
 # %%
 rates = {}
@@ -52,7 +52,7 @@ rates = {}
 
 def rate(name, product, a, b, seconds=0.3):
     """Print and keep the GF/s of a product."""
-    product(a, b)
+    product(a[:8, :8].copy(), b[:8, :8].copy())
     best, end = math.inf, time.perf_counter() + seconds
     while best == math.inf or time.perf_counter() < end:
         start = time.perf_counter()
@@ -220,7 +220,8 @@ print(f"for each j: {loads} loads, {rows * vectors} multiply-adds of {lanes} num
 print(f"multiply-adds for a load: {rows * vectors / loads:.1f}; along rows it is 1 for 2 and a store")
 
 # %% [markdown]
-# All steps in one picture. Mind the axis: each line across is ten times the one before.
+# All steps in one picture. Mind the axis: each number on it is ten times the one before. (A step
+# may buy little on one machine and much on another, or where the matrices are larger.)
 
 # %%
 plt.figure(figsize=(7, 3.5), layout="constrained")

@@ -224,7 +224,7 @@ for name, label in (("x", "x"), ("dL_ds", "∂L/∂s"), ("dL_dW", "∂L/∂W")):
     profile = np.array([rms(getattr(layer, name)) for layer in hidden])
     plt.semilogy(layers, profile / profile[0 if name == "x" else -1], "o-", label=label)
 plt.xlabel("hidden layer")
-plt.ylabel("rms, 1 where it is largest")
+plt.ylabel("rms, divided by that at one end")
 plt.legend(frameon=False)
 plt.show()
 
