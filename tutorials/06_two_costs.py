@@ -66,6 +66,8 @@ for name, a, b in zip(("cross-entropy", "quadratic"), by_hand, by_engine, strict
 #
 # What arrives is the error itself. The quadratic cost's slope, $2(p_j - y_j)$, cancels nothing:
 # the p remain as factors. (Its formula is the first exercise.)
+#
+# `engine.grad(f)` makes of a function f the function that computes ∂f/∂x:
 
 # %%
 print("p − y          ", (p - y).round(4)[0])
@@ -153,7 +155,8 @@ assert 0.9 * np.exp(2) < times < np.exp(2)
 #
 # In their figure 5, Glorot & Bengio draw both costs of a net with one hidden layer over two of
 # its weights, one from each layer, for random inputs and targets. We do the same: both weights
-# move over a square, all others stay as they were drawn.
+# move over a square, all others stay as they were drawn. (`value_and_grad(f)` is like `grad(f)`,
+# and returns f's value too.)
 
 # %%
 side = np.linspace(-8, 8, 25)

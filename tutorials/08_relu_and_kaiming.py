@@ -125,15 +125,17 @@ plt.show()
 
 # %%
 ratios = []
-for _ in range(50 if small else 200):
+for _ in range(500):
     x_i = first_x = rng.normal(size=(5, width))
     for _ in range(depth):
         x_i = np.maximum(x_i @ rng.normal(0, np.sqrt(2 / width), size=(width, width)), 0)
-    ratios.append(2 * np.mean(x_i**2) / np.mean(first_x**2))  # 2 E[x²] is the next E[s²]
-print(f"E[s²], kept by thirty layers: mean {np.mean(ratios):.2f}, median {np.median(ratios):.2f}")
-print(f"below the theory's 1 in {np.mean(np.array(ratios) < 1):.0%} of the draws")
-assert np.median(ratios) < 0.85
-assert np.mean(np.array(ratios) < 1) > 0.5
+    ratios.append(np.mean(x_i**2) / np.mean(first_x**2))
+below = np.mean(np.array(ratios) < 1)
+print(f"E[x²] after thirty layers over before: mean {np.mean(ratios):.2f}, theory 1")
+print(f"median {np.median(ratios):.2f}, largest {max(ratios):.1f}; {below:.0%} of draws below 1")
+assert 0.7 < np.mean(ratios) < 1.5
+assert np.median(ratios) < 0.8
+assert below > 0.6
 
 # %% [markdown]
 # ## Do they train?

@@ -297,20 +297,26 @@ def forward_gain(f):
 check.forward_gain(forward_gain)
 
 # %% [markdown]
-# **2. A hat.** Make an activation that is 0 outside of (−1, 1), 1 at 0, and straight in between.
-# (`engine.abs`, `engine.maximum` and `engine.where` know symbols.)
+# **2. A hat.** A function that is 0 outside of (−1, 1), 1 at 0, and straight in between, for the
+# check to make an activation of. (`engine.abs`, `engine.maximum` and `engine.where` know symbols.)
+
 
 # %%
-hat = ...  # @activation above a function
+def hat(s):
+    return ...  # a formula of s
+
 
 check.hat(hat)
 
 # %% [markdown]
-# **3. A swish that holds.** Define the function that overflowed above, so that no warning comes.
+# **3. A swish that holds.** Write the function that overflowed above so that no warning comes.
 # (1 / (1 + e⁻ˢ) has a name of its own.)
 
+
 # %%
-safe_swish = ...  # @activation above a function
+def safe_swish(s):
+    return ...  # a formula of s
+
 
 check.safe_swish(safe_swish)
 
@@ -336,17 +342,15 @@ assert check.forward_gain(forward_gain_solution)
 
 
 # %%
-@activation
 def hat_solution(s):
     return engine.maximum(1 - engine.abs(s), 0)
 
 
 assert check.hat(hat_solution)
-print("kinks found at", hat_solution.kinks)
+print("kinks found at", activation(hat_solution).kinks)
 
 
 # %%
-@activation
 def safe_swish_solution(s):
     return s * engine.sigmoid(s)
 
