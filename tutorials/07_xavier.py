@@ -12,7 +12,6 @@
 
 # %%
 import math
-import os
 from itertools import pairwise
 
 import check
@@ -23,7 +22,6 @@ import nn
 from engine import trace
 from nn import theory
 
-small = "GRADTRACE_SMALL" in os.environ  # narrower nets, for the tests
 rng = np.random.default_rng(0)
 
 # %% [markdown]
@@ -126,7 +124,7 @@ assert abs(n * W.var() - 1 / 3) < 0.01
 # line, what `nn.theory` predicts without looking at the weights.
 
 # %%
-width, depth = (200, 5) if small else (300, 5)
+width, depth = 300, 5
 x = rng.normal(size=(300, width))
 labels = rng.integers(0, 10, len(x))
 inits = {"standard": nn.init.standard(), "Xavier": nn.init.xavier_uniform()}
