@@ -220,8 +220,8 @@ for what, share in shares.items():
 assert shares["flat and high"][:, 0].max() < 0.01 < shares["flat and high"][:, 1].mean()
 
 # %% [markdown]
-# Where cross-entropy is flat it is low. The quadratic cost is flat at heights too, where answers are
-# surely wrong and, as above, hardly told so.
+# Where cross-entropy is flat it is low. The quadratic cost is flat at heights too, where answers
+# are surely wrong and, as above, hardly told so.
 #
 # ## A net that has to change its mind
 #

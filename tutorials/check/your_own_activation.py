@@ -63,9 +63,7 @@ def hat(answer: Any) -> str:
     if answer.kinks != (-1.0, 0.0, 1.0):
         there = ", ".join(f"{kink:g}" for kink in answer.kinks) or "none"
         raise NotYet(f"its kinks are: {there}; leave `kinks` out, and the engine looks for them")
-    s = s[s != 0]
-    _compare(answer.slope(s), np.where(np.abs(s) < 1, -np.sign(s), 0), s, "its derivative")
-    return "its values, its slopes and its three kinks"
+    return "its values and its three kinks"
 
 
 @exercise
