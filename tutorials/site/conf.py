@@ -55,9 +55,17 @@ os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
-autodoc_type_aliases = {name: name for name in ("Array", "Axis", "Function", "Operand", "Rng")}
-maximum_signature_line_length = 80
+# Types by their names, instead of what they stand for.
+autodoc_type_aliases = {
+    name: name
+    for name in (
+        *("Array", "Axis", "Function", "Keep", "Mode", "Operand", "Rng"),
+        *("npt.ArrayLike", "npt.DTypeLike"),
+    )
+}
+maximum_signature_line_length = 110
 python_use_unqualified_type_names = True
+smartquotes = False  # "fan_in" in a docstring is code
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 
@@ -70,3 +78,4 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
 from itertools import takewhile
 from pydoc import locate
 from textwrap import dedent
@@ -24,9 +23,11 @@ from typing import Any
 
 SECTION = re.compile(r"(Args|Attributes|Raises|Returns):(?: |$)")
 ITEM = re.compile(r"(\w+(?:, \w+)*): ")
-COLUMNS = re.compile(r"\S+(?:, \S+)* {3,}\S")
+COLUMNS = re.compile(r"\S+(?:, \S+)* {2,}\S")
 CODE = re.compile(r"`([^`]+)`")
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(\(\))?")
+PRIVATE = re.compile(r"\b_\w+$")
+ALIAS = re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)")
 LIST_MARK = re.compile(r"(?:[-+•]|\(?\w+[.)]) ")  # what would begin a list in reStructuredText
 DOOR = re.compile(r"(.*?)(?:: s|S)ee `(engine\.\w+\.\w[\w.]*)`\.", re.S)
 
@@ -36,17 +37,16 @@ def as_rst(lines: list[str]) -> list[str]:
     return [line for block in _blocks(lines) for line in (*_block(block), "")]
 
 
-def _blocks(lines: list[str]) -> Iterator[list[str]]:
-    """Runs of lines without a blank one; "Raises:" and "Returns:" begin one too."""
-    block: list[str] = []
-    for line in lines:
-        if block and (not line.strip() or re.match("(?:Raises|Returns):", line)):
-            yield block
-            block = []
-        if line.strip():
-            block.append(line)
-    if block:
-        yield block
+def _blocks(lines: list[str]) -> list[list[str]]:
+    """What blank lines part, save within code; "Raises:" and "Returns:" need none before them."""
+    whole = re.sub(r"\n(?=(?:Raises|Returns):)", "\n\n", "\n".join(lines).strip("\n"))
+    blocks: list[str] = []
+    for block in re.split(r"\n{2,}", whole):
+        if blocks and blocks[-1].startswith(" ") and block.startswith(" "):
+            blocks[-1] += f"\n\n{block}"
+        else:
+            blocks.append(block)
+    return [block.splitlines() for block in blocks if block]
 
 
 def _block(block: list[str]) -> list[str]:
@@ -101,6 +101,8 @@ def _text(lines: list[str]) -> str:
 
 
 def _process(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    if what == "data" and type(thing).__module__ == "builtins":
+        lines.clear()  # else it would be said what a dict is
     door = DOOR.fullmatch("\n".join(lines).strip())
     lines[:] = as_rst(_behind(*door.groups()) if door else lines)
 
@@ -115,12 +117,21 @@ def _behind(opening: str, path: str) -> list[str]:
     return "\n\n".join(doc for doc in docs if doc).splitlines()
 
 
+def _signature(
+    app: Any, what: str, name: str, thing: Any, options: Any, given: str | None, back: str | None
+) -> tuple[str | None, str | None]:
+    """Sphinx shows a type that stands by its name as TypeAliasForwardRef('Operand')."""
+    given, back = (part and ALIAS.sub(r"\1", part) for part in (given, back))
+    return given, None if back and PRIVATE.search(back) else back
+
+
 def _skip(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
     """Methods that are there for other parts of the engine say so at their beginning."""
-    return True if (inspect.getdoc(thing) or "").startswith("Called by the ") else None
+    return True if (inspect.getdoc(thing) or "").startswith(("Called by the ", "Called at the ")) else None
 
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
