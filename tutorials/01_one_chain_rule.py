@@ -304,7 +304,7 @@ assert v.grad.item() == 6
 
 # %%
 def division_rule(a, b):
-    ...  # return y, ∂y/∂a, ∂y/∂b
+    return ..., ..., ...  # y, ∂y/∂a, ∂y/∂b
 
 
 check.division_rule(division_rule)
@@ -316,7 +316,7 @@ check.division_rule(division_rule)
 
 # %%
 def two_paths(x, y):
-    ...  # return ∂L/∂x, ∂L/∂y
+    return ..., ...  # ∂L/∂x, ∂L/∂y
 
 
 check.two_paths(two_paths)
@@ -328,7 +328,7 @@ check.two_paths(two_paths)
 
 # %%
 def calls_by_paths(depth):
-    ...  # return the number of calls
+    return ...  # the number of calls
 
 
 check.calls_by_paths(calls_by_paths)

@@ -240,7 +240,7 @@ plt.show()
 
 # %%
 def layer_factor(df_ds, W):
-    ...  # return a number
+    return ...  # a number
 
 
 check.layer_factor(layer_factor)
@@ -252,7 +252,7 @@ check.layer_factor(layer_factor)
 
 # %%
 def needed_variance(n, slope):
-    ...  # return a number
+    return ...  # a number
 
 
 check.needed_variance(needed_variance)
@@ -267,7 +267,7 @@ check.needed_variance(needed_variance)
 
 # %%
 def layers_until(factor, share):
-    ...  # return a whole number
+    return ...  # a whole number
 
 
 check.layers_until(layers_until)
