@@ -17,6 +17,7 @@ import os
 import check
 import matplotlib.pyplot as plt
 import numpy as np
+import pictures
 
 from engine import meanfield, sigmoid, trace
 from nn import MLP, SGD, cross_entropy, init
@@ -50,7 +51,7 @@ print(t)
 # The same as a picture: above, how the entries of each layer are spread; below, the sizes.
 
 # %%
-t.plot()  # a notebook shows the last line; in a program: t.plot().savefig("trace.png")
+pictures.show(t.plot())
 
 # %% [markdown]
 # ## The factor

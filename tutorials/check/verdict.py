@@ -115,8 +115,6 @@ def parts(result: Any, names: Sequence[str]) -> Sequence[Any]:
 
 def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Array:
     """`value` as an array of float64 of that shape."""
-    if hasattr(value, "numpy"):
-        value = value.numpy()
     try:
         found = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
