@@ -8,7 +8,7 @@
 # We begin with the definition and end at the kernel that the engine uses. Every step is a
 # function of a few lines, a number, and a reason. Then the same for an activation.
 #
-# *25 minutes to read, half a minute to run. Tutorial 2 comes before: where the products come
+# *25 minutes to read, about 20 seconds to run. Tutorial 2 comes before: where the products come
 # from. The numbers are your machine's, so the text names none; run it with nothing else going on.*
 
 # %%
@@ -271,7 +271,7 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# With that, e^x of a float32 is a dozen multiplications and additions, which the compiler turns
+# With that, e^x of a float32 is a few multiplications and additions, which the compiler turns
 # into vectors. `engine/kernels/exponential.py` does so; from it come the engine's sigmoid and tanh.
 # Beside the C library's exp:
 

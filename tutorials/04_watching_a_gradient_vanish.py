@@ -115,8 +115,9 @@ print(f"n Var W of a matrix drawn so: {width * drawn.var():.4f}")
 assert math.isclose(width * drawn.var(), 1 / 3, rel_tol=0.05)
 
 # %% [markdown]
-# *E[f′²]:* s is a sum of many independent terms, so it is nearly normal, with some variance q. And
-# q follows from the layer below, for the same reason as above: q = n Var W · E[x²]. The function
+# *E[f′²]:* s is a sum of many independent terms, so it is nearly *normal*, distributed as the bell
+# curve, with some variance q. And q follows from the layer below, for the same reason as above:
+# q = n Var W · E[x²], n now counting the inputs. The function
 # `meanfield.slope_second_moment(f, q)` is E[f′(s)²] of a normal s of variance q, and
 # `meanfield.second_moment(f, q)` is E[f(s)²], the next layer's E[x²].
 
@@ -144,8 +145,9 @@ assert steepest == 0.25
 assert max(predicted) < bound
 
 # %% [markdown]
-# In a picture, with the prediction drawn from the top layer downward. The `xavier_uniform` net
-# has larger weights, of n Var W = 1 in layers of equal width: its gradient vanishes more slowly.
+# In a picture, with the prediction drawn from the top layer downward. Beside it a net whose weights
+# were drawn larger, by another rule (`xavier_uniform`): in layers of equal width it makes
+# n Var W = 1. The gradient vanishes more slowly.
 
 # %%
 plt.figure(figsize=(6, 4), layout="constrained")

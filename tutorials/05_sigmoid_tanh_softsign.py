@@ -81,7 +81,7 @@ def train(f, depth, lr, updates, frozen=(), batch=10):
     net = MLP([1024, *[100] * depth, 9], f, "standard", rng=0)
     recorder = Recorder(net, probe=(x_probe, y_probe), every=updates // 60)
     learned = [p for name, p in net.named_parameters() if name not in frozen]
-    optimiser = SGD(learned, lr=lr, fused=True)
+    optimiser = SGD(learned, lr=lr, fused=True)  # fused: the same steps, sooner
     batches = shapeset_stream(batch, seed=0)
     for _ in range(updates):
         recorder.step()
@@ -344,7 +344,8 @@ check.saturated_share(saturated_share)
 
 # %% [markdown]
 # **3. The blind guess.** From labels alone, an array of class numbers: the lowest cross-entropy of
-# a guess that does not look at the input.
+# a guess that does not look at the input. (The loss of an example is −ln of the probability that
+# was given to its class.)
 
 
 # %%
