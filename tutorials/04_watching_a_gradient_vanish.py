@@ -232,9 +232,15 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# So look at ∂L/∂s, and at x beside it. (In the sigmoid net ∂L/∂W did show it: there x is about ½
-# in every layer, and can't make up for anything.)
-#
+# So look at ∂L/∂s, and at x beside it. In the sigmoid nets ∂L/∂W did show it: there the hidden
+# layers' x is about ½ everywhere, and can't make up for anything.
+
+# %%
+sizes_of_x = [rms(layer.x) for layer in t_other.layers[1:-1]]
+print(f"sigmoid net, rms of x from layer 2 on: {min(sizes_of_x):.2f} to {max(sizes_of_x):.2f}")
+assert 0.4 < min(sizes_of_x) < max(sizes_of_x) < 0.6
+
+# %% [markdown]
 # ## Exercises
 #
 # **1. The factor, by yourself.** From two arrays: f′(s) of a layer, and W of the layer *above* it.
