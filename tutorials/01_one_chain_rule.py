@@ -185,11 +185,12 @@ loss_.grad = 1.0
 for v in (loss_, a, c, x_):  # the wrong order: c still has something to hand to a
     for parent, local in v.parents:
         parent.grad += v.grad * local
-print("wrong order:", x_.grad, "  right, 4x³ + 3x²:", 4 * 3**3 + 3 * 3**2)
-assert x_.grad == 81
+print(f"a handed on what L had sent it, {c.data:.0f}; then c sent {a.data:.0f} more")
+print(f"wrong order: {x_.grad:.0f}   right, 4x³ + 3x²: {4 * 3**3 + 3 * 3**2}")
+assert (c.data, a.data, x_.grad) == (12, 9, 81)
 
 # %% [markdown]
-# `a` had handed on 12 when c's 9 arrived; those 9 never went on to x. A number may be visited
+# `a` had handed on 12 when c's 9 arrived, and those 9 never went on to x. A number may be visited
 # when all that was computed *from* it has been. And there is an easy order of that kind: a number
 # is always made after its parents. So **sort by number and go downward**.
 
@@ -216,7 +217,7 @@ def backward(loss):
 for v in (loss_, a, c, x_):
     v.grad = 0.0
 backward(loss_)
-print("sorted:", x_.grad)
+print(f"sorted: {x_.grad:.0f}")
 assert x_.grad == 135
 
 # %% [markdown]
@@ -304,7 +305,7 @@ assert v.grad.item() == 6
 
 # %%
 def division_rule(a, b):
-    ...  # return y, ∂y/∂a, ∂y/∂b
+    return ..., ..., ...  # y, ∂y/∂a, ∂y/∂b
 
 
 check.division_rule(division_rule)
@@ -316,7 +317,7 @@ check.division_rule(division_rule)
 
 # %%
 def two_paths(x, y):
-    ...  # return ∂L/∂x, ∂L/∂y
+    return ..., ...  # ∂L/∂x, ∂L/∂y
 
 
 check.two_paths(two_paths)
@@ -328,7 +329,7 @@ check.two_paths(two_paths)
 
 # %%
 def calls_by_paths(depth):
-    ...  # return the number of calls
+    return ...  # the number of calls
 
 
 check.calls_by_paths(calls_by_paths)

@@ -171,7 +171,7 @@ print(t.explain(0, weight=(0, 1)))
 
 # %%
 def weight_slope(x, W, j, k):
-    ...  # return a number
+    return ...  # a number
 
 
 check.weight_slope(weight_slope)
@@ -183,7 +183,7 @@ check.weight_slope(weight_slope)
 
 # %%
 def layer_gradient(x, W, b, dL_dx_next):
-    ...  # return ∂L/∂W, ∂L/∂b, ∂L/∂x
+    return ..., ..., ...  # ∂L/∂W, ∂L/∂b, ∂L/∂x
 
 
 check.layer_gradient(layer_gradient)
@@ -195,7 +195,7 @@ check.layer_gradient(layer_gradient)
 
 # %%
 def bias_as_weight(x, W, b):
-    ...  # return x₁, W₁
+    return ..., ...  # x₁, W₁
 
 
 check.bias_as_weight(bias_as_weight)

@@ -17,6 +17,7 @@ import os
 import check
 import matplotlib.pyplot as plt
 import numpy as np
+import pictures
 
 from engine import meanfield, sigmoid, trace
 from nn import MLP, SGD, cross_entropy, init
@@ -50,7 +51,7 @@ print(t)
 # The same as a picture: above, how the entries of each layer are spread; below, the sizes.
 
 # %%
-t.plot()  # a notebook shows the last line; in a program: t.plot().savefig("trace.png")
+pictures.show(t.plot())
 
 # %% [markdown]
 # ## The factor
@@ -114,8 +115,9 @@ print(f"n Var W of a matrix drawn so: {width * drawn.var():.4f}")
 assert math.isclose(width * drawn.var(), 1 / 3, rel_tol=0.05)
 
 # %% [markdown]
-# *E[f′²]:* s is a sum of many independent terms, so it is nearly normal, with some variance q. And
-# q follows from the layer below, for the same reason as above: q = n Var W · E[x²]. The function
+# *E[f′²]:* s is a sum of many independent terms, so it is nearly *normal*, distributed as the bell
+# curve, with some variance q. And q follows from the layer below, for the same reason as above:
+# q = n Var W · E[x²], n now counting the inputs. The function
 # `meanfield.slope_second_moment(f, q)` is E[f′(s)²] of a normal s of variance q, and
 # `meanfield.second_moment(f, q)` is E[f(s)²], the next layer's E[x²].
 
@@ -143,8 +145,9 @@ assert steepest == 0.25
 assert max(predicted) < bound
 
 # %% [markdown]
-# In a picture, with the prediction drawn from the top layer downward. The `xavier_uniform` net
-# has larger weights, of n Var W = 1 in layers of equal width: its gradient vanishes more slowly.
+# In a picture, with the prediction drawn from the top layer downward. Beside it a net whose weights
+# were drawn larger, by another rule (`xavier_uniform`): in layers of equal width it makes
+# n Var W = 1. The gradient vanishes more slowly.
 
 # %%
 plt.figure(figsize=(6, 4), layout="constrained")
@@ -229,9 +232,15 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# So look at ∂L/∂s, and at x beside it. (In the sigmoid net ∂L/∂W did show it: there x is about ½
-# in every layer, and can't make up for anything.)
-#
+# So look at ∂L/∂s, and at x beside it. In the sigmoid nets ∂L/∂W did show it: there the hidden
+# layers' x is about ½ everywhere, and can't make up for anything.
+
+# %%
+sizes_of_x = [rms(layer.x) for layer in t_other.layers[1:-1]]
+print(f"sigmoid net, rms of x from layer 2 on: {min(sizes_of_x):.2f} to {max(sizes_of_x):.2f}")
+assert 0.4 < min(sizes_of_x) < max(sizes_of_x) < 0.6
+
+# %% [markdown]
 # ## Exercises
 #
 # **1. The factor, by yourself.** From two arrays: f′(s) of a layer, and W of the layer *above* it.
@@ -240,7 +249,7 @@ plt.show()
 
 # %%
 def layer_factor(df_ds, W):
-    ...  # return a number
+    return ...  # a number
 
 
 check.layer_factor(layer_factor)
@@ -252,7 +261,7 @@ check.layer_factor(layer_factor)
 
 # %%
 def needed_variance(n, slope):
-    ...  # return a number
+    return ...  # a number
 
 
 check.needed_variance(needed_variance)
@@ -267,7 +276,7 @@ check.needed_variance(needed_variance)
 
 # %%
 def layers_until(factor, share):
-    ...  # return a whole number
+    return ...  # a whole number
 
 
 check.layers_until(layers_until)

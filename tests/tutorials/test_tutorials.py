@@ -65,7 +65,7 @@ def test_what_goes_wrong_in_a_tutorial_is_seen(line, tmp_path):
 
 @each_tutorial
 def test_is_listed_in_the_folders_readme(path):
-    assert path.name in (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert f"]({path.name})" in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
 @each_tutorial

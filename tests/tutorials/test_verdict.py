@@ -110,8 +110,10 @@ def test_the_lines_are_short_enough_to_read():
         assert max(map(len, str(doubled(answer)).splitlines())) <= 92
 
 
-def test_warnings_of_a_reader_do_not_stay_errors():
-    doubled(lambda x: x / 0)
+def test_a_warning_counts_where_the_program_ignores_them_too():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert "gives the warning" in str(doubled(lambda x: x / 0))
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         np.ones(1) / np.zeros(1)

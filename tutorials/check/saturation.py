@@ -74,6 +74,8 @@ def constant_loss(answer: Any) -> str:
             (right / len(p), "that is divided by the number of classes; the p add up to 1 already"),
         ]
         if not np.allclose(p, p[0]):
-            typical.append((math.log(len(p)), "that is the loss of an equal guess; there is better"))
+            typical.append(
+                (math.log(len(p)), "that is the loss of an equal guess; there is a better")
+            )
         agree(f"for classes of {counts} examples", call(answer, labels), right, typical)
     return "for three sets of labels"

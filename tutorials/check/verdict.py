@@ -29,8 +29,8 @@ Typical = Sequence[tuple[Any, str]]
 _UNWRITTEN = "replace the ... by your answer and run the cell again"
 
 
-class NotYet(Exception):  # noqa: N818: it is no error of the program
-    """Why an answer is not right yet, in words for the reader."""
+class NotYet(Exception):  # noqa: N818
+    """Why an answer is not right yet, in words for the reader; no error of the program."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,6 @@ def parts(result: Any, names: Sequence[str]) -> Sequence[Any]:
 
 def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Array:
     """`value` as an array of float64 of that shape."""
-    if hasattr(value, "numpy"):
-        value = value.numpy()
     try:
         found = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
