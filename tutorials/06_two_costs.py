@@ -13,8 +13,6 @@
 # (training).*
 
 # %%
-import os
-
 import check
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,8 +20,6 @@ import numpy as np
 import engine
 import nn
 from engine import Tensor
-
-small = "GRADTRACE_SMALL" in os.environ  # fewer draws, for the tests
 
 # %% [markdown]
 # ## From outputs to probabilities
@@ -202,7 +198,7 @@ plt.show()
 # them the flat points of any height. One draw of weights is one surface; we take several.
 
 # %%
-draws = 3 if small else 8
+draws = 8
 shares = {"flat and high": np.zeros((draws, 2)), "flat": np.zeros((draws, 2))}
 for seed in range(draws):
     for i, cost in enumerate(costs.values()):

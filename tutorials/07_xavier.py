@@ -8,7 +8,7 @@
 # way, as Glorot & Bengio did (2010, section 4.2): we say what the factors should be, and solve for
 # the weights. The result carries Xavier Glorot's first name.
 #
-# *25 minutes to read, some ten seconds to run. It follows tutorials 2 and 4.*
+# *25 minutes to read, some five seconds to run. It follows tutorials 2 and 4.*
 
 # %%
 import math
@@ -192,6 +192,7 @@ for name, (x_std, dL_ds, dL_dW) in measured.items():
 widths = [400, 100] * 5
 x_wide = rng.normal(size=(200, 400))
 layers = list(pairwise(widths))
+assert np.allclose([i * 2 / (i + o) for i, o in layers[:2]], [1.6, 0.4])
 up = math.prod(i * 2 / (i + o) for i, o in layers)
 down = math.prod(o * 2 / (i + o) for i, o in layers[1:])
 print(f"Xavier      predicted: x {up:.4f}   ∂L/∂s, first layer over last {down:.4f}")

@@ -11,17 +11,26 @@
 
 # %%
 import check
+import matplotlib.pyplot as plt
 import numpy as np
 
 import nn
 from engine import trace
-from experiments.data import shapeset
+from experiments.data import SHAPESET_CLASSES, shapeset
 
 x, y = shapeset(100, seed=3)  # 100 images of triangles, parallelograms and ellipses
-print("x:", x.shape, f"from {x.min():.0f} to {x.max():.0f}   classes:", np.unique(y))
+print("x:", x.shape, f"from {x.min():.0f} to {x.max():.0f}   classes: {len(SHAPESET_CLASSES)}")
+figure, panels = plt.subplots(1, 4, figsize=(9, 2.9), layout="constrained")
+for panel, image, label in zip(panels, x, y, strict=False):
+    panel.imshow(image.reshape(32, 32), cmap="gray", vmin=-1, vmax=1)
+    panel.set_title(SHAPESET_CLASSES[label].replace("+", "\n+ "), fontsize=9)
+    panel.axis("off")
+plt.show()
 
 
+# %%
 def examine(net, x, y):
+    """The trace of one forward and backward pass."""
     with trace() as t:
         nn.cross_entropy(net(x), y).backward()
     return t
