@@ -42,7 +42,7 @@ exclude_patterns = ["build", "dist", "results", "tests", ".*", "**/__pycache__",
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_custom_formats = {".py": ("percent.read", {})}
 nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_show_tb = True

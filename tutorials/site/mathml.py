@@ -7,7 +7,9 @@ with -W.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
+from xml.etree import ElementTree
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -16,11 +18,11 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 UNKNOWN = re.compile(r"\\[A-Za-z]+")
-# "ln 2": after a function's name, unless a bracket or an index follows.
-FUNCTION = re.compile(r"(<mi>(?:ln|log|exp|sin|cos|sinh|cosh|tanh|max|min)</mi>)(?=<m[in])")
-SPACE = r'\1<mspace width="0.17em" />'
-OVERLINE = '<mo accent="true">&#x02015;</mo>'  # which no font stretches
-STRETCHED = '<mo accent="true" stretchy="true">&#x000AF;</mo>'
+FUNCTIONS = ("ln", "log", "exp", "sin", "cos", "sinh", "cosh", "tanh")
+PARTS = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3}
+BAR = "\N{HORIZONTAL BAR}"  # latex2mathml's line of \overline, which no font stretches
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+ElementTree.register_namespace("", NAMESPACE)
 
 
 def as_mathml(latex: str, display: str = "inline") -> str:
@@ -35,7 +37,26 @@ def as_mathml(latex: str, display: str = "inline") -> str:
     unknown = UNKNOWN.search(formula)
     if unknown:
         raise ValueError(f"{unknown[0]} is unknown in {latex!r}; write it in another way")
-    return FUNCTION.sub(SPACE, formula).replace(OVERLINE, STRETCHED)
+    tree = ElementTree.fromstring(formula)
+    for element in tree.iter():
+        kind = element.tag.removeprefix(f"{{{NAMESPACE}}}")
+        if len(element) != PARTS.get(kind, len(element)):
+            raise ValueError(f"something is missing in {latex!r}, or a brace is")
+        _mend(element, kind)
+    return ElementTree.tostring(tree, encoding="unicode")
+
+
+def _mend(element: ElementTree.Element, kind: str) -> None:
+    """A bar that is as long as what it stands over; a space between "ln" and its argument."""
+    parts = list(element)
+    if kind == "mover" and parts[1].text == BAR:
+        element.tag = f"{{{NAMESPACE}}}mrow"
+        element.set("class", "overline")
+        element.remove(parts[1])
+    elif kind == "mrow":
+        for i, (part, following) in reversed([*enumerate(pairwise(parts))]):
+            if part.text in FUNCTIONS and not following.tag.endswith(("}mo", "}mspace")):
+                element.insert(i + 1, ElementTree.Element(f"{{{NAMESPACE}}}mspace", width="0.17em"))
 
 
 def _write(translator: Any, node: nodes.Element, tag: str, display: str) -> None:
