@@ -51,7 +51,7 @@ def _blocks(lines: list[str]) -> list[list[str]]:
 
 def _block(block: list[str]) -> list[str]:
     if block[0].startswith(" ") or all(COLUMNS.match(line) for line in block):
-        return ["::", "", *("    " + line for line in block)]
+        return ["::", "", *(f"    {line}".rstrip() for line in block)]
     head = list(takewhile(lambda line: not line.startswith(" "), block))
     rest = dedent("\n".join(block[len(head) :])).splitlines()
     section = SECTION.match(head[0])
@@ -127,7 +127,11 @@ def _signature(
 
 def _skip(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
     """Methods that are there for other parts of the engine say so at their beginning."""
-    return True if (inspect.getdoc(thing) or "").startswith(("Called by the ", "Called at the ")) else None
+    return (
+        True
+        if (inspect.getdoc(thing) or "").startswith(("Called by the ", "Called at the "))
+        else None
+    )
 
 
 def setup(app: Any) -> dict[str, bool]:
