@@ -47,7 +47,7 @@ FAULTS = {  # in which file, what it says, and what the build says of it
     "a cell": ("tutorials/01_small.py", "# %%\n1 / 0", "ZeroDivisionError"),
     "a formula": ("tutorials/01_small.py", "# %% [markdown]\n# $\\bogus$", "\\bogus is unknown"),
     "half a formula": ("tutorials/01_small.py", "# %% [markdown]\n# $\\frac{a$", "is missing in"),
-    "a name": ("tutorials/site/engine-.rst", ".. autofunction:: engine.nowhere", "engine.nowhere"),
+    "a name": ("tutorials/site/engine-.rst", ".. autofunction:: engine.nowhere", "'nowhere' from module"),
 }
 
 
