@@ -1,5 +1,6 @@
 """The site of tutorials and reference, built from a small project with the same settings."""
 
+import functools
 import html
 import importlib.util
 import os
@@ -47,7 +48,11 @@ FAULTS = {  # in which file, what it says, and what the build says of it
     "a cell": ("tutorials/01_small.py", "# %%\n1 / 0", "ZeroDivisionError"),
     "a formula": ("tutorials/01_small.py", "# %% [markdown]\n# $\\bogus$", "\\bogus is unknown"),
     "half a formula": ("tutorials/01_small.py", "# %% [markdown]\n# $\\frac{a$", "is missing in"),
-    "a name": ("tutorials/site/engine-.rst", ".. autofunction:: engine.nowhere", "'nowhere' from module"),
+    "a name": (
+        "tutorials/site/engine-.rst",
+        ".. autofunction:: engine.nowhere",
+        "'nowhere' from module",
+    ),
 }
 
 
@@ -160,6 +165,7 @@ def test_the_reference_shows_signatures_and_docstrings(built):
 
 
 def broken_links(folder):
+    @functools.cache
     def ids(path):
         return re.findall(r'\bid="([^"]+)"', path.read_text(encoding="utf-8"))
 
@@ -168,7 +174,7 @@ def broken_links(folder):
             url = urlsplit(html.unescape(link))
             if url.scheme or url.netloc:
                 continue
-            target = (path.parent / unquote(url.path)) if url.path else path
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
             if not target.exists() or (
                 url.fragment
                 and target.suffix == ".html"
