@@ -127,11 +127,8 @@ def _signature(
 
 def _skip(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
     """Methods that are there for other parts of the engine say so at their beginning."""
-    return (
-        True
-        if (inspect.getdoc(thing) or "").startswith(("Called by the ", "Called at the "))
-        else None
-    )
+    doc = inspect.getdoc(thing) or ""
+    return True if doc.startswith(("Called by the ", "Called at the ")) else None
 
 
 def setup(app: Any) -> dict[str, bool]:
