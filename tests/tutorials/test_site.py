@@ -191,8 +191,8 @@ def test_every_link_of_the_built_pages_leads_somewhere(built):
 @with_generator
 def test_links_to_folders_and_to_code(built):
     text = page(built, "index.html")
-    assert 'href="tutorials/01_small.html"' in text
-    assert 'href="experiments/data/README.html"' in text
+    for label, target in (("first", "tutorials/01_small"), ("data", "experiments/data/README")):
+        assert re.search(rf'href="{target}\.html"><span[^>]*>{label}</span></a>', text)
     assert re.search(r'href="_downloads/[^"]*/code\.py"', text)
     assert re.search(r"(?<!>)\btests\b(?!</)", text)
 
