@@ -43,6 +43,7 @@ from engine.errors import (
     NonFiniteError,
     ShapeError,
 )
+from engine.files import read_arrays, write_arrays
 from engine.rules.elementwise import (
     abs,
     add,
@@ -142,6 +143,7 @@ __all__ = [
     "power",
     "prelu",
     "quadratic",
+    "read_arrays",
     "relu",
     "reshape",
     "selu",
@@ -161,4 +163,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "where",
+    "write_arrays",
 ]

@@ -22,7 +22,7 @@ _UNREADABLE = (
 )
 
 
-def write_npz(path: str | Path, arrays: Mapping[str, Array]) -> None:
+def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
     """Write an .npz file of that exact name; a reader never sees half of it.
 
     Raises: TypeError for an array of Python objects, which would be pickled.
@@ -44,7 +44,7 @@ def write_npz(path: str | Path, arrays: Mapping[str, Array]) -> None:
         raise
 
 
-def read_npz(path: str | Path) -> dict[str, Array]:
+def read_arrays(path: str | Path) -> dict[str, Array]:
     """The arrays of an .npz file.
 
     Raises: ValueError in one line if the file is not one, is damaged, or holds Python objects;

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +35,8 @@ class Initializer:
 
     `variance(fan_in, fan_out)` is the variance of one weight; `draw(rng, shape, std)` gives
     float64 numbers of mean zero and that standard deviation. `predicted_profile` says what becomes
-    of signals and gradients in a net drawn like this.
+    of signals and gradients in a net drawn like this. One made of functions of a module can be
+    pickled and so can nets drawn by it, as all the schemes here; one made of lambdas can't.
     """
 
     name: str
@@ -90,6 +92,33 @@ def fan_in_and_out(shape: Sequence[int]) -> tuple[int, int]:
     return positions * shape[-2], positions * shape[-1]
 
 
+# Functions of this module and partials of them, no lambdas: nets go to other processes with them.
+
+
+def _constant(variance: float, fan_in: int, fan_out: int) -> float:
+    return variance
+
+
+def _over_fan_in(c: float, fan_in: int, fan_out: int, times: int = 1) -> float:
+    return c / (times * fan_in)
+
+
+def _over_fan_out(c: float, fan_in: int, fan_out: int) -> float:
+    return c / fan_out
+
+
+def _over_sum(c: float, fan_in: int, fan_out: int) -> float:
+    return c / (fan_in + fan_out)
+
+
+def _over_larger(c: float, fan_in: int, fan_out: int) -> float:
+    return c / max(fan_in, fan_out)
+
+
+def _zeros(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+    return np.zeros(shape)
+
+
 def _uniform(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
     bound = math.sqrt(3) * std  # Var U[−a, a] = a²/3
     return rng.uniform(-bound, bound, shape)
@@ -99,7 +128,7 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Arr
     return rng.normal(0.0, std, shape)
 
 
-def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], gain: float) -> Array:
+def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], std: float, gain: float) -> Array:
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
@@ -112,7 +141,7 @@ def zeros() -> Initializer:
 
     PyTorch `zeros_`, Keras `Zeros`.
     """
-    return Initializer("zeros", lambda i, o: 0.0, lambda rng, shape, std: np.zeros(shape))
+    return Initializer("zeros", partial(_constant, 0.0), _zeros)
 
 
 def normal(std: float) -> Initializer:
@@ -121,7 +150,7 @@ def normal(std: float) -> Initializer:
     PyTorch `normal_(std=…)` (whose default is 1), Keras `RandomNormal` (whose default is 0.05).
     """
     _check_positive("std", std)
-    return Initializer(f"normal({std:g})", lambda i, o: std**2, _normal)
+    return Initializer(f"normal({std:g})", partial(_constant, std**2), _normal)
 
 
 def standard() -> Initializer:
@@ -131,7 +160,7 @@ def standard() -> Initializer:
     `nn.Linear` does by default. Keras has no name for it: `VarianceScaling(1/3, "fan_in",
     "uniform")`.
     """
-    return Initializer("standard", lambda i, o: 1 / (3 * i), _uniform)
+    return Initializer("standard", partial(_over_fan_in, 1, times=3), _uniform)
 
 
 def xavier_uniform(gain: float = 1.0) -> Initializer:
@@ -141,7 +170,7 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
     `xavier_uniform_`, Keras `GlorotUniform`, which is the default of Keras's layers.
     """
     _check_positive("gain", gain)
-    return Initializer("xavier_uniform", lambda i, o: 2 * gain**2 / (i + o), _uniform)
+    return Initializer("xavier_uniform", partial(_over_sum, 2 * gain**2), _uniform)
 
 
 def xavier_normal(gain: float = 1.0) -> Initializer:
@@ -151,7 +180,7 @@ def xavier_normal(gain: float = 1.0) -> Initializer:
     and widens it so that the variance is the same.
     """
     _check_positive("gain", gain)
-    return Initializer("xavier_normal", lambda i, o: 2 * gain**2 / (i + o), _normal)
+    return Initializer("xavier_normal", partial(_over_sum, 2 * gain**2), _normal)
 
 
 def kaiming_uniform(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initializer:
@@ -161,8 +190,7 @@ def kaiming_uniform(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initia
     the leaky ReLU's gain with slope 0, the same √2; but `nn.Linear` calls it with slope √5, which
     is `standard` here. Keras `HeUniform`.
     """
-    fan = _fan(mode, gain)
-    return Initializer("kaiming_uniform", lambda i, o: gain**2 / fan(i, o), _uniform)
+    return Initializer("kaiming_uniform", _over_fan(mode, gain), _uniform)
 
 
 def kaiming_normal(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initializer:
@@ -171,8 +199,7 @@ def kaiming_normal(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initial
     He et al. 2015, equation 10 (mode "fan_in") and 14 ("fan_out"). PyTorch `kaiming_normal_`.
     Keras `HeNormal` cuts off at two standard deviations, with the same variance.
     """
-    fan = _fan(mode, gain)
-    return Initializer("kaiming_normal", lambda i, o: gain**2 / fan(i, o), _normal)
+    return Initializer("kaiming_normal", _over_fan(mode, gain), _normal)
 
 
 def kaiming(
@@ -192,7 +219,7 @@ def kaiming(
     if distribution not in ("normal", "uniform"):
         raise ValueError(f"distribution={distribution!r}; it is 'normal' or 'uniform'")
     f = find_activation(activation)
-    _fan(mode, 1.0)
+    _over_fan(mode, 1.0)
     g = gain(f, "forward" if mode == "fan_in" else "backward")
     base = (kaiming_normal if distribution == "normal" else kaiming_uniform)(mode, g)
     return Initializer(f"kaiming({f.name})", base.variance, base.draw)
@@ -203,7 +230,7 @@ def lecun_uniform() -> Initializer:
 
     Keras `LecunUniform`. PyTorch has no name for it: `kaiming_uniform_(nonlinearity="linear")`.
     """
-    return Initializer("lecun_uniform", lambda i, o: 1 / i, _uniform)
+    return Initializer("lecun_uniform", partial(_over_fan_in, 1), _uniform)
 
 
 def lecun_normal() -> Initializer:
@@ -212,7 +239,7 @@ def lecun_normal() -> Initializer:
     Keras `LecunNormal` cuts off at two standard deviations, with the same variance. PyTorch:
     `kaiming_normal_(nonlinearity="linear")`.
     """
-    return Initializer("lecun_normal", lambda i, o: 1 / i, _normal)
+    return Initializer("lecun_normal", partial(_over_fan_in, 1), _normal)
 
 
 def orthogonal(gain: float = 1.0) -> Initializer:
@@ -224,17 +251,16 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     """
     _check_positive("gain", gain)
     return Initializer(
-        "orthogonal",
-        lambda i, o: gain**2 / max(i, o),
-        lambda rng, shape, std: _orthogonal(rng, shape, gain),
+        "orthogonal", partial(_over_larger, gain**2), partial(_orthogonal, gain=gain)
     )
 
 
-def _fan(mode: Mode, gain: float) -> Callable[[int, int], int]:
+def _over_fan(mode: Mode, gain: float) -> Callable[[int, int], float]:
+    """gain² / fan."""
     _check_positive("gain", gain)
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode={mode!r}; it is 'fan_in' or 'fan_out'")
-    return lambda i, o: i if mode == "fan_in" else o
+    return partial(_over_fan_in if mode == "fan_in" else _over_fan_out, gain**2)
 
 
 def _check_positive(what: str, value: float) -> None:

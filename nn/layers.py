@@ -14,8 +14,16 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import Activation, ShapeError, Tensor, dense, find_activation, place
-from nn.files import read_arrays, write_arrays
+from engine import (
+    Activation,
+    ShapeError,
+    Tensor,
+    dense,
+    find_activation,
+    place,
+    read_arrays,
+    write_arrays,
+)
 from nn.init import Initializer, find_initializer
 from nn.randomness import Rng, generator
 

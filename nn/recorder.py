@@ -13,7 +13,7 @@ that parameters, their gradients and the net's own random state stay as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, final
@@ -21,20 +21,12 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import QUANTITIES, Statistics, Tensor, Trace, trace
-from nn.files import read_arrays, write_arrays
+from engine import QUANTITIES, Statistics, Tensor, Trace, read_arrays, trace, write_arrays
 from nn.layers import Layer
 from nn.losses import cross_entropy
+from nn.recorder_state import BINS, STATISTICS, VERSION, malformed
 
 Array = npt.NDArray[Any]
-
-# In a file, numbers of one record in this order for each layer and quantity.
-STATISTICS = (
-    *("mean", "std", "rms", "min", "max", "p2", "p98", "zeros", "nonfinite"),
-    *("positive", "negative", "sampled", "size", "saturated", "dead"),
-)
-_VERSION = 1
-_BINS = len(Statistics.edges) + 1
 
 
 @final
@@ -126,27 +118,46 @@ class Recorder:
         """(updates, edges, counts): of |v| over `Statistics.edges`, a row of counts per record."""
         at = self._at(layer), _position(quantity, QUANTITIES, "quantity")
         counts = [histogram[at] for histogram in self._histograms]
-        rows = np.array(counts, dtype=np.int64).reshape(len(counts), _BINS)
+        rows = np.array(counts, dtype=np.int64).reshape(len(counts), BINS)
         return np.array(self.updates, np.int64), Statistics.edges, rows
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of all records, as named arrays."""
+        shape = len(self.updates), len(self.layers), len(QUANTITIES)
+        return {
+            "recorder_version": np.array(VERSION),
+            "every": np.array(self.every),
+            "layers": np.array(self.layers, dtype=np.str_),
+            "quantities": np.array(QUANTITIES),
+            "statistics": np.array(STATISTICS),
+            "edges": Statistics.edges.copy(),
+            "updates": np.array(self.updates, np.int64),
+            "losses": np.array(self.losses, np.float64),
+            "numbers": np.array(self._numbers).reshape(*shape, len(STATISTICS)),
+            "histograms": np.array(self._histograms, np.uint16).reshape(*shape, BINS),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over the records of `state_dict`, and go on from there with this net and probe.
+
+        Raises: ValueError if it is malformed, of another version, or of another `every`; the
+            records are then as they were.
+        """
+        problem = malformed(state)
+        if problem:
+            raise ValueError(f"not a recorder's state: {problem}")
+        if self._net is not None and state["every"] != self.every:
+            raise ValueError(f"its records are every {state['every']} updates, not {self.every}")
+        self.every = int(state["every"])
+        self.layers = tuple(map(str, state["layers"]))
+        self.updates = state["updates"].tolist()
+        self.losses = state["losses"].tolist()
+        self._count = self.updates[-1] + 1 if self.updates else 0
+        self._numbers, self._histograms = list(state["numbers"]), list(state["histograms"])
 
     def save(self, path: str | Path) -> None:
         """Write the records to an .npz file, which appears whole or not at all."""
-        shape = len(self.updates), len(self.layers), len(QUANTITIES)
-        write_arrays(
-            path,
-            {
-                "recorder_version": np.array(_VERSION),
-                "every": np.array(self.every),
-                "layers": np.array(self.layers, dtype=np.str_),
-                "quantities": np.array(QUANTITIES),
-                "statistics": np.array(STATISTICS),
-                "edges": Statistics.edges,
-                "updates": np.array(self.updates, np.int64),
-                "losses": np.array(self.losses, np.float64),
-                "numbers": np.array(self._numbers).reshape(*shape, len(STATISTICS)),
-                "histograms": np.array(self._histograms, np.uint16).reshape(*shape, _BINS),
-            },
-        )
+        write_arrays(path, self.state_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Recorder:
@@ -156,18 +167,13 @@ class Recorder:
             FileNotFoundError if it isn't there.
         """
         arrays = read_arrays(path)
-        problem = _problem(arrays)
+        problem = malformed(arrays)
         if problem:
             raise ValueError(f"{path}: not a recorder's file: {problem}")
         made = cls.__new__(cls)
         made._net, made._loss = None, cross_entropy
         made._probe = np.empty(0), np.empty(0)
-        made.every = int(arrays["every"])
-        made.layers = tuple(map(str, arrays["layers"]))
-        made.updates = arrays["updates"].tolist()
-        made.losses = arrays["losses"].tolist()
-        made._count = made.updates[-1] + 1 if made.updates else 0
-        made._numbers, made._histograms = list(arrays["numbers"]), list(arrays["histograms"])
+        made.load_state_dict(arrays)
         return made
 
     def _add(self, update: int, loss: float, t: Trace) -> None:
@@ -179,7 +185,7 @@ class Recorder:
             )
         shape = len(names), len(QUANTITIES)
         numbers = np.full((*shape, len(STATISTICS)), np.nan)
-        histograms = np.zeros((*shape, _BINS), np.uint16)  # a sample is of 4,096 at most
+        histograms = np.zeros((*shape, BINS), np.uint16)  # a sample is of 4,096 at most
         for i, row in enumerate(t.layers):
             for j, quantity in enumerate(QUANTITIES):
                 found = row.statistics(quantity)
@@ -222,47 +228,3 @@ def _distinct(names: list[str]) -> tuple[str, ...]:
         uses = names[:i].count(name) + 1
         made.append(name if uses == 1 else f"{name} ({uses})")
     return tuple(made)
-
-
-def _problem(arrays: dict[str, Array]) -> str:
-    """What is wrong with the arrays of a file, "" if nothing is."""
-    kinds = {
-        "recorder_version": "iu",
-        "every": "iu",
-        "layers": "U",
-        "quantities": "U",
-        "statistics": "U",
-        "edges": "f",
-        "updates": "iu",
-        "losses": "f",
-        "numbers": "f",
-        "histograms": "iu",
-    }
-    for name, kind in kinds.items():
-        if name not in arrays:
-            return f"{name} is missing"
-        if arrays[name].dtype.kind not in kind:
-            return f"{name} holds {arrays[name].dtype}"
-    version = arrays["recorder_version"]
-    if version.shape != () or version != _VERSION:
-        return f"version {version}, and this program reads version {_VERSION}"
-    n, layers = arrays["updates"].size, arrays["layers"].size
-    shapes = {
-        "every": (),
-        "layers": (layers,),
-        "updates": (n,),
-        "losses": (n,),
-        "numbers": (n, layers, len(QUANTITIES), len(STATISTICS)),
-        "histograms": (n, layers, len(QUANTITIES), _BINS),
-    }
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            return f"{name} has shape {arrays[name].shape}, not {shape}"
-    for name, own in (("quantities", QUANTITIES), ("statistics", STATISTICS)):
-        if tuple(map(str, arrays[name].reshape(-1))) != own:
-            return f"its {name} are not those of this version"
-    if not np.array_equal(arrays["edges"], Statistics.edges):
-        return "its histograms have other bins"
-    if arrays["every"] < 1 or (np.diff(arrays["updates"]) <= 0).any():
-        return "its updates do not increase"
-    return ""

@@ -122,10 +122,10 @@ def slope_counts_reference(slopes: Array, largest: float) -> tuple[Array, Array]
 
 @cache
 def _masks(dtype: np.dtype[Any]) -> Array:
-    """By how many bits the sign stands on the left, the mask of |v|, that of the exponent."""
+    """The bits of |v|, and those of the exponent alone."""
     if dtype.itemsize == 4:
-        return np.array([31, 0x7FFFFFFF, 0x7F800000], np.int32)
-    return np.array([63, 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000], np.int64)
+        return np.array([0x7FFFFFFF, 0x7F800000], np.int32)
+    return np.array([0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000], np.int64)
 
 
 # A bin is wider than a factor of two, so a binary exponent meets one edge at most: the bin at its
@@ -138,22 +138,23 @@ _NEXT = np.append(EDGES, np.inf)[_FIRST]
 @jit(contract=True)
 def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) -> None:
     integer = bits.dtype.type
-    shift, magnitude, exponent = masks[0], masks[1], masks[2]
+    magnitude, exponent = masks[0], masks[1]
     count = zeros = 0
-    least, most = magnitude, integer(-magnitude)
+    lowest, highest = magnitude, integer(-magnitude)
     mean, squares = 0.0, 0.0
     for start in range(0, x.size, 1024):
         block, keys = x[start : start + 1024], bits[start : start + 1024]
-        nought = integer(0)
-        low, high = magnitude, integer(-magnitude)
+        least, low, high = magnitude, magnitude, integer(-magnitude)
         for i in range(keys.size):
             b = keys[i]
-            k = integer(b ^ ((b >> shift) & magnitude))  # −0.0 becomes −1, and less the less v
-            nought = integer(nought + ((b & magnitude) == 0))
-            if k < low:
-                low = k
-            if k > high:
-                high = k
+            size = integer(b & magnitude)
+            k = size if b >= 0 else integer(~size)  # −0.0 becomes −1, and less the less v
+            least, low, high = min(least, size), min(low, k), max(high, k)
+        if least == 0:
+            nought = integer(0)
+            for i in range(keys.size):
+                nought = integer(nought + ((keys[i] & magnitude) == 0))
+            zeros += nought
         n = keys.size
         if high < exponent and low > ~exponent:
             origin = mean if count else block[0] * factor
@@ -167,7 +168,7 @@ def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) ->
                 if (b & exponent) == exponent:
                     n -= 1
                     continue
-                k = integer(b ^ ((b >> shift) & magnitude))
+                k = b if b >= 0 else integer(~(b & magnitude))
                 low, high = min(low, k), max(high, k)
                 if not started:
                     origin, started = block[i] * factor, True
@@ -176,8 +177,7 @@ def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) ->
                 square += d * d
             if n == 0:
                 continue
-        least, most = min(least, low), max(most, high)
-        zeros += nought
+        lowest, highest = min(lowest, low), max(highest, high)
         # This block's own mean and Σ (v − mean)², then both blocks' together.
         shifted = total / n
         own = max(square - shifted * total, 0.0)
@@ -189,9 +189,9 @@ def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) ->
     sums[0], sums[1] = count, zeros
     sums[2] = sums[3] = sums[4] = sums[5] = np.nan
     if count > 0:
-        keys = np.array([least, most])
-        for i in range(2):  # the map of the bits is its own inverse
-            keys[i] = keys[i] ^ ((keys[i] >> shift) & magnitude)
+        keys = np.array([lowest, highest])
+        for i in range(2):
+            keys[i] = keys[i] if keys[i] >= 0 else ~keys[i] | ~magnitude
         ends = keys.astype(bits.dtype).view(x.dtype)
         sums[2], sums[3], sums[4], sums[5] = ends[0], ends[1], mean, math.sqrt(squares / count)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.files import read_npz, write_npz
+from engine.files import read_arrays, write_arrays
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def save_trace(t: Trace, path: str | Path) -> None:
         ],
     }
     text = json.dumps(about).encode()
-    write_npz(path, {"trace": np.frombuffer(text, np.uint8), **encoder.arrays})
+    write_arrays(path, {"trace": np.frombuffer(text, np.uint8), **encoder.arrays})
 
 
 def load_trace(path: str | Path) -> Trace:
@@ -47,7 +47,7 @@ def load_trace(path: str | Path) -> Trace:
     Raises: ValueError for a file that is not one, is damaged, was written by a newer version, or
         holds an activation that isn't known here; FileNotFoundError if it isn't there.
     """
-    arrays = read_npz(path)
+    arrays = read_arrays(path)
     try:
         about = json.loads(arrays.pop("trace").tobytes().decode())
         if about["format"] != FORMAT:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from experiments.cli.flags import FlagError, read_settings
 from experiments.data import DataError
+from experiments.lab.long_runs import how_to_resume
 from experiments.lab.progress import Shown
 from experiments.lab.question import Question, SettingsError
 from experiments.lab.results import check_folder, save_result, versions
@@ -44,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FlagError, SettingsError, DataError) as error:
         print(f"gradtrace: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("gradtrace: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupted:
+        print(f"gradtrace: interrupted{interrupted}", file=sys.stderr)
         return 130
     except MemoryError:
         print("gradtrace: not enough memory; take fewer or smaller layers", file=sys.stderr)
@@ -104,7 +105,10 @@ def _run(question: Question, flags: list[str]) -> None:
     check_folder(folder)
     start = time.monotonic()
     with Shown() as progress:
-        result = question.run(settings, progress)
+        try:
+            result = question.run(settings, progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(how_to_resume(settings, folder)) from None
     seconds = time.monotonic() - start
     figure = question.figure(settings, result)
     files = save_result(folder, question, settings, result, figure, seconds)

@@ -1,5 +1,6 @@
-"""Data sets for the experiments: Shapeset-3×2, made on the spot, and MNIST."""
+"""Data sets for the experiments: Shapeset-3×2, made on the spot, MNIST and CIFAR-10."""
 
+from experiments.data.cifar_files import cifar10
 from experiments.data.dataset import DataError, DataSet
 from experiments.data.idx_files import read_idx
 from experiments.data.loading import load
@@ -16,6 +17,7 @@ __all__ = [
     "TEST_START",
     "DataError",
     "DataSet",
+    "cifar10",
     "load",
     "mnist",
     "read_idx",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,27 @@ class DataSet:
         """Length of one example."""
         n_features: int = self.x_train.shape[1]
         return n_features
+
+    def hold_out(self, n: int) -> DataSet:
+        """The training set without its last n examples, and those as the test set.
+
+        So a learning rate, say, is chosen without a look at the real test set.
+
+        Raises ValueError when n is not a whole number from 1 to N − 1.
+        """
+        n = checked_count("n", n)
+        if n >= len(self.x_train):
+            raise ValueError(
+                f"{self.name}: {n} of {len(self.x_train)} training examples can't be held out; "
+                "at least one must be left to train on"
+            )
+        return replace(
+            self,
+            x_train=self.x_train[:-n],
+            y_train=self.y_train[:-n],
+            x_test=self.x_train[-n:],
+            y_test=self.y_train[-n:],
+        )
 
     def batches(
         self, batch: int, rng: int | np.random.Generator

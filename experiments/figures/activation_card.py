@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 import engine
@@ -36,7 +37,8 @@ def tables(card: Card) -> list[Table]:
         )
     for finding in f.findings if isinstance(f, OwnActivation) else ():
         about.add_row("beware", str(finding))
-    gains = table("gains", ("forward, 1/√E[f²]", "variance, 1/√Var f", "backward, 1/√E[f′²]"), 0)
+    headings = ("forward, 1/√E[f²]", "variance, 1/√Var f", "backward, 1/√E[f′²]")
+    gains = table("gains", [escape(heading) for heading in headings], 0)
     gains.add_row(*(_or_dash(card.gains[mode]) for mode in ("forward", "variance", "backward")))
     depth = len(card.schemes[0].predicted)
     nets = table(
@@ -118,6 +120,8 @@ def _styles(count: int) -> Sequence[dict[str, Any]]:
 
 
 def _net(panel: Any, card: Card) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     depth = np.arange(1, len(card.schemes[0].predicted) + 1)
     for i, scheme in enumerate(card.schemes):
         panel.semilogy(depth, scheme.measured, "o", ms=4, color=f"C{i}", label=scheme.name)
@@ -126,5 +130,6 @@ def _net(panel: Any, card: Card) -> None:
         "rms ∂L/∂s by layer, over the last layer's: measured (dots), theory (lines)", loc="left"
     )
     panel.set_xlabel("layer")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.legend(fontsize=9)
     panel.grid(alpha=0.3)

@@ -8,27 +8,35 @@ from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+
+from experiments.lab.rates import Rate
 
 
 class Progress(Protocol):
     """What a run calls to say that it has come further."""
 
-    def expect(self, steps: int) -> None:
-        """The whole run takes this many steps."""
+    def expect(self, steps: int, unit: str = "") -> None:
+        """The whole run takes this many steps; with a unit, "updates", their rate is shown."""
 
     def step(self, what: str, steps: int = 1) -> None:
         """That many more are done; `what` names the one that comes next or is under way."""
+
+    def skip(self, steps: int) -> None:
+        """That many were done in an earlier run, which this one continues."""
 
 
 class Silent:
     """No progress shown; for tests and programs."""
 
-    def expect(self, steps: int) -> None:
+    def expect(self, steps: int, unit: str = "") -> None:
         pass
 
     def step(self, what: str, steps: int = 1) -> None:
+        pass
+
+    def skip(self, steps: int) -> None:
         pass
 
 
@@ -40,18 +48,20 @@ class Shown:
         self._every = every
 
     def __enter__(self) -> Shown:
-        self._total, self._done, self._said = 1, 0, time.monotonic()
+        self._total, self._done, self._skipped, self._unit = 1, 0, 0, ""
+        self._said = time.monotonic()
+        self._rate = Rate()
         self._bar: Bar | None = None
         if self._console.is_terminal:
             self._bar = Bar(
                 TextColumn("{task.description:<32}"),
-                BarColumn(),
+                BarColumn(bar_width=None),
                 TextColumn("{task.percentage:>3.0f} %"),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[speed]}"),
                 console=self._console,
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=None)
+            self._task = self._bar.add_task("", total=None, speed="")
             self._bar.start()
         return self
 
@@ -64,15 +74,25 @@ class Shown:
         if self._bar is not None:
             self._bar.stop()
 
-    def expect(self, steps: int) -> None:
-        self._total = max(1, steps)
+    def expect(self, steps: int, unit: str = "") -> None:
+        self._total, self._unit = max(1, steps), unit
         if self._bar is not None:
             self._bar.update(self._task, total=self._total)
 
     def step(self, what: str, steps: int = 1) -> None:
         self._done += steps
+        now = time.monotonic()
+        self._rate.saw(now, self._done - self._skipped)
+        if self._bar is None and now - self._said < self._every:
+            return
+        speed = self._rate.told(self._total - self._done, self._unit)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, description=what)
-        elif time.monotonic() - self._said >= self._every:
-            self._said = time.monotonic()
-            print(f"{100 * self._done // self._total:3d} %  {what}", file=sys.stderr, flush=True)
+            self._bar.update(self._task, completed=self._done, description=what, speed=speed)
+            return
+        self._said = now
+        more = f"; {speed}" if speed else ""
+        print(f"{100 * self._done // self._total:3d} %  {what}{more}", file=sys.stderr, flush=True)
+
+    def skip(self, steps: int) -> None:
+        self._skipped += steps
+        self._done += steps

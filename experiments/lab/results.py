@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.question import Question, Result, SettingsError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def save_result(
             with _uninterrupted():
                 for name in writers:
                     (Path(scratch) / name).replace(folder / name)
+        discard_checkpoints(folder)
     except OSError as error:
         raise _unwritable(folder, error) from None
     return [folder / name for name in reversed(writers)]

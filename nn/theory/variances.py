@@ -111,10 +111,13 @@ def xi_gradient(
 
 
 def depth_scale(factor: float) -> float:
-    """−1 / ln factor, for a quantity that is multiplied by `factor` in each layer."""
+    """−1 / ln factor, for a quantity that is multiplied by `factor` in each layer.
+
+    ∞ for a factor that is 1 as far as quadrature can tell.
+    """
     if factor <= 0:
         return 0.0
-    return math.inf if abs(factor - 1) < 1e-9 else -1 / math.log(factor)
+    return math.inf if abs(factor - 1) < 1e-6 else -1 / math.log(factor)
 
 
 def check_variances(f: Activation, var_w: float, var_b: float) -> None:

@@ -156,6 +156,43 @@ def test_names_that_are_not_there(trained):
         Recorder(make(), (X, Y)).step()
 
 
+def test_a_second_recorder_goes_on_from_the_state_of_the_first():
+    net = make()
+    whole, first = (Recorder(net, (X, Y), every=2) for _ in range(2))
+    for recorder in (whole, first):
+        recorder(0)
+        recorder(2)
+    state = first.state_dict()
+    second = Recorder(net, (X, Y), every=2)
+    second.load_state_dict(state)
+    for recorder in (whole, second):
+        assert not recorder.step()  # update 3
+        assert recorder.step()
+    assert whole.updates == second.updates == [0, 2, 4]
+    assert whole.losses == second.losses and whole.layers == second.layers
+    for name, array in whole.state_dict().items():
+        np.testing.assert_array_equal(second.state_dict()[name], array)
+        assert second.state_dict()[name].dtype == array.dtype
+    assert first.updates == [0, 2]
+
+
+def test_a_state_of_no_records():
+    net = make()
+    recorder = Recorder(net, (X, Y))
+    recorder.load_state_dict(Recorder(net, (X, Y)).state_dict())
+    assert len(recorder) == 0 and recorder.step() and recorder.updates == [0]
+
+
+def test_states_that_do_not_fit_leave_the_records_alone(trained):
+    recorder = Recorder(make(), (X, Y), every=3)
+    recorder.step()
+    with pytest.raises(ValueError, match="every 2 updates, not 3"):
+        recorder.load_state_dict(trained[1].state_dict())
+    with pytest.raises(ValueError, match="losses is missing"):
+        recorder.load_state_dict({k: v for k, v in recorder.state_dict().items() if k != "losses"})
+    assert recorder.updates == [0]
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 

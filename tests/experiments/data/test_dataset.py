@@ -102,3 +102,19 @@ def test_writing_into_a_batch_leaves_the_set_alone():
 def test_unknown_name():
     with pytest.raises(DataError, match="no data set 'cifar'; take one of shapeset, mnist"):
         load("cifar")
+
+
+def test_hold_out_splits_the_training_set_and_leaves_the_test_set_out():
+    data = small_set(10)
+    apart = data.hold_out(3)
+    assert np.array_equal(apart.x_train, data.x_train[:7])
+    assert np.array_equal(apart.y_train, data.y_train[:7])
+    assert np.array_equal(apart.x_test, data.x_train[7:])
+    assert np.array_equal(apart.y_test, data.y_train[7:])
+    assert len(data.x_train) == 10 and apart.n_classes == data.n_classes
+
+
+@pytest.mark.parametrize("n", [0, 10, 11, 1.5])
+def test_hold_out_needs_something_on_either_side(n):
+    with pytest.raises(ValueError, match=r"held out|whole number"):
+        small_set(10).hold_out(n)

@@ -1,0 +1,114 @@
+"""`gradtrace activation`: what the card says of built-in activations and of one's own."""
+
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import engine
+import nn
+from experiments.cards.activation import Settings, card
+from experiments.cli.main import main
+from experiments.figures.activation_card import figure, tables
+from experiments.lab.progress import Silent
+
+SMALL = Settings(depth=6, width=64, draws=3)
+
+
+@pytest.fixture(scope="module")
+def of_tanh():
+    return card(engine.tanh, SMALL, Silent())
+
+
+def rendered(made, width=100):
+    console = Console(width=width)
+    with console.capture() as capture:
+        for each in tables(made):
+            console.print(each)
+    return capture.get()
+
+
+def test_gains_and_saturation(of_tanh):
+    assert of_tanh.gains["forward"] == pytest.approx(1.592537, rel=1e-6)
+    assert of_tanh.gains["backward"] == pytest.approx(1.467414, rel=1e-6)
+    low, high = of_tanh.saturated_from
+    edge = np.arctanh(math.sqrt(0.95))
+    assert high == pytest.approx(edge, abs=0.02) and low == pytest.approx(-edge, abs=0.02)
+    linear = card(engine.identity, SMALL, Silent())
+    assert linear.saturated_from == (None, None)
+
+
+def test_the_measured_profile_follows_the_predicted_one(of_tanh):
+    assert [scheme.name for scheme in of_tanh.schemes] == [
+        "standard", "xavier_uniform", "kaiming_normal", "its own gain, 1.59",
+    ]  # fmt: skip
+    assert [scheme.var_w for scheme in of_tanh.schemes] == pytest.approx([1 / 3, 1, 2, 1.592537**2])
+    for scheme in of_tanh.schemes:
+        assert scheme.predicted.shape == scheme.measured.shape == (SMALL.depth,)
+        np.testing.assert_allclose(scheme.measured, scheme.predicted, rtol=0.35)
+    assert of_tanh.schemes[0].predicted[0] < 0.2 < of_tanh.schemes[1].predicted[0]
+
+
+def test_theory_is_that_of_nn(of_tanh):
+    kaiming = of_tanh.schemes[2]
+    assert kaiming.q_star == pytest.approx(nn.theory.q_star(engine.tanh, 2.0), rel=1e-9)
+    assert kaiming.chi_1 == pytest.approx(
+        nn.theory.chi_1(engine.tanh, kaiming.q_star, 2.0), rel=1e-9
+    )
+
+
+def test_the_speed_is_that_of_one_thread_and_positive(of_tanh):
+    assert set(of_tanh.speed) == {"tanh"}
+    assert all(0 < ns < 1000 for ns in of_tanh.speed["tanh"])
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_tables_fit_and_brackets_are_shown(of_tanh, width):
+    text = rendered(of_tanh, width)
+    assert max(map(len, text.splitlines())) <= width
+    for words in ("1/√E[f²]", "1/√E[f′²]", "1.59", "xavier_uniform", "-1 … 1"):
+        assert words in text
+
+
+def test_the_picture_has_each_derivative_and_each_scheme(of_tanh):
+    *derivatives, net = figure(of_tanh).axes
+    assert [ax.get_title(loc="left") for ax in derivatives] == ["f", "f′", "f″"]
+    s = derivatives[0].lines[-2].get_xdata()
+    expected = (np.tanh(s), 1 / np.cosh(s) ** 2, -2 * np.tanh(s) / np.cosh(s) ** 2)
+    for ax, values in zip(derivatives, expected, strict=True):
+        (own,) = [line for line in ax.lines if line.get_label() == "tanh"]
+        np.testing.assert_allclose(own.get_ydata(), values, atol=1e-12)
+    labels = [text.get_text() for text in net.get_legend().texts]
+    assert labels == [scheme.name for scheme in of_tanh.schemes]
+
+
+def test_one_of_ones_own_on_the_command_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine.py").write_text(
+        "from engine import activation, where\n\n"
+        "@activation\ndef bent(s):\n    return where(s > 0, s, 0.25 * s)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--depth", "4", "--width", "16", "--draws", "2"]
+    assert main(["activation", "mine.py:bent", *sizes]) == 0
+    text = capsys.readouterr().out
+    gain = math.sqrt(2 / (1 + 0.25**2))
+    assert f"{gain:.3g}" in text and "kinks" in text and "speed of bent" in text
+    assert (tmp_path / "results/activation/bent.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nowhere.py:f", "there is no file nowhere.py"),
+        ("thanh", "no activation is named 'thanh'"),
+        ("empty.py:f", "defines no activation f"),
+    ],
+)
+def test_mistakes_take_one_line(tmp_path, monkeypatch, capsys, name, words):
+    (tmp_path / "empty.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert main(["activation", name]) == 2
+    error = capsys.readouterr().err
+    assert words in error and len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
