@@ -33,8 +33,11 @@ TUTORIAL = """\
 # $$\\overline{x} = \\ln 2$$
 
 # %%
+import sys
+
 import matplotlib.pyplot as plt
 
+print("compiling", file=sys.stderr)
 print("6 · 7 =", 6 * 7)
 plt.plot([1, 2])
 plt.show()
@@ -106,6 +109,7 @@ def page(built, name):
 def test_a_tutorial_is_run_and_shown(built):
     text = page(built, "tutorials/01_small.html")
     assert "6 · 7 = 42" in text
+    assert text.count("compiling") == 1  # in the code
     (picture,) = re.findall(r'<img [^>]*src="\.\./(_images/[^"]+)"', text)
     assert (built / "site" / picture).read_bytes().startswith(b"\x89PNG")
 

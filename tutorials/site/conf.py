@@ -47,6 +47,8 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_show_tb = True
 nb_merge_streams = True
+# It says that kernels are being compiled; warnings the tutorials' tests refuse.
+nb_output_stderr = "remove"
 # Pictures sharp on every screen.
 os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
 
