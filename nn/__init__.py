@@ -1,12 +1,14 @@
 """Networks, built from the engine's public names alone.
 
-net = MLP([784, 256, 256, 10], "relu", "kaiming_normal", rng=0)
-optimiser = SGD(net.parameters(), lr=0.1)
-for x, y in batches:
-    loss = cross_entropy(net(x), y)
-    net.zero_grad()
-    loss.backward()
-    optimiser.step()
+    net = MLP([784, 256, 256, 10], "relu", "kaiming_normal", rng=0)
+    optimiser = SGD(net.parameters(), lr=0.1)
+    for x, y in batches:
+        loss = cross_entropy(net(x), y)
+        net.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+A layer is the article's, x⁽ⁱ⁺¹⁾ = f(xW + b), with W of shape (fan_in, fan_out).
 """
 
 from nn import init, theory
