@@ -13,6 +13,7 @@
 import check
 import matplotlib.pyplot as plt
 import numpy as np
+import pictures
 
 import nn
 from engine import trace
@@ -83,7 +84,7 @@ for i in (2, 5):
 # leaning to one side. (It returns a figure, which a notebook shows; elsewhere, `.savefig(path)`.)
 
 # %%
-t.plot()
+pictures.show(t.plot())
 
 # %% [markdown]
 # **Then one weight.** `t.explain` writes out one weight's gradient, example by example, as the
@@ -141,7 +142,7 @@ a = examine(net_a, x_a, y_a)
 print(a)
 
 # %%
-a.plot()
+pictures.show(a.plot())
 
 # %%
 patient_a = ..., ...  # the ailment, and for example "layer 2"
@@ -157,7 +158,7 @@ b = examine(net_b, x_b, y_b)
 print(b)
 
 # %%
-b.plot()
+pictures.show(b.plot())
 
 # %%
 patient_b = ..., ...
@@ -174,7 +175,7 @@ print(c)
 print(f"loss {nn.cross_entropy(net_c(x_c), y_c).item():.3g}, a guess has {np.log(9):.3g}")
 
 # %%
-c.plot()
+pictures.show(c.plot())
 
 # %%
 patient_c = ..., ...

@@ -56,6 +56,7 @@ G14_LAW = Statement(
     "before the factor f′, of W itself: 8/(3π) √(n Var[W])",
     "Marchenko & Pastur 1967 (a quarter circle)",
     Tolerance("relative", 0.01),
+    exact=True,
 )
 G14_THEORY = Statement(
     "G14 f′",

@@ -45,6 +45,7 @@ G9_OUTPUT = Statement(
     "p, and 4p(1−p)(p − y) is all of it for two classes (largest deviation from the formulas)",
     "differentiation by hand",
     Tolerance("at most", 1e-12),
+    exact=True,
 )
 G9_FACTOR = Statement(
     "G9 p(1−p)",
@@ -52,6 +53,7 @@ G9_FACTOR = Statement(
     "over cross-entropy's, by the p of the right class",
     "4p(1−p)",
     Tolerance("relative", 1e-9),
+    exact=True,
 )
 
 SURELY_WRONG = (0.5, 0.1, 0.01, 0.001)  # p of the right class

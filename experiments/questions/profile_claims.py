@@ -26,6 +26,7 @@ G10 = Statement(
     "n·Var[W] is 1/3 under standard init and 1 under Xavier's, for layers of equal width",
     f"{_GLOROT}, section 4.2",
     Tolerance("relative", 0.02),
+    exact=True,
 )
 G11 = Statement(
     "G11",
