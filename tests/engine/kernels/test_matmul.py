@@ -86,7 +86,7 @@ def spy(monkeypatch):
     """Which way was taken, and whether it was one for threads (here it runs on one)."""
     taken = []
     for module in (unpacked, transposed, blocks):
-        for name in ("product", "small_product"):
+        for name in ("product", "small_product", "plain_product"):
             original = getattr(module, name, None)
 
             def product(*args, module=module, original=original):
