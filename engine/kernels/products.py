@@ -68,7 +68,7 @@ def matmul(
         and len(shape_a) == 2 == len(shape_b)
         and shape_a[1] == shape_b[0]
         and 0 < shape_a[0] * shape_a[1] * shape_b[1] < _SQUARE_WORTH_THREADS
-        and max(shape_a[1], shape_b[1]) <= 128
+        and max(shape_a[0], shape_a[1], shape_b[1]) <= 128
         and b.dtype is dtype
         and (dtype is _F32 or dtype is _F64)
         and a.flags.c_contiguous

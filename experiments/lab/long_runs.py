@@ -54,6 +54,9 @@ class LongRuns:
     """tcp://HOST:PORT of a Dask cluster that trains the nets; needs gradtrace[cluster]."""
 
     def __post_init__(self) -> None:
+        default = next(field.default for field in fields(self) if field.name == "workers")
+        if self.scheduler and self.workers == default:  # a cluster in their place
+            object.__setattr__(self, "workers", 1)
         if not 1 <= self.workers <= 1024:
             bound = "at least 1" if self.workers < 1 else "at most 1024"
             raise SettingsError(f"--workers must be {bound}, got {self.workers}")

@@ -28,6 +28,7 @@ from experiments.data.dataset import Images, Labels
 from experiments.lab.activations import activation_of, label
 from experiments.lab.batches import Batches, batches_of, examples
 from experiments.lab.checkpoints import REMEDY, Checkpoint
+from experiments.lab.limits import check_limits, check_positive
 from experiments.lab.progress import Progress, Silent
 from experiments.lab.question import SettingsError
 
@@ -93,13 +94,8 @@ class Training:
     n_valid: int = 0
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                raise SettingsError(f"{name} must be at {bound}, got {value}")
-        if not (self.lr > 0 and np.isfinite(self.lr)):
-            raise SettingsError(f"lr must be positive and finite, got {self.lr}")
+        check_limits(self, _LIMITS, flag_sign="")
+        check_positive(self, "lr", flag_sign="")
         if self.n_train == 0 and self.data != "shapeset":
             raise SettingsError(
                 f"n_train = 0 asks for ever new examples, and {self.data} has a limited number; "

@@ -23,6 +23,7 @@ from experiments.accuracy.special import wrong_results
 from experiments.accuracy.sweep import EDGES, Errors, n_pieces, sweep
 from experiments.accuracy.ulp import wider
 from experiments.figures.accuracy import figure, tables, texts
+from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.accuracy_claims import claims
@@ -56,11 +57,7 @@ class Settings:
     """Folder for the results, which go into its subfolder accuracy."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                raise SettingsError(f"--{name} must be at {bound}, got {value}")
+        check_limits(self, _LIMITS)
         names, lengths = self.activations, self.lengths
         unknown = [name for name in names if name not in EXACT]
         if unknown or not names or len(set(names)) < len(names):

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from experiments.figures.article import figure, tables, texts
+from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
-from experiments.lab.question import Question, Result, SettingsError
+from experiments.lab.question import Question, Result
 from experiments.lab.records import Record, read_records
 from experiments.questions.article_errata import ERRATA, R8, Judged
 from experiments.questions.article_measures import exact_zeros
@@ -38,11 +39,7 @@ class Settings:
     """Folder of the other experiments' results, and for this one's, in its subfolder article."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                raise SettingsError(f"--{name} must be at {bound}, got {value}")
+        check_limits(self, _LIMITS)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import engine
 from experiments.data import DataSet, load
 from experiments.figures.initialization import figure, tables
+from experiments.lab.limits import check_data_dir, check_known, check_limits, check_positive
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -88,21 +89,10 @@ class Settings(LongRuns):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be at {bound}, got {value}")
-        if self.data_dir is not None and self.data != "mnist":
-            raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
-        if not (self.lr > 0 and np.isfinite(self.lr)):
-            raise SettingsError(f"--lr must be positive and finite, got {self.lr}")
-        if self.activation not in engine.ACTIVATIONS:
-            raise SettingsError(
-                f"--activation: {self.activation!r} is unknown; there are "
-                f"{', '.join(engine.ACTIVATIONS)}"
-            )
+        check_limits(self, _LIMITS)
+        check_data_dir(self.data, self.data_dir)
+        check_positive(self, "lr")
+        check_known("activation", self.activation, engine.ACTIVATIONS)
         if self.jacobians == 1 or self.jacobians > self.draws:
             raise SettingsError(
                 f"--jacobians must be 0, or 2 to the {self.draws} of --draws, got {self.jacobians}"

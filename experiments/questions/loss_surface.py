@@ -18,6 +18,7 @@ import numpy.typing as npt
 import engine
 import nn
 from experiments.figures.loss_surface import figure, tables
+from experiments.lab.limits import check_known, check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.loss_surface_claims import SURELY_WRONG, claims
@@ -75,11 +76,7 @@ class Settings:
     """Folder for the results, which go into its subfolder loss_surface."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                raise SettingsError(f"--{name} must be at {bound}, got {value}")
+        check_limits(self, _LIMITS)
         if not self.hidden or len(set(self.hidden)) < len(self.hidden):
             raise SettingsError("--hidden: name each size once, and at least one")
         wrong = [size for size in self.hidden if not 1 <= size <= 10_000]
@@ -93,8 +90,8 @@ class Settings:
                 f"take {self.points // 8 * 8 + 1}"
             )
         inits = [name for name in nn.init.SCHEMES if name != "zeros"]
-        _check_name("activation", self.activation, list(engine.ACTIVATIONS))
-        _check_name("init", self.init, inits)
+        check_known("activation", self.activation, engine.ACTIVATIONS)
+        check_known("init", self.init, inits)
 
     @property
     def weights(self) -> Array:
@@ -208,11 +205,6 @@ def _two_classes() -> dict[str, Array]:
         "dL_do": slopes[:, : -len(SURELY_WRONG)],
         "factor": (slopes[1] / slopes[0])[-len(SURELY_WRONG) :],
     }
-
-
-def _check_name(flag: str, name: str, known: list[str]) -> None:
-    if name not in known:
-        raise SettingsError(f"--{flag}: {name!r} is unknown; there are {', '.join(known)}")
 
 
 LOSS_SURFACE = Question(

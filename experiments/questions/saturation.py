@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from experiments.data import load
 from experiments.figures.saturation import figure, tables
+from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -87,27 +88,15 @@ class Settings(LongRuns):
     """Folder for the results, which go into its subfolder saturation."""
 
     def __post_init__(self) -> None:
-        if self.scheduler and self.workers == Settings.workers:  # a cluster in their place
-            object.__setattr__(self, "workers", 1)
         super().__post_init__()
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be at {bound}, got {value}")
-        for name in ("lr", "sigmoid_lr"):
-            value = getattr(self, name)
-            if not (value > 0 and np.isfinite(value)):
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be positive and finite, got {value}")
+        check_limits(self, _LIMITS)
+        check_positive(self, "lr", "sigmoid_lr")
         depths = self.sigmoid_depths
         if min(depths, default=1) < 1 or max(depths, default=1) > 100:
             raise SettingsError(f"--sigmoid-depths must lie in 1 … 100, got {depths}")
         if len(set(depths)) < len(depths):
             raise SettingsError(f"--sigmoid-depths: name each once, got {depths}")
-        if self.data_dir is not None and self.data != "mnist":
-            raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
+        check_data_dir(self.data, self.data_dir)
         least = min(self.updates, self.sigmoid_updates // 3)
         if self.records > least:
             raise SettingsError(

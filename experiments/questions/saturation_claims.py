@@ -31,6 +31,7 @@ from experiments.questions.saturation_statements import (
     G3_SOONER,
     G5,
     G5_FROZEN,
+    G5_LESS,
     G5_TANH,
     G6,
     G7,
@@ -57,7 +58,7 @@ def claims(settings: Settings, arrays: Arrays) -> list[Claim]:
     makers: list[tuple[Statement, Callable[[_Run], Claim]]] = [
         *((G1, _g1), (G1_OTHERS, _g1_others), (G1_ORDER, _g1_order)),
         *((G2, _g2), (G2_LAYERS, _g2_layers), (G3, _g3), (G3_SOONER, _g3_sooner), (G4, _g4)),
-        *((G5, _g5), (G5_FROZEN, _g5_frozen), (G5_TANH, _g5_tanh)),
+        *((G5, _g5), (G5_FROZEN, _g5_frozen), (G5_LESS, _g5_less), (G5_TANH, _g5_tanh)),
         *((G6, _g6), (G7, _g7), (G7_TOGETHER, _g7_together)),
         *((G8, _g8), (G8_SOFTSIGN, _g8_softsign), (G16, _g16)),
         *((G18, _g18), (G18_EQUAL, _g18_equal)),
@@ -201,9 +202,13 @@ def _g5(run: _Run) -> Claim:
 
 
 def _g5_frozen(run: _Run) -> Claim:
+    return G5_FROZEN.measured((0.1,), (Measured.of(run.early(FROZEN, "mean")[:, -1]),))
+
+
+def _g5_less(run: _Run) -> Claim:
     frozen, free = (run.early(kind, "mean")[:, -1] for kind in (FROZEN, FREE))
     ratio = _open_above(Measured.of(frozen / free, log=True), run.too_early)
-    return G5_FROZEN.measured((2.0,), (ratio,))
+    return G5_LESS.measured((2.0,), (ratio,))
 
 
 def _g5_tanh(run: _Run) -> Claim:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.figures.speed import figure, tables, texts
+from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.speed_claims import claims, targets
@@ -64,11 +65,7 @@ class Settings:
     """Folder for the results, which go into its subfolder speed."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low:g}" if value < low else f"most {high:g}"
-                raise SettingsError(f"--{name.replace('_', '-')} must be at {bound}, got {value:g}")
+        check_limits(self, _LIMITS)
         unknown = [name for name in self.groups if name not in GROUPS]
         if unknown or not self.groups or len(set(self.groups)) < len(self.groups):
             wrong = f"{unknown[0]!r} is unknown" if unknown else "name each once, and at least one"

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from experiments.data import DataError, load
 from experiments.figures.table1 import figure, tables
+from experiments.lab.limits import check_limits
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -72,15 +73,8 @@ class Settings(LongRuns):
     """Folder for the results, which go into its subfolder table1."""
 
     def __post_init__(self) -> None:
-        if self.scheduler and self.workers == Settings.workers:  # a cluster in their place
-            object.__setattr__(self, "workers", 1)
         super().__post_init__()
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be at {bound}, got {value}")
+        check_limits(self, _LIMITS)
         if not self.data or len(set(self.data)) < len(self.data):
             raise SettingsError(f"--data: name each once, and at least one of {', '.join(PAPER)}")
         lrs = self.plan.lrs

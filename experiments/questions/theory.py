@@ -20,6 +20,7 @@ import numpy.typing as npt
 import engine
 import nn
 from experiments.figures.theory import figure, tables
+from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.theory_claims import claims
@@ -72,12 +73,7 @@ class Settings:
     """Folder for the results, which go into its subfolder theory."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be at {bound}, got {value}")
+        check_limits(self, _LIMITS)
         if self.pairs % 2:
             raise SettingsError(f"--pairs must be even, got {self.pairs}")
 

@@ -21,6 +21,7 @@ import nn
 from experiments.data import DataSet, load
 from experiments.figures.vanishing import figure, tables
 from experiments.lab.activations import activation_of, label, stream
+from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.profiles import (
@@ -78,15 +79,9 @@ class Settings:
     """Folder for the results, which go into its subfolder vanishing."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                raise SettingsError(f"--{name} must be at {bound}, got {value}")
-        if self.data_dir is not None and self.data != "mnist":
-            raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
-        if not (self.lr > 0 and np.isfinite(self.lr)):
-            raise SettingsError(f"--lr must be positive and finite, got {self.lr}")
+        check_limits(self, _LIMITS)
+        check_data_dir(self.data, self.data_dir)
+        check_positive(self, "lr")
         _check_names("activations", self.activations)
         for name in self.activations:
             activation_of(name, "activations")

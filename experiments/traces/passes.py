@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ import nn
 from engine import OwnActivation, Trace
 from experiments.data import DataSet, load
 from experiments.lab.activations import activation_of
+from experiments.lab.limits import check_data_dir, check_known, check_limits, check_positive
 from experiments.lab.question import SettingsError
 from experiments.traces.net_files import NetFile
 
@@ -54,19 +54,10 @@ class Settings:
     """Folder for the figure, which goes into its subfolder trace."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bound = f"least {low}" if value < low else f"most {high}"
-                raise SettingsError(f"--{name} must be at {bound}, got {value}")
-        if self.data_dir is not None and self.data != "mnist":
-            raise SettingsError("--data-dir is for --data mnist; add that, or leave it out")
-        if self.lr is not None and not (self.lr > 0 and math.isfinite(self.lr)):
-            raise SettingsError(f"--lr must be positive and finite, got {self.lr}")
-        if self.init not in nn.init.SCHEMES:
-            raise SettingsError(
-                f"--init: {self.init!r} is unknown; there are {', '.join(nn.init.SCHEMES)}"
-            )
+        check_limits(self, _LIMITS)
+        check_data_dir(self.data, self.data_dir)
+        check_positive(self, "lr")
+        check_known("init", self.init, nn.init.SCHEMES)
         if self.net is None:
             return
         for field in fields(self):

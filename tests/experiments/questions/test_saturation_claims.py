@@ -18,7 +18,7 @@ TANH, TANH_N = Kind("tanh", 5), Kind("tanh", 5, normalized=True)
 SOFTSIGN, SOFTSIGN_N = Kind("softsign", 5), Kind("softsign", 5, normalized=True)
 IDS = [
     *("G1", "G1 others", "G1 order", "G2", "G2 layers", "G3", "G3 sooner", "G4", "G5"),
-    *("G5 frozen", "G5 tanh", "G6", "G7", "G7 together", "G8", "G8 softsign", "G16"),
+    *("G5 frozen", "G5 less", "G5 tanh", "G6", "G7", "G7 together", "G8", "G8 softsign", "G16"),
     *("G18", "G18 equal"),
 ]
 
@@ -108,8 +108,8 @@ def test_tolerances(settings, arrays):
     assert found == {
         "G1": "at most 0.1", "G1 others": "at least 0.49", "G1 order": "at least 0",
         "G2": "at least 0.1", "G2 layers": "at least 2", "G3": "at most 0.05",
-        "G3 sooner": "at most 1", "G4": "± 2 %", "G5": "± 3 %", "G5 frozen": "at least 2",
-        "G5 tanh": "at least 0.1", "G6": "at least 1", "G7": "at least 0",
+        "G3 sooner": "at most 1", "G4": "± 2 %", "G5": "± 3 %", "G5 frozen": "at least 0.1",
+        "G5 less": "at least 2", "G5 tanh": "at least 0.1", "G6": "at least 1", "G7": "at least 0",
         "G7 together": "at least 1", "G8": "at least 1", "G8 softsign": "at least 1",
         "G16": "at most 1", "G18": "at least 0", "G18 equal": "± 15 %",
     }  # fmt: skip
@@ -151,7 +151,8 @@ SPOILT = {
     "G3 sooner": exchange(Kind("sigmoid", 3), FREE, "loss"),
     "G4": set_to("sigmoid_5_error", 0.75),
     "G5": set_to("sigmoid_4_loss", 1.5),
-    "G5 frozen": set_to("sigmoid_4_frozen_mean", 0.001),
+    "G5 frozen": set_to("sigmoid_4_frozen_mean", 0.05),
+    "G5 less": set_to("sigmoid_4_frozen_mean", 0.001),
     "G5 tanh": set_to("tanh_5_last_loss", 2.1),
     "G6": reverse_layers,
     "G7": exchange(TANH, SOFTSIGN, "p98"),
@@ -275,10 +276,10 @@ class TestEarly:
         short = replace(settings, sigmoid_updates=801 * 3, updates=300, records=20)
         arrays = as_the_paper(short)
         assert arrays["sigmoid_4_frozen_updates"][0, -1] < 801
-        ratio = by_id(short, arrays)["G5 frozen"].measured[0]
+        ratio = by_id(short, arrays)["G5 less"].measured[0]
         assert ratio.value == pytest.approx((0.55 + 0.3) / 0.02, rel=0.02)  # escaped by then
 
-    @pytest.mark.parametrize("name", ["G1", "G1 order", "G5 frozen"])
+    @pytest.mark.parametrize("name", ["G1", "G1 order", "G5 less"])
     def test_a_shorter_run_does_not_refute(self, settings, name):
         for updates, said in ((3 * EARLY - 3, "not shown"), (3 * EARLY, "does not hold")):
             chosen = replace(settings, sigmoid_updates=updates)
