@@ -10,7 +10,8 @@ far, so that few digits cancel. Blocks are joined as in Chan, Golub & LeVeque 19
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numba
@@ -24,15 +25,7 @@ from engine.kernels.threads import run
 Array = npt.NDArray[Any]
 
 _PART = 1 << 14  # one thread's, and what is summed at once
-
-# The bins of |v|: two for each power of ten; what lies outside is counted in the first and last.
-DECADES = (-30, 10)
-BINS_PER_DECADE = 2
-EDGES = 10.0 ** (
-    np.arange(DECADES[0] * BINS_PER_DECADE, DECADES[1] * BINS_PER_DECADE + 1) / BINS_PER_DECADE
-)
-EDGES.setflags(write=False)
-N_BINS = len(EDGES) + 1
+AT_ONCE = 6  # a layer has no more arrays at one end of its forward or backward step
 
 
 class Moments(NamedTuple):
@@ -48,29 +41,57 @@ class Moments(NamedTuple):
 
 def moments(flat: Array) -> Moments:
     """Of a C-contiguous array of one axis, float32 or float64; −0.0 counts as a zero."""
-    finite, zeros, low, high, mean, std = _sums(flat, 1.0)
-    largest = max(-low, high)
-    if largest > 0 and not 1e-140 < largest < 1e140:
-        # The squares would leave float64's range: once more, times a power of two.
-        factor = 2.0 ** min(1000, -math.frexp(largest)[1])
-        mean, std = (value / factor for value in _sums(flat, factor)[4:])
+    return as_moments(look([flat], (1,))[0][0])
+
+
+def as_moments(row: Array) -> Moments:
+    finite, zeros, low, high, mean, std = row.tolist()
     return Moments(int(finite), int(zeros), low, high, mean, std)
 
 
-def _sums(flat: Array, factor: float) -> list[float]:
-    """The six moments of factor·v (the extremes those of v), part by part, on all threads.
+def look(flats: Sequence[Array], strides: tuple[int, ...]) -> list[tuple[Array, Array]]:
+    """The moments of up to AT_ONCE arrays, and of each every k-th entry, in one call of a kernel.
+
+    At small batches the calls from Python, not the entries, would decide what a look costs.
+
+    Args: C-contiguous arrays of one axis and one dtype, float32 or float64; k of each.
+
+    Returns: for each array its six moments, in the order of `Moments`, and its sample.
+    """
+    dtype = flats[0].dtype
+    plan, n_parts, ends = _plan(tuple([flat.size for flat in flats]), strides)
+    sums, parts = np.empty((len(flats), 6)), np.empty((n_parts, 6))
+    samples = np.empty(ends[-1], dtype)
+    # A read-only array would be another type, for which the kernels were compiled once more.
+    writeable = [flat if flat.flags.writeable else flat.copy() for flat in flats]
+    arrays = writeable + [_nothing(dtype)] * (AT_ONCE - len(flats))
+    args: Any = (*arrays, _masks(dtype), plan, parts, sums, samples)
+    if n_parts * _PART < WORTH_THREADS:
+        _look_serial(*args)
+    else:
+        run(_look_parallel, _look_serial, *args)
+    return [(sums[i], samples[ends[i] : ends[i + 1]]) for i in range(len(flats))]
+
+
+@lru_cache(maxsize=256)
+def _plan(sizes: tuple[int, ...], strides: tuple[int, ...]) -> tuple[Array, int, list[int]]:
+    """A row for each array: its first part, the one after its last, k, where its sample begins.
 
     The parts do not depend on the number of threads, so neither do the bits.
     """
-    masks = _masks(flat.dtype)
-    parts = np.empty((max(1, -(-flat.size // _PART)), 6))
-    bits = flat.view(masks.dtype)
-    if flat.size < WORTH_THREADS:
-        _moments_serial(flat, bits, masks, factor, parts)
-    else:
-        run(_moments_parallel, _moments_serial, flat, bits, masks, factor, parts)
-    joined: list[float] = parts[0].tolist()
-    return joined
+    ends = [0]
+    rows, part = [], 0
+    for size, stride in zip(sizes, strides, strict=True):
+        n_parts = max(1, -(-size // _PART))
+        rows.append((part, part + n_parts, stride, ends[-1]))
+        ends.append(ends[-1] - (-size // stride))
+        part += n_parts
+    return np.array(rows), part, ends
+
+
+@cache
+def _nothing(dtype: np.dtype[Any]) -> Array:
+    return np.empty(0, dtype)
 
 
 def moments_reference(flat: Array) -> Moments:
@@ -82,44 +103,6 @@ def moments_reference(flat: Array) -> Moments:
     return Moments(*counts, *map(float, (v.min(), v.max(), v.mean(), v.std())))
 
 
-def magnitudes(v: Array) -> Array:
-    """How many |v| are in each of the N_BINS bins; entries that are 0 or not finite in none."""
-    counts = np.zeros(N_BINS, np.int64)
-    _magnitudes(v, _FIRST, _NEXT, counts)
-    return counts
-
-
-def magnitudes_reference(v: Array) -> Array:
-    """The same with NumPy."""
-    size = np.abs(v[np.isfinite(v) & (v != 0)].astype(np.float64))
-    return np.bincount(np.searchsorted(EDGES, size, side="right"), minlength=N_BINS)
-
-
-def slope_counts(slopes: Array, largest: float) -> tuple[Array, Array]:
-    """How small the slopes are, and which columns have one that isn't 0.
-
-    Args: f′(s) (batch, units), C-contiguous; the largest |f′| that there is.
-
-    Returns: counts (101,) of the finite |f′| in [k/100, (k + 1)/100) of the largest, the last with
-    all above; and alive (units,). With `largest` 0, slopes of 0 count as the smallest.
-    """
-    counts = np.zeros((4, 102), np.int64)
-    alive = np.zeros(slopes.shape[1], np.bool_)
-    _slope_counts(slopes, largest, counts, alive)
-    return counts.sum(axis=0)[:101], alive
-
-
-def slope_counts_reference(slopes: Array, largest: float) -> tuple[Array, Array]:
-    """The same with NumPy."""
-    edges = np.arange(101) / 100 * largest
-    size = np.abs(slopes[np.isfinite(slopes)].astype(np.float64))
-    if largest > 0:
-        bins = np.searchsorted(edges, size, side="right") - 1
-    else:
-        bins = np.where(size > 0, 100, 0)
-    return np.bincount(bins, minlength=101), (slopes != 0).any(axis=0)
-
-
 @cache
 def _masks(dtype: np.dtype[Any]) -> Array:
     """The bits of |v|, and those of the exponent alone."""
@@ -128,16 +111,10 @@ def _masks(dtype: np.dtype[Any]) -> Array:
     return np.array([0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000], np.int64)
 
 
-# A bin is wider than a factor of two, so a binary exponent meets one edge at most: the bin at its
-# lower end, and the edge above which it is the next one.
-# Looked up by the bits of float64's exponent; those of denormals are 0.
-_FIRST = np.searchsorted(EDGES, 2.0 ** (np.arange(2047.0) - 1023), side="right")
-_NEXT = np.append(EDGES, np.inf)[_FIRST]
-
-
 @jit(contract=True)
-def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) -> None:
-    integer = bits.dtype.type
+def _moments(x: Array, masks: Array, factor: float, sums: Array) -> None:
+    bits = x.view(masks.dtype)
+    integer = masks.dtype.type
     magnitude, exponent = masks[0], masks[1]
     count = zeros = 0
     lowest, highest = magnitude, integer(-magnitude)
@@ -196,37 +173,104 @@ def _moments(x: Array, bits: Array, masks: Array, factor: float, sums: Array) ->
         sums[2], sums[3], sums[4], sums[5] = ends[0], ends[1], mean, math.sqrt(squares / count)
 
 
+@jit(contract=True, any_order=True)
+def _about(x: Array, factor: float, origin: float) -> tuple[float, float]:
+    """Σ (v − origin) and Σ (v − origin)², of finite v alone."""
+    total = square = 0.0
+    for i in range(x.size):
+        d = x[i] * factor - origin
+        total += d
+        square += d * d
+    return total, square
+
+
 @jit()
-def _moments_of_parts(
-    x: Array, bits: Array, masks: Array, factor: float, parts: Array, low: int, high: int
+def _look_at_parts(
+    arrays: tuple[Array, ...], masks: Array, plan: Array, parts: Array, low: int, high: int
 ) -> None:
-    for i in range(low, high):
-        start, stop = i * _PART, (i + 1) * _PART
-        _moments(x[start:stop], bits[start:stop], masks, factor, parts[i])
+    for i in range(len(plan)):
+        x, first = arrays[i], plan[i, 0]
+        for part in range(max(low, first), min(high, plan[i, 1])):
+            start = (part - first) * _PART
+            _moments(x[start : start + _PART], masks, 1.0, parts[part])
 
 
 @jit()
-def _moments_serial(x: Array, bits: Array, masks: Array, factor: float, parts: Array) -> None:
-    n = len(parts)
-    _moments_of_parts(x, bits, masks, factor, parts, n - n, n)
-    _join(parts)
+def _look_serial(
+    a: Array,
+    b: Array,
+    c: Array,
+    d: Array,
+    e: Array,
+    f: Array,
+    masks: Array,
+    plan: Array,
+    parts: Array,
+    sums: Array,
+    samples: Array,
+) -> None:
+    arrays = (a, b, c, d, e, f)
+    _look_at_parts(arrays, masks, plan, parts, 0, len(parts))
+    _finish(arrays, masks, plan, parts, sums, samples)
 
 
 @jit(parallel=True)
-def _moments_parallel(
-    x: Array, bits: Array, masks: Array, factor: float, parts: Array, n_threads: int
+def _look_parallel(
+    a: Array,
+    b: Array,
+    c: Array,
+    d: Array,
+    e: Array,
+    f: Array,
+    masks: Array,
+    plan: Array,
+    parts: Array,
+    sums: Array,
+    samples: Array,
+    n_threads: int,
 ) -> None:
+    arrays = (a, b, c, d, e, f)
     n = len(parts)
     for thread in numba.prange(n_threads):
         low, high = thread * n // n_threads, (thread + 1) * n // n_threads
-        _moments_of_parts(x, bits, masks, factor, parts, low, high)
-    _join(parts)
+        _look_at_parts(arrays, masks, plan, parts, low, high)
+    _finish(arrays, masks, plan, parts, sums, samples)
 
 
 @jit()
-def _join(parts: Array) -> None:
-    """All parts' moments, into the first."""
-    joined = parts[0]
+def _finish(
+    arrays: tuple[Array, ...],
+    masks: Array,
+    plan: Array,
+    parts: Array,
+    sums: Array,
+    samples: Array,
+) -> None:
+    for i in range(len(plan)):
+        x, own, joined = arrays[i], parts[plan[i, 0] : plan[i, 1]], sums[i]
+        _join(own, joined)
+        largest = max(-joined[2], joined[3])
+        if largest > 0 and not 1e-140 < largest < 1e140:
+            # The squares would leave float64's range: once more, times a power of two.
+            factor = 2.0 ** min(1000, -math.frexp(largest)[1])
+            low, high = joined[2], joined[3]
+            for part in range(len(own)):
+                start = part * _PART
+                _moments(x[start : start + _PART], masks, factor, own[part])
+            _join(own, joined)
+            joined[2], joined[3] = low, high
+            joined[4] /= factor
+            joined[5] /= factor
+        stride, at = plan[i, 2], plan[i, 3]
+        for k in range(0, x.size, stride):
+            samples[at] = x[k]
+            at += 1
+
+
+@jit()
+def _join(parts: Array, joined: Array) -> None:
+    """The moments of all parts together."""
+    joined[:] = parts[0]
     for i in range(1, len(parts)):
         part = parts[i]
         if part[0] == 0:
@@ -241,45 +285,3 @@ def _join(parts: Array) -> None:
         joined[2], joined[3] = min(joined[2], part[2]), max(joined[3], part[3])
         joined[4] += apart * m / (n + m)
         joined[5] = math.sqrt(squares / (n + m))
-
-
-@jit(contract=True, any_order=True)
-def _about(x: Array, factor: float, origin: float) -> tuple[float, float]:
-    """Σ (v − origin) and Σ (v − origin)², of finite v alone."""
-    total = square = 0.0
-    for i in range(x.size):
-        d = x[i] * factor - origin
-        total += d
-        square += d * d
-    return total, square
-
-
-@jit()
-def _magnitudes(x: Array, first: Array, following: Array, counts: Array) -> None:
-    for i in range(x.size):
-        size = abs(np.float64(x[i]))
-        if 0 < size < np.inf:
-            power = np.float64(size).view(np.int64) >> 52
-            counts[first[power] + (size >= following[power])] += 1
-
-
-@jit()
-def _slope_counts(slopes: Array, largest: float, counts: Array, alive: Array) -> None:
-    """Into four rows of counts, so that an increment seldom waits for the one before.
-
-    Each row has a last bin for what is not finite.
-    """
-    per_bin = 100 / largest if largest > 0 else 0.0
-    bins = np.empty(slopes.shape[1], np.int32)
-    for i in range(slopes.shape[0]):
-        for j in range(slopes.shape[1]):
-            size = abs(np.float64(slopes[i, j]))
-            alive[j] |= size != 0
-            # The product is rounded: the edges k/100 · largest decide.
-            k = np.int32(size * per_bin if size < largest else 100.0)
-            k -= np.int32(size < k / 100 * largest)
-            k += np.int32(k < 100 and size >= (k + 1) / 100 * largest)
-            k = np.int32(0) if size == 0 else k
-            bins[j] = k if size < np.inf else np.int32(101)
-        for j in range(slopes.shape[1]):
-            counts[j & 3, bins[j]] += 1

@@ -20,7 +20,7 @@ from engine.scope import state
 from engine.tape import Node
 from engine.tensor import plain
 from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
-from engine.tracing.statistics import Measured, Slopes, measure
+from engine.tracing.statistics import Measured, Slopes, measure_together
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,14 +83,13 @@ class Trace:
         self._measure(row, {**arrays, "dL_db": dL_db[0] if dL_db else None, "dL_dx": dL_dx})
 
     def _measure(self, row: LayerRecord, arrays: dict[str, Array | None]) -> None:
-        seen = self._last
+        known = {id(array): measured for array, measured in self._last}
+        new = {id(a): a for a in arrays.values() if a is not None and id(a) not in known}
+        known.update(zip(new, measure_together(list(new.values())), strict=True))
         for name, array in arrays.items():
-            known = next((measured for a, measured in seen if a is array), None)
-            if known is None and array is not None:
-                known = measure(array)
-                seen = [(array, known), *seen]
-            row.measured[name] = known
-        self._last = seen[:1]
+            row.measured[name] = None if array is None else known[id(array)]
+            if array is not None:
+                self._last = [(array, known[id(array)])]
 
     def saw_slopes(self, dL_ds: Array) -> None:
         """Called by the rule of `dense` within its backward step."""

@@ -8,6 +8,7 @@ percentile is then right to about 0.2 points (one standard error).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, final
@@ -16,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
-from engine.kernels.moments import EDGES, Moments, magnitudes, moments, slope_counts
+from engine.kernels.counts import EDGES, magnitudes, slope_counts
+from engine.kernels.moments import AT_ONCE, as_moments, look
 
 Array = npt.NDArray[Any]
 
@@ -77,11 +79,11 @@ class Measured(NamedTuple):
     """What one look at an array takes; percentiles and histogram can wait until someone asks."""
 
     shape: tuple[int, ...]
-    moments: Moments
+    moments: Array
     sample: Array
 
     def finished(self) -> Statistics:
-        m = self.moments
+        m = as_moments(self.moments)
         v = self.sample[np.isfinite(self.sample)]
         n = len(v)
         low, high = math.nan, math.nan
@@ -108,12 +110,31 @@ class Measured(NamedTuple):
 
 def measure(array: Array) -> Measured:
     """One pass over an array, and a copy of its sample."""
+    return measure_together([array])[0]
+
+
+def measure_together(arrays: Sequence[Array]) -> list[Measured]:
+    """`measure` of each; one call of a kernel looks at several of one dtype."""
+    flats = [_flat(array) for array in arrays]
+    strides = [_stride(array.shape) for array in arrays]
+    found: list[tuple[Array, Array]] = []
+    while len(found) < len(flats):
+        start = end = len(found)
+        while end < len(flats) and end < start + AT_ONCE and flats[end].dtype == flats[start].dtype:
+            end += 1
+        found += look(flats[start:end], tuple(strides[start:end]))
+    return [
+        Measured(array.shape, row, sample)
+        for array, (row, sample) in zip(arrays, found, strict=True)
+    ]
+
+
+def _flat(array: Array) -> Array:
     if array.dtype not in _MEASURED:
         array = array.astype(np.float64)
-    flat = array.reshape(-1)  # a copy, if there are gaps
-    if not flat.flags.c_contiguous:
-        flat = flat.copy()
-    return Measured(array.shape, moments(flat), flat[:: _stride(array.shape)].copy())
+    if array.flags.c_contiguous:
+        return array.reshape(-1)
+    return np.ascontiguousarray(array).reshape(-1)
 
 
 @lru_cache(maxsize=256)

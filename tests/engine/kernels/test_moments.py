@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import pytest
 
+from engine.kernels import counts as c
 from engine.kernels import moments as m
 
 RNG = np.random.default_rng(0)
@@ -64,6 +65,20 @@ def test_read_only_arrays():
     np.testing.assert_allclose(m.moments(v), m.moments_reference(v), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_look_at_several_is_that_at_each(dtype):
+    sizes, strides = (70_001, 3, 0, 4096, 20_000, 1), (17, 1, 2, 4, 3, 5)
+    arrays = [RNG.normal(size=size).astype(dtype) for size in sizes]
+    arrays[3][5], arrays[5][0] = np.nan, 1e30
+    together = m.look(arrays, strides)
+    for array, stride, (moments, sample) in zip(arrays, strides, together, strict=True):
+        alone = m.look([array], (stride,))[0]
+        np.testing.assert_array_equal(moments, alone[0])
+        np.testing.assert_array_equal(sample, array[::stride])
+        assert sample.dtype == dtype
+        np.testing.assert_allclose(moments, m.moments_reference(array), rtol=1e-6)
+
+
 @pytest.mark.nojit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_magnitudes_are_those_of_numpy(dtype):
@@ -71,11 +86,11 @@ def test_magnitudes_are_those_of_numpy(dtype):
     with np.errstate(over="ignore", under="ignore"):
         v = (RNG.normal(size=2000) * 10.0 ** RNG.uniform(-45, 30, size=2000)).astype(dtype)
     odd = [0, -0.0, np.nan, np.inf, -np.inf, tiny, -huge, 1, 2, 4, 0.5]
-    v = np.concatenate([v, np.array(odd, dtype), m.EDGES.astype(dtype)])
+    v = np.concatenate([v, np.array(odd, dtype), c.EDGES.astype(dtype)])
     if dtype is np.float64:  # on the edges and beside them
-        v = np.concatenate([v, np.nextafter(m.EDGES, 0), np.nextafter(m.EDGES, 1e300)])
-    got = m.magnitudes(v)
-    np.testing.assert_array_equal(got, m.magnitudes_reference(v))
+        v = np.concatenate([v, np.nextafter(c.EDGES, 0), np.nextafter(c.EDGES, 1e300)])
+    got = c.magnitudes(v)
+    np.testing.assert_array_equal(got, c.magnitudes_reference(v))
     assert got.sum() == (np.isfinite(v) & (v != 0)).sum()
     assert got[0] > 0 and got[-1] > 0
 
@@ -89,13 +104,13 @@ def test_slope_counts_are_those_of_numpy(dtype, largest):
     v[3, 3], v[4, 4], v[:, 5] = np.nan, np.inf, np.nan
     v[10:12] = np.arange(30) / 100 * (largest or 1)
     for got, want in zip(
-        m.slope_counts(v.astype(dtype), largest),
-        m.slope_counts_reference(v.astype(dtype), largest),
+        c.slope_counts(v.astype(dtype), largest),
+        c.slope_counts_reference(v.astype(dtype), largest),
         strict=True,
     ):
         np.testing.assert_array_equal(got, want)
 
 
 def test_edges_are_half_decades():
-    np.testing.assert_allclose(m.EDGES[::2], 10.0 ** np.arange(-30, 11), rtol=1e-12)
-    assert len(m.EDGES) + 1 == m.N_BINS
+    np.testing.assert_allclose(c.EDGES[::2], 10.0 ** np.arange(-30, 11), rtol=1e-12)
+    assert len(c.EDGES) + 1 == c.N_BINS

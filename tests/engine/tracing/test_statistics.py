@@ -5,7 +5,7 @@ import pytest
 
 import engine
 from engine import QUANTITIES, GraphError, Statistics, Tensor, dense, trace
-from engine.tracing.statistics import SAMPLE, _stride
+from engine.tracing.statistics import SAMPLE, _stride, measure_together
 
 RNG = np.random.default_rng(0)
 
@@ -57,6 +57,25 @@ def test_nothing_finite_is_no_error(array):
     assert s.nonfinite == np.size(array)
     assert np.isnan([s.mean, s.std, s.rms, s.min, s.max, s.p2, s.p98]).all()
     assert s.zeros == s.sampled == s.histogram.sum() == 0
+
+
+def test_arrays_looked_at_together_of_any_dtype_and_layout():
+    rng = np.random.default_rng(5)
+    W = rng.normal(size=(60, 70))
+    arrays = [W.astype(np.float32), W, W.T, W[::2], W.astype(np.float16), np.float64(2.0)]
+    arrays += [np.arange(9), W > 0, np.empty((0, 3)), np.broadcast_to(W[0], (40, 70))]
+    arrays = [np.asarray(array) for array in arrays]
+    arrays[1].setflags(write=False)
+    for array, measured in zip(arrays, measure_together(arrays), strict=True):
+        found, v = measured.finished(), array.astype(np.float64)
+        assert found.shape == array.shape
+        if v.size:
+            assert found == Statistics.of(array)
+            np.testing.assert_allclose(found.mean, v.mean(), rtol=1e-9, atol=1e-12)
+            assert (found.min, found.max) == (v.min(), v.max())
+            low, high = np.percentile(v, (2, 98), method="inverted_cdf")
+            if v.size <= SAMPLE:
+                assert (found.p2, found.p98) == (low, high)
 
 
 def test_what_is_not_finite_is_kept_apart():
