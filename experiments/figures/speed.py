@@ -15,7 +15,7 @@ from experiments.figures.speed_tables import tables, texts
 from experiments.lab.question import Result
 from experiments.speed.cases import Limit, Step, Training
 from experiments.speed.plans import BATCH, DEPTH, WIDTH
-from experiments.speed.rivals import NUMPY, OURS, TITLES, TORCH
+from experiments.speed.rivals import ARRAYS, NUMPY, OURS, STATS, TITLES, TORCH
 from experiments.speed.schedule import Timing
 from experiments.speed.times import Times
 
@@ -38,7 +38,7 @@ _PANELS = {
 
 
 def figure(settings: Settings, result: Result) -> Figure:
-    """Above, each case's ratios; then how a training step's cost grows; the roofline; the steps.
+    """Above, each case's ratios; how a training step's cost grows; traces; the roofline; the steps.
 
     What was not run has no panel.
     """
@@ -49,6 +49,9 @@ def figure(settings: Settings, result: Result) -> Figure:
     panels = {title: ratio_rows(times, targets, groups) for title, groups in _PANELS.items()}
     panels = {title: rows for title, rows in panels.items() if rows}
     below: list[Callable[[Axes], None]] = []
+    if "traces" in times.groups:
+        at_most = next(c.statement.tolerance.size for c in result.claims if c.statement.id == "T5")
+        below.append(lambda ax: _traces(ax, times, at_most))
     if "roofline" in times.groups:
         below.append(lambda ax: draw_roofline(ax, times))
     if "steps" in times.groups:
@@ -129,6 +132,35 @@ def _curve(ax: Axes, points: Mapping[int, Timing], name: str, colour: str) -> No
         list(points), middle, yerr=ends, color=colour, label=TITLES[name],
         marker="o", markersize=4, linewidth=1.5, elinewidth=1.0,
     )  # fmt: skip
+
+
+def _traces(ax: Axes, times: Times, at_most: float) -> None:
+    """The time of a traced step over the plain one's, with its interval."""
+    shades = {STATS: "#0072b2", ARRAYS: "#56b4e9"}
+    names = []
+    for i, timing in enumerate(times.of_group("traces")):
+        case = timing.case
+        assert isinstance(case, Training)
+        names.append(f"batch {case.batch}, {_threads([timing.threads])}")
+        for name, colour in shades.items():
+            ratio = timing.ratio(name, OURS)
+            if not math.isfinite(ratio.value):
+                continue
+            at = i + (0.2 if name == ARRAYS else -0.2)
+            bar = ax.barh(at, ratio.value, 0.36, color=colour)
+            bar.set_label(TITLES[name].removeprefix("gradtrace, "))
+            if math.isfinite(ratio.high - ratio.low):
+                ax.hlines(at, ratio.low, ratio.high, color="0.3", linewidth=1.0)
+    ax.axvline(1, color="0.4", linewidth=1.0)
+    ax.axvline(at_most, color="0.1", linewidth=1.2, linestyle="--", label="target")
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    ax.legend(
+        handles.values(), handles.keys(), frameon=False, fontsize=9, ncols=3, loc="upper center",
+        bbox_to_anchor=(0.4, -0.12),
+    )  # fmt: skip
+    finish(ax, "what a trace costs, 784–3×256–10", "times the plain step's time")
 
 
 def _steps(ax: Axes, times: Times) -> None:

@@ -13,7 +13,7 @@ from experiments.lab.tables import claims_table, markdown, number, table
 from experiments.speed.cases import Elementwise, Limit
 from experiments.speed.machine import size_words
 from experiments.speed.plans import GROUPS
-from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
+from experiments.speed.rivals import ARRAYS, FUSED, NUMPY, OPENBLAS, OURS, STATS, TORCH, VARIANTS
 from experiments.speed.schedule import Timing
 from experiments.speed.startup import WARM
 from experiments.speed.times import Times
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from experiments.questions.speed import Settings
 
 _RIVALS = (NUMPY, OPENBLAS, TORCH)
-_SHORT = {OURS: "ours", FUSED: "fused", NUMPY: "NumPy", OPENBLAS: "OpenBLAS", TORCH: "PyTorch"}
+_SHORT = {
+    OURS: "ours",
+    FUSED: "fused SGD",
+    STATS: "traced, statistics",
+    ARRAYS: "traced, arrays",
+    NUMPY: "NumPy",
+    OPENBLAS: "OpenBLAS",
+    TORCH: "PyTorch",
+}
 
 
 def tables(settings: Settings, result: Result) -> list[Table]:
@@ -85,10 +93,10 @@ def _times(timings: Iterable[Timing], of: str = "") -> Table:
     made.caption_justify = "left"
     for i, timing in enumerate(ordered):
         ends = i + 1 < len(ordered) and ordered[i + 1].case.group != timing.case.group
-        ours = [OURS, *([FUSED] if FUSED in timing.medians else [])]
+        ours = [OURS, *(name for name in VARIANTS if name in timing.medians)]
         for name in ours:
             made.add_row(
-                timing.case.label + (", fused SGD" if name == FUSED else ""),
+                timing.case.label + (f", {_SHORT[name]}" if name in VARIANTS else ""),
                 str(timing.threads),
                 _cell(timing, name),
                 *(_cell(timing, rival) for rival in _RIVALS),

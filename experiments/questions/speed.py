@@ -46,7 +46,7 @@ class Settings:
     """How fast are kernels, layers and training steps beside NumPy's and PyTorch's?"""
 
     groups: tuple[str, ...] = GROUPS
-    """What is measured: matmul activations training small startup scaling roofline steps."""
+    """What is measured: matmul activations training small traces startup scaling roofline steps."""
     sizes: Literal["few", "most", "all"] = "most"
     """How many sizes of each: few for a minute, all for everything that is claimed."""
     threads: tuple[int, ...] = field(default_factory=_default_threads)

@@ -11,7 +11,7 @@ from engine.kernels import limits
 from engine.kernels.steps import STEPS
 from experiments.speed.cases import Case, Elementwise, Limit, Product, Step, Training
 from experiments.speed.machine import Machine
-from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
+from experiments.speed.rivals import ARRAYS, FUSED, NUMPY, OPENBLAS, OURS, STATS, TORCH
 
 Extent = Literal["few", "most", "all"]
 
@@ -20,6 +20,7 @@ GROUPS = (
     "activations",
     "training",
     "small",
+    "traces",
     "startup",
     "scaling",
     "roofline",
@@ -30,6 +31,7 @@ MAIN = ("sigmoid", "tanh", "relu", "softplus")
 OTHERS = ("hardtanh", "leaky_relu", "elu", "selu", "gelu", "silu", "softsign")
 GLOROT = (1024, *[1000] * 5, 10)
 SMALL = (2, 16, 16, 1)
+TRACED = (784, 256, 256, 256, 10)
 # Of the sweeps in the group `scaling`: where the two others stay while one goes up.
 WIDTH, DEPTH, BATCH = 256, 4, 64
 # Python needs a minute for 512³.
@@ -68,6 +70,8 @@ def plan(
         if "small" in groups:
             small = Training("small", "float32", SMALL, 32, "mse")
             found.append(Planned(small, n, (OURS, FUSED, NUMPY, TORCH)))
+        if "traces" in groups:
+            found += [Planned(case, n, (OURS, STATS, ARRAYS)) for case in traces(extent)]
         if "scaling" in groups:
             sweeps = scalings(extent) if n == threads[-1] else [scaling()]
             found += [Planned(case, n, (OURS, NUMPY, TORCH), False) for case in sweeps]
@@ -120,6 +124,12 @@ def trainings(extent: Extent) -> Iterator[Case]:
     """Glorot's net at the paper's batch of 10, and at larger ones."""
     for batch in (10,) if extent == "few" else (10, 64, 256):
         yield Training("training", "float32", GLOROT, batch, "cross_entropy")
+
+
+def traces(extent: Extent) -> Iterator[Case]:
+    """A net of MNIST's size, whose step is short enough for a trace to weigh."""
+    for batch in (64,) if extent == "few" else (10, 64, 256):
+        yield Training("traces", "float32", TRACED, batch, "cross_entropy")
 
 
 def scaling(width: int = WIDTH, depth: int = DEPTH, batch: int = BATCH) -> Training:

@@ -18,10 +18,15 @@ import engine
 from experiments.lab.question import SettingsError
 from experiments.speed.machine import Machine
 
-OURS, FUSED, NUMPY, OPENBLAS, TORCH = "ours", "ours fused", "numpy", "openblas", "torch"
+OURS, NUMPY, OPENBLAS, TORCH = "ours", "numpy", "openblas", "torch"
+FUSED, STATS, ARRAYS = "ours fused", "ours stats", "ours arrays"
+# What our own process does in another way, and the name of that way there.
+VARIANTS = {FUSED: "fused", STATS: "stats", ARRAYS: "arrays"}
 TITLES = {
     OURS: "gradtrace",
     FUSED: "gradtrace, fused SGD",
+    STATS: "gradtrace, trace of statistics",
+    ARRAYS: "gradtrace, trace of arrays",
     NUMPY: "NumPy",
     OPENBLAS: "OpenBLAS AVX-512",
     TORCH: "PyTorch",

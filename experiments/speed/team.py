@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from experiments.speed.processes import Worker, WorkerDiedError, WorkerError
-from experiments.speed.rivals import BEST_CORE, FUSED, OPENBLAS, OURS, TITLES, Rival
+from experiments.speed.rivals import BEST_CORE, OPENBLAS, OURS, TITLES, VARIANTS, Rival
 
 _LONGEST = 300.0  # seconds for an answer; the first call of a kernel may have to compile it
 _MOST_STARTS = 3
@@ -79,7 +79,7 @@ class Entrant:
 
     def prepare(self, request: Mapping[str, Any]) -> Sequence[float]:
         """The result's digest. Raises: WorkerError."""
-        asked = {**request, "seed": self._seed, "variant": "fused" if self.name == FUSED else ""}
+        asked = {**request, "seed": self._seed, "variant": VARIANTS.get(self.name, "")}
         digest: Sequence[float] = self._station.ask(do="prepare", slot=self.name, request=asked)[
             "digest"
         ]
@@ -153,5 +153,5 @@ class Team:
 
 
 def station_of(entrant: str) -> str:
-    """Whose process an entrant's work is done in: the fused step is our own, too."""
-    return OURS if entrant == FUSED else entrant
+    """Whose process an entrant's work is done in: variants of ours are our own, too."""
+    return OURS if entrant in VARIANTS else entrant

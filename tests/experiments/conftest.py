@@ -6,7 +6,17 @@ import pytest
 from experiments.questions.speed import Settings, _result
 from experiments.speed.machine import Machine
 from experiments.speed.plans import plan
-from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TITLES, TORCH
+from experiments.speed.rivals import (
+    ARRAYS,
+    FUSED,
+    NUMPY,
+    OPENBLAS,
+    OURS,
+    STATS,
+    TITLES,
+    TORCH,
+    VARIANTS,
+)
 from experiments.speed.schedule import Timing
 from experiments.speed.startup import GRADIENTS, Starts
 
@@ -16,6 +26,7 @@ MACHINE = Machine(
 )  # fmt: skip
 # How many times as long as ours each takes.
 TIMES_OURS = {OURS: 1.0, FUSED: 0.5, NUMPY: 3.0, OPENBLAS: 2.0, TORCH: 5.0}
+TRACED = {STATS: 1.4, ARRAYS: 1.2}
 
 
 def timing(case, threads, entrants, rounds, factors, spread=1e-4):
@@ -39,7 +50,9 @@ def made_up(monkeypatch):
     def make(factors=TIMES_OURS, change=lambda timing: timing, starts=None, missing=None, **given):
         settings = Settings(**{"threads": (1,), "sizes": "few", "rounds": 4} | given)
         timings = [
-            change(timing(p.case, p.threads, p.entrants, p.rounds(settings.rounds), factors))
+            change(
+                timing(p.case, p.threads, p.entrants, p.rounds(settings.rounds), TRACED | factors)
+            )
             for p in plan(settings.groups, settings.sizes, settings.threads, MACHINE)
         ]
         if starts is None and "startup" in settings.groups:
@@ -47,7 +60,7 @@ def made_up(monkeypatch):
             cold = dict.fromkeys(GRADIENTS, 9 * seconds)
             starts = Starts(0.5 * seconds, cold, None if TORCH in (missing or ()) else 2 * seconds)
         missing = missing or {}
-        rivals = dict.fromkeys(name for name in TITLES if name != FUSED)
+        rivals = dict.fromkeys(name for name in TITLES if name not in VARIANTS)
         abouts = {name: {"core": name} for name in rivals if name not in missing}
         return settings, _result(
             settings, MACHINE, abouts, missing, timings, starts or Starts(), rivals

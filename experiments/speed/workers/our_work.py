@@ -72,10 +72,17 @@ def _training(request: dict[str, Any], given: Arrays) -> Work:
     optimiser = _sgd(net, request["lr"], request["variant"])
     loss_of = nn.mse if request["loss"] == "mse" else nn.cross_entropy
 
-    def step() -> None:
+    def passes() -> None:
         loss = loss_of(net(x), y)
         net.zero_grad()
         loss.backward()
+
+    def step() -> None:
+        if request["variant"] in ("stats", "arrays"):
+            with engine.trace(keep=request["variant"]):
+                passes()
+        else:
+            passes()
         optimiser.step()
 
     def parameters() -> list[Any]:

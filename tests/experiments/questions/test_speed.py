@@ -18,7 +18,7 @@ from experiments.questions.speed import PRESETS, Settings, run
 from experiments.speed.machine import Machine, available_cores
 from experiments.speed.plans import GROUPS
 from experiments.speed.processes import WorkerDiedError, WorkerError
-from experiments.speed.rivals import NUMPY, OPENBLAS, OURS, TORCH, Rival
+from experiments.speed.rivals import NUMPY, OPENBLAS, OURS, TITLES, TORCH, Rival
 from experiments.speed.startup import Starts
 from experiments.speed.team import Team
 
@@ -197,7 +197,7 @@ class TestRun:
         assert row["label"] == "2–16–16–1, batch 32" and row["targets"] == {TORCH: 4, NUMPY: 1}
         assert record["measurements"]["machine"]["cores"] == 1
         arrays = np.load(tmp_path / "arrays.npz")
-        assert arrays["medians"].shape == (1, 5, 3)
+        assert arrays["medians"].shape == (1, len(TITLES), 3)
 
 
 def _all_alike(ask):

@@ -8,18 +8,18 @@ import pytest
 from experiments.questions.speed_claims import claims, targets
 from experiments.speed.cases import Elementwise, Product, Training
 from experiments.speed.plans import GLOROT, SMALL
-from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
+from experiments.speed.rivals import ARRAYS, FUSED, NUMPY, OPENBLAS, OURS, STATS, TORCH
 from experiments.speed.schedule import Timing
 from experiments.speed.startup import GRADIENTS, Starts
 from experiments.speed.times import Times
 
-IDS = [f"K{i}" for i in range(1, 14)] + ["T1", "T2", "T3", "T4", "P1", "P2"]
+IDS = [f"K{i}" for i in range(1, 14)] + ["T1", "T2", "T3", "T4", "T5", "P1", "P2"]
 TARGETS = {
     "K1": "at least 0.95", "K2": "at least 1.7", "K3": "at least 2", "K4": "at least 1",
     "K5": "at least 1.7", "K6": "at least 1.3", "K7": "at least 1", "K8": "at least 1",
     "K9": "at least 1", "K10": "at least 1", "K11": "at least 1", "K12": "at least 1.5",
     "K13": "at least 1.5", "T1": "at least 4", "T2": "at least 2", "T3": "at least 4",
-    "T4": "at least 1", "P1": "at least 1", "P2": "at most 12",
+    "T4": "at least 1", "T5": "at most 1.5", "P1": "at least 1", "P2": "at most 12",
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_all_hold_when_we_are_fast_enough(made_up, verdicts):
 
 
 def test_none_holds_when_we_are_slow(made_up, verdicts):
-    slow = {OURS: 1.0, FUSED: 1.0, NUMPY: 0.5, OPENBLAS: 0.5, TORCH: 0.5}
+    slow = {OURS: 1.0, FUSED: 1.0, NUMPY: 0.5, OPENBLAS: 0.5, TORCH: 0.5, STATS: 1.6}
     late = Starts(np.full(4, 2.0), dict.fromkeys(GRADIENTS, np.full(4, 30.0)), np.ones(4))
     _, result = made_up(slow, starts=late, sizes="most")
     assert verdicts(result) == dict.fromkeys(IDS, "does not hold")
@@ -83,6 +83,17 @@ def test_the_fused_step_counts_at_batch_10_alone(made_up, verdicts):
     _, result = made_up({**without, TORCH: 5.0})
     assert verdicts(result)["T1"] == "holds"
     assert claim(result, "T1").labels == ("batch 10, 1t",)
+
+
+@pytest.mark.parametrize(
+    ("stats", "said"), [(1.51, "does not hold"), (1.49, "holds"), (0.9, "holds")]
+)
+def test_a_trace_of_statistics_is_compared_with_the_plain_step(stats, said, made_up, verdicts):
+    _, result = made_up({STATS: stats, OURS: 1.0, ARRAYS: 9.0}, groups=("traces",), sizes="most")
+    assert {i: v for i, v in verdicts(result).items() if v != "not yet measured"} == {"T5": said}
+    t5 = claim(result, "T5")
+    assert t5.labels == ("batch 10, 1t", "batch 64, 1t", "batch 256, 1t")
+    assert [m.value for m in t5.measured] == pytest.approx([stats] * 3, rel=1e-3)
 
 
 AGAINST_TORCH = {"K3", "K6", "K8", "K9", "K10", "K11", "K12", "K13", "T1", "T2", "T3", "P1"}
