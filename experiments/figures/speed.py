@@ -138,6 +138,7 @@ def _traces(ax: Axes, times: Times, at_most: float) -> None:
     """The time of a traced step over the plain one's, with its interval."""
     shades = {STATS: "#0072b2", ARRAYS: "#56b4e9"}
     names = []
+    longest = at_most
     for i, timing in enumerate(times.of_group("traces")):
         case = timing.case
         assert isinstance(case, Training)
@@ -146,6 +147,7 @@ def _traces(ax: Axes, times: Times, at_most: float) -> None:
             ratio = timing.ratio(name, OURS)
             if not math.isfinite(ratio.value):
                 continue
+            longest = max(longest, ratio.value)
             at = i + (0.2 if name == ARRAYS else -0.2)
             bar = ax.barh(at, ratio.value, 0.36, color=colour)
             bar.set_label(TITLES[name].removeprefix("gradtrace, "))
@@ -155,6 +157,7 @@ def _traces(ax: Axes, times: Times, at_most: float) -> None:
     ax.axvline(at_most, color="0.1", linewidth=1.2, linestyle="--", label="target")
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
+    ax.set_xlim(0, 1.3 * longest)  # an interval of few rounds may reach far beyond
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     ax.legend(
         handles.values(), handles.keys(), frameon=False, fontsize=9, ncols=3, loc="upper center",
