@@ -243,12 +243,12 @@ print(f"multiply-adds for a load: {rows * vectors / loads:.1f}; along rows it wa
 
 # %%
 plt.figure(figsize=(7, 3.5), layout="constrained")
-plt.semilogx(list(rates.values()), list(rates), "o-")
+plt.semilogx(list(rates.values()), list(rates), "o")
 for name, gf in rates.items():
     plt.annotate(f"{gf:.2g}", (gf, name), (8, 0), textcoords="offset points", va="center")
 plt.xlim(right=3 * max(rates.values()))
 plt.gca().invert_yaxis()
-plt.grid(axis="x", alpha=0.3)
+plt.grid(alpha=0.3)
 plt.xlabel(f"GF/s, {n} × {n}, float32, one core")
 plt.show()
 
