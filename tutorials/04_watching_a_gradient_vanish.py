@@ -89,7 +89,8 @@ print(f"on average {per_layer:.4f}; from layer {depth} to layer 1: {sizes[0] / s
 # where $s_k$ and $w_{jk}$ belong to the layer above and its n units. Square it and average. The
 # weights were drawn independently, with mean 0: in the square of the sum, products of different
 # weights average out, and n squares remain, each with the average of w², the **variance** Var W.
-# And if f′ has nothing to do with what arrives, the average of a product is the product of averages:
+# And if f′ has nothing to do with what arrives, the average of their product is the product of
+# their averages:
 #
 # $$\overline{\left(\frac{\partial L}{\partial s_j}\right)^2} \;\approx\;
 # \underbrace{E[f'^2] \; n \operatorname{Var} W}_{\text{the factor, squared}} \;\;
