@@ -91,6 +91,8 @@ def test_several_numbers_are_asked_for_by_name():
     assert "return 2 things, a, b" in str(area(7.25))
     assert "it returns 3 things" in str(area((1, 2, 3)))
     assert area((7.25, 7.25))
+    assert area(np.array([7.25, 7.25]))
+    assert "it returns 3 things" in str(area(np.array([1, 2, 3])))
 
 
 def test_what_is_not_finite_must_be_so_in_the_answer_too():

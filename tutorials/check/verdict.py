@@ -107,6 +107,8 @@ def call(answer: Any, *args: Any) -> Any:
 def parts(result: Any, names: Sequence[str]) -> Sequence[Any]:
     """The parts of a result that should be a tuple, one for each name."""
     wanted = f"return {len(names)} things, {', '.join(names)}"
+    if isinstance(result, np.ndarray) and result.ndim:
+        result = list(result)
     if not isinstance(result, tuple | list):
         raise NotYet(f"it returns {_kind(result)}; {wanted}")
     if len(result) != len(names):
