@@ -102,8 +102,9 @@ assert rates["compiled"] > 3 * rates["Python"]
 # ## How memory is read
 #
 # Memory comes to the processor in *lines* of many bytes, and the last ones are kept near by, in the
-# **cache**. Who reads along a row uses all of each line. Who reads down a column takes one number
-# of each line, and by the time the next column is due, the line is gone. To see it, one more clock:
+# **cache**. Reading along a row uses all of each line. Reading down a column takes one number
+# of each line, and by the time the next column is due, the line is gone. To see it, one more clock,
+# for functions of one array:
 
 
 # %%
@@ -276,6 +277,9 @@ for degree in degrees:
     errors.append(abs(polynomial / np.exp(r) - 1).max())
 enough = next(d for d, error in zip(degrees, errors, strict=True) if error < 2**-24)
 print(f"degree {enough}: relative error {errors[enough - 1]:.0e}; rounding makes {2**-24:.0e}")
+
+# %% [markdown]
+# The error by degree, and where float32's rounding lies:
 
 # %%
 plt.figure(figsize=(6, 3.5), layout="constrained")

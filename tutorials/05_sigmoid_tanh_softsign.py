@@ -201,7 +201,7 @@ assert small or abs(slope - 1) < 0.15
 # ## Without the bias
 #
 # So far the explanation holds. Try to refute it: does h fall *because* b has learned? Hold b at 0;
-# the frequencies must then come from hW, and h can't go.
+# the frequencies must then come from hW, and h can't go to 0.
 
 # %%
 _, frozen = train("sigmoid", depth=4, lr=0.3, updates=recorder.updates[-1], frozen=("output.b",))
@@ -221,18 +221,19 @@ plt.show()
 # It falls all the same, only less far. The bias is not what it takes.
 #
 # What else pushes h down? Look again: hW is the same for every image, so it is itself a second
-# bias. But its steps are longer. Where b moves by −lr ∂L/∂o, W moves by −lr hᵀ · ∂L/∂o (tutorial
-# 2), and so hW by −lr hhᵀ · ∂L/∂o, with hhᵀ = Σh²: Σh² times as far. At the beginning:
+# bias. But its steps are longer. Where one image moves b by −lr ∂L/∂o, it moves W by −lr hᵀ · ∂L/∂o
+# (tutorial 2), and so hW by −lr hhᵀ · ∂L/∂o; hhᵀ is Σh², so this is Σh² times as far. At the
+# beginning:
 
 # %%
 print(f"Σh² over the hundred units: {np.sum(h_0**2, axis=1).mean():.1f}")
 assert np.sum(h_0**2, axis=1).min() > 10
 
 # %% [markdown]
-# A bias with so long a step runs after the last ten labels, which by chance are never as frequent
-# as the classes are. The smaller h, the shorter this step. If that is what pushes, then less
-# chance in the labels should push less. Take a hundred images at a time, and compare after as many
-# updates:
+# A bias with so long a step runs after the last ten labels, among which the classes are, by chance,
+# never quite as frequent as in all. The smaller h, the shorter this step. If that is what pushes,
+# then less chance in the labels should push less. Take a hundred images at a time, and compare
+# after as many updates:
 
 # %%
 _, calm = train("sigmoid", depth=4, lr=0.3, updates=300 if small else 1500, batch=100)
