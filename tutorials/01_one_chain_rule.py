@@ -58,7 +58,8 @@ print(f"∂L/∂w = {dL_dw:.6f}   ∂L/∂b = {dL_db:.6f}")
 
 # %% [markdown]
 # Is that right? A derivative is a slope, and a slope can be measured: move w a little to either
-# side and see by how much L changes. This is the **central difference**.
+# side and see by how much L changes. This is the **central difference**. (A line with `assert`
+# holds the text to its numbers: were one of them otherwise, the program would stop there.)
 
 
 # %%
@@ -79,31 +80,45 @@ assert abs(measured_b - dL_db) < 1e-8
 # %%
 around = np.linspace(-1.0, 4.0, 200)
 plt.figure(figsize=(6, 3.5), layout="constrained")
-plt.plot(around, [loss(v, b) for v in around], label="L")
+plt.plot(around, [loss(v, b) for v in around], label="the loss")
 plt.plot(around, L + dL_dw * (around - w), "--", color="tab:orange", label="slope ∂L/∂w")
 plt.plot([w], [L], "o", color="black")
-plt.ylim(-0.2, 3.2)
+plt.ylim(-0.2, 2.8)
 plt.xlabel("w")
+plt.ylabel("L")
 plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
 # ## Why from the end
 #
-# Measuring took two evaluations of L for every derivative. Walking from the end took one, for
-# both: `dL_ds` was found once and used for w and for b. Whatever lies before s needs nothing but
-# `dL_ds`. So for any number of weights:
+# The same factors can be multiplied from the beginning: by how much does s move with w, by how much
+# does y, and so on up to L. Then b needs a walk of its own:
 
 # %%
+ds_dw, ds_db = x, 1.0
+dy_dw, dy_db = (1 - y * y) * ds_dw, (1 - y * y) * ds_db
+de_dw, de_db = 1 * dy_dw, 1 * dy_db
+print(f"∂L/∂w = {2 * e * de_dw:.6f}   ∂L/∂b = {2 * e * de_db:.6f}")
+assert math.isclose(2 * e * de_dw, dL_dw)
+assert math.isclose(2 * e * de_db, dL_db)
+
+# %% [markdown]
+# Each line did its work twice. From the end, `dL_ds` was found once and served both: whatever lies
+# before s needs nothing but `dL_ds`. And measuring took two evaluations of L for every derivative.
+# So for any number of weights:
+
+# %%
+print("  weights   evaluations to measure   walks from the beginning   walks from the end")
 for n in (2, 1000, 1_000_000):
-    print(f"{n:>9,} weights: {2 * n:>9,} evaluations to measure, or one walk from the end")
+    print(f"{n:>9,} {2 * n:>24,} {n:>26,} {1:>20}")
 
 # %% [markdown]
 # ## A program that does it
 #
 # While the function is being computed, each number must remember two things: from which numbers
 # it came, its *parents*, and the local derivative for each of them. That record is called the
-# **tape**. Numbers count up as they are made; we shall need that.
+# **tape**. Besides, every one is numbered as it is made, 0, 1, 2 and so on; we shall need that.
 
 # %%
 numbers = itertools.count()
@@ -123,15 +138,25 @@ class Value:
         return Value(self.data * other.data, [(self, other.data), (other, self.data)])
 
 
+product = Value(3.0) * Value(5.0)
+print(product.data, "with parents", [(parent.data, local) for parent, local in product.parents])
+
+# %% [markdown]
+# The local derivatives of a sum a + c are 1 and 1; those of a product a·c are c for a, and a for c:
+# so the parent 3 goes with 5, and 5 with 3. To add an operation is to write its local derivatives
+# beside it, and nothing else. Here is tanh:
+
+
+# %%
 def tanh(v):
     y = math.tanh(v.data)
     return Value(y, [(v, 1 - y * y)])
 
 
+at_1 = tanh(Value(1.0))
+print(f"tanh 1 = {at_1.data:.4f}, with the local derivative {at_1.parents[0][1]:.4f}")
+
 # %% [markdown]
-# Sums need 1 and 1, and a product a·c needs c for a, and a for c. Adding an operation means
-# writing its local derivatives beside it, and nothing else.
-#
 # Now the way back. The plainest idea: start at L with 1, since ∂L/∂L = 1. Each number adds what
 # arrives to its `grad`, and hands it on to its parents, times the local derivative.
 
@@ -168,10 +193,12 @@ for depth in (1, 2, 3, 10, 16):
     backward_by_paths(y)
     print(f"depth {depth:>2}: ∂y/∂a = {a.grad:>7.0f}, found in {calls:>6} calls")
 assert calls == 2**17 - 1
+years = 2**61 / 1e6 / (365 * 24 * 3600)
+print(f"depth 60: {years:,.0f} years, at a million calls a second")
 
 # %% [markdown]
-# Sixteen doublings are seventeen numbers. Sixty would take longer than anyone can wait. Each
-# number should be visited **once**, after *everything* that arrives at it has been added up.
+# Sixteen doublings are seventeen numbers, and yet so many calls. Each number should be visited
+# **once**, after *everything* that arrives at it has been added up.
 #
 # Does the order matter? Take L = a·c with a = x² and c = a + x. Here `a` is used twice, by L and
 # by c. We visit each once, but `a` before `c`:
@@ -221,8 +248,7 @@ print(f"sorted: {x_.grad:.0f}")
 assert x_.grad == 135
 
 # %% [markdown]
-# Then sixty doublings, and a chain of 20,000 steps. (No function calls itself here, so no chain
-# is too deep for Python.)
+# Then sixty doublings:
 
 # %%
 y = a = Value(1.0)
@@ -232,6 +258,10 @@ backward(y)
 print(f"sixty doublings: {a.grad:.0f} = 2⁶⁰")
 assert a.grad == 2**60
 
+# %% [markdown]
+# And a chain of 20,000 steps. (No function calls itself here, so no chain is too deep for Python.)
+
+# %%
 one, v = Value(1.0), Value(0.0)
 end = v
 for _ in range(20_000):
@@ -323,13 +353,13 @@ def two_paths(x, y):
 check.two_paths(two_paths)
 
 # %% [markdown]
-# **3. How many calls?** The table above shows how often `backward_by_paths` was called. How often
-# is it, for any number of doublings?
+# **3. How many calls?** For 1, 2, 3, 10 and 16 doublings we saw how often `backward_by_paths` was
+# called. How often is it, for any number of them?
 
 
 # %%
 def calls_by_paths(depth):
-    return ...  # the number of calls
+    return ...  # the number of calls, for `depth` doublings
 
 
 check.calls_by_paths(calls_by_paths)
@@ -366,7 +396,7 @@ assert check.two_paths(two_paths_solution)
 
 
 # %% [markdown]
-# 3. The first call makes two, each of these two more, down to x: 1 + 2 + 4 + … + 2ⁿ = 2ⁿ⁺¹ − 1.
+# 3. The first call makes two, each of these two more, down to a: 1 + 2 + 4 + … + 2ⁿ = 2ⁿ⁺¹ − 1.
 
 
 # %%

@@ -1,13 +1,15 @@
 # %% [markdown]
 # # 2 · The layer, derived
 #
-# **Question.** A layer of a net computes s = xW + b and passes on x⁽ⁱ⁺¹⁾ = f(s). From what lies
-# above it, the derivatives of the loss L with respect to its *output* arrive, ∂L/∂x⁽ⁱ⁺¹⁾. What
-# are ∂L/∂W and ∂L/∂b, which it learns by, and ∂L/∂x, which the layer below waits for?
+# **Question.** Layer i of a net computes s = xW + b from its input x, and passes on x⁽ⁱ⁺¹⁾ = f(s),
+# the input of layer i + 1. From above, where the loss L is, the derivatives of L with respect to
+# its *output* arrive, ∂L/∂x⁽ⁱ⁺¹⁾. What are ∂L/∂W and ∂L/∂b, which it learns by, and ∂L/∂x, which
+# the layer below waits for?
 #
 # We find them three times: with loops over the indices, with matrix products, and with `dense`,
 # the engine's layer. All three must give the same numbers. On the way we meet an index at which
-# the article slips, and the number that shows it.
+# the article slips, the text on vanishing gradients that these tutorials retell, and the number
+# that shows it.
 #
 # *20 minutes to read, a few seconds to run. Tutorial 1 comes before: the chain rule, and why
 # gradients add up.*
@@ -26,9 +28,9 @@ from engine import Tensor, dense, matmul, tanh, trace
 #
 # $$s_k = \sum_j x_j w_{jk} + b_k, \qquad x_k^{(i+1)} = f(s_k).$$
 #
-# What comes out is the input of layer i + 1, hence its name. Several examples go through together,
-# a **batch**: a row of x for each. So x is (batch, inputs), W is (inputs, units), b is (units,).
-# Here f is tanh, and what arrives from above is made up.
+# Several examples go through together, a **batch**: a row of x for each, counted by n. So x is
+# (batch, inputs), W is (inputs, units), b is (units,). Here f is tanh, and what arrives from above
+# is made up.
 
 # %%
 rng = np.random.default_rng(0)
@@ -52,7 +54,7 @@ print("x", x.shape, " W", W.shape, " b", b.shape, " ∂L/∂x⁽ⁱ⁺¹⁾", dL
 # $$\frac{\partial L}{\partial w_{jk}} = \sum_{\text{batch}} x_j \frac{\partial L}{\partial s_k},
 # \qquad \frac{\partial L}{\partial b_k} = \sum_{\text{batch}} \frac{\partial L}{\partial s_k}.$$
 #
-# The input $x_j$ belongs to one example, but every unit sees it: a path for each unit,
+# The input $x_j$ belongs to one example alone, but every unit sees it: a path for each unit,
 #
 # $$\frac{\partial L}{\partial x_j} = \sum_k w_{jk} \frac{\partial L}{\partial s_k}.$$
 
@@ -74,7 +76,8 @@ print(loop_dW.round(4))
 #
 # A sum over the index that two factors share is a matrix product. ∂L/∂W adds over the examples,
 # the rows of x and of ∂L/∂s: that is xᵀ · ∂L/∂s. ∂L/∂x adds over the units: that is ∂L/∂s · Wᵀ.
-# With s itself they are three products.
+# With s itself they are three products. (Sums taken in another order round differently: numbers of
+# 64 bits have 16 digits, so equal means equal but for a few 1e-16.)
 
 # %%
 s = x @ W + b
@@ -88,7 +91,7 @@ for name, ours, loops in (("W", dL_dW, loop_dW), ("b", dL_db, loop_db), ("x", dL
 
 # %% [markdown]
 # A way to remember where the transposes go: a gradient has the shape of what it is the gradient
-# of, and there is one way only to get these shapes.
+# of. With 4 examples, 3 inputs and 2 units, only one product of the two has that shape.
 
 # %%
 print("xᵀ · ∂L/∂s:", x.T.shape, "·", dL_ds.shape, "→", dL_dW.shape, "as W")
@@ -100,7 +103,7 @@ assert dL_dx.shape == x.shape
 # ## With the engine
 #
 # `dense(x, W, b, f)` is this layer as one operation. Its derivative, in `engine/rules/linear.py`,
-# is the four lines above. `backward` takes what arrives from above.
+# is the four lines above from `dL_ds` to `dL_dx`. `backward` takes what arrives from above.
 
 # %%
 tensor_x, tensor_W, tensor_b = (Tensor(a, requires_grad=True) for a in (x, W, b))
@@ -111,8 +114,8 @@ for name, ours, tensor in (("W", dL_dW, tensor_W), ("b", dL_db, tensor_b), ("x",
     assert difference < 1e-12
 
 # %% [markdown]
-# Nothing in it is special to the layer. Written as a product, a sum and a function, three entries
-# of the tape, it has the same gradients:
+# A layer needs no rule of its own. Written as a product, a sum and a function, three operations on
+# the tape of tutorial 1, it has the same gradients:
 
 # %%
 steps_x, steps_W, steps_b = (Tensor(a, requires_grad=True) for a in (x, W, b))
@@ -157,7 +160,8 @@ print(layer.dL_ds.round(4))
 assert abs(layer.dL_ds - dL_ds).max() < 1e-12
 
 # %% [markdown]
-# `explain` writes the equation for one weight with the numbers of this pass, an example a line:
+# `explain` writes the equation for one weight with the numbers of this pass, a line for each
+# example, those that matter most first:
 
 # %%
 print(t.explain(0, weight=(0, 1)))
@@ -165,8 +169,8 @@ print(t.explain(0, weight=(0, 1)))
 # %% [markdown]
 # ## Exercises
 #
-# **1. One weight.** By its index, for one example (x has one axis, and there is no bias): what is
-# ∂x_k⁽ⁱ⁺¹⁾/∂w_jk, if f is tanh?
+# **1. One weight.** For one example (x has one axis, and there is no bias) and given j and k: what
+# is ∂x_k⁽ⁱ⁺¹⁾/∂w_jk, if f is tanh?
 
 
 # %%

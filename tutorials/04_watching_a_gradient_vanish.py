@@ -8,7 +8,8 @@
 # into three that we know, predict it without any net, and see the prediction met. At the end there
 # is a net whose weights' gradients look healthy although its gradient vanishes.
 #
-# *25 minutes to read, a few seconds to run. Tutorial 2 comes before: a layer and its gradients.*
+# *25 minutes to read, a few seconds to run, and a minute the first time. Tutorial 2 comes before: a
+# layer and its gradients.*
 
 # %%
 import math
@@ -28,30 +29,32 @@ width, depth = (100 if small else 250), 10
 # %% [markdown]
 # ## The net
 #
-# Ten hidden layers, then an output layer with a unit for each of ten classes. The weights are
-# drawn as was usual before 2010, uniformly between −1/√n and 1/√n, where n is the number of
-# inputs of the layer; biases start at 0. (Glorot & Bengio call this the *standard*
-# initialisation.) The inputs are a hundred examples of made-up numbers. The loss, cross-entropy,
-# says how unlikely the net found the right classes.
+# Ten layers between the input and the output, called *hidden*, then an output layer with a unit for
+# each of ten classes. The weights are drawn as was usual before 2010, uniformly between −1/√n and
+# 1/√n, where n is the number of inputs of the layer; biases start at 0. (Glorot & Bengio 2010, the
+# paper that the article draws on most, call this the *standard* initialisation.) The inputs are a
+# hundred examples of made-up numbers. The loss, *cross-entropy*, is the mean of −ln p, where p is
+# the probability that the net gives to the right class.
 
 # %%
 rng = np.random.default_rng(0)
 x = rng.normal(size=(100, width))
 labels = np.arange(100) % 10
 net = MLP([width, *[width] * depth, 10], "sigmoid", "standard", rng=0)
-with trace() as t:
+with trace() as t_sigmoid:
     cross_entropy(net(x), labels).backward()
-print(t)
+print(t_sigmoid)
 
 # %% [markdown]
-# A row for each layer, the first at the top. Look down the column of ∂L/∂s, from the output up to
-# layer 1. The sizes there are **rms**, root mean squares: square all entries, average, take the
-# root.
+# A row for each layer, the first at the top; std is the standard deviation. One column is our
+# subject, `rms ∂L/∂s`: read it from the output, at the bottom, up to layer 1. The **rms** is the
+# root mean square: square all entries, average, take the root.
 #
-# The same as a picture: above, how the entries of each layer are spread; below, the sizes.
+# The same as a picture: above, how the entries of each layer are spread; below, their sizes. (The
+# dotted lines are a prediction; we shall make one ourselves.)
 
 # %%
-pictures.show(t.plot())
+pictures.show(t_sigmoid.plot())
 
 # %% [markdown]
 # ## The factor
@@ -65,7 +68,7 @@ def rms(array):
     return np.sqrt(np.mean(np.square(array, dtype=np.float64)))
 
 
-hidden = t.layers[:-1]  # without the output layer
+hidden = t_sigmoid.layers[:-1]  # without the output layer
 sizes = np.array([rms(layer.dL_ds) for layer in hidden])
 factors = sizes[:-1] / sizes[1:]
 for layer, factor in zip(hidden, factors, strict=False):
@@ -79,19 +82,22 @@ print(f"on average {per_layer:.4f}; from layer {depth} to layer 1: {sizes[0] / s
 #
 # ## The factor, taken apart
 #
-# From tutorial 2, with both of its steps in one line: unit j of a layer gets
+# From tutorial 2, with both of its steps in one line, now for two layers: unit j of a layer gets
 #
 # $$\frac{\partial L}{\partial s_j} = f'(s_j) \sum_k w_{jk} \frac{\partial L}{\partial s_k},$$
 #
-# where the $s_k$ are those of the n units of the layer above. Square it and average. The weights
-# were drawn independently, with mean 0: in the square of the sum, products of different weights
-# average out, and n squares remain, each with the average of w², the **variance** Var W:
+# where $s_k$ and $w_{jk}$ belong to the layer above and its n units. Square it and average. The
+# weights were drawn independently, with mean 0: in the square of the sum, products of different
+# weights average out, and n squares remain, each with the average of w², the **variance** Var W.
+# And if f′ has nothing to do with what arrives, the average of their product is the product of
+# their averages:
 #
 # $$\overline{\left(\frac{\partial L}{\partial s_j}\right)^2} \;\approx\;
 # \underbrace{E[f'^2] \; n \operatorname{Var} W}_{\text{the factor, squared}} \;\;
 # \overline{\left(\frac{\partial L}{\partial s_k}\right)^2}.$$
 #
-# E[…] is an average too. The trace has all three: f′(s) of the layer, n and W of the one above.
+# E[…] is an average too. The trace has all three: f′(s) of the layer as `df_ds`, and W and n of the
+# one above, n as `fan_out`, the number of its units.
 
 # %%
 for layer, above, factor in zip(hidden, hidden[1:], factors, strict=False):
@@ -104,6 +110,8 @@ for layer, above, factor in zip(hidden, hidden[1:], factors, strict=False):
     )
 
 # %% [markdown]
+# (In layer 1 f′ is smaller: its s is larger, since its inputs are; the table has it under `std s`.)
+#
 # ## Predict it
 #
 # None of this needs a net. *Var W:* numbers uniform between −a and a have the variance a²/3; with
@@ -117,7 +125,7 @@ assert math.isclose(width * drawn.var(), 1 / 3, rel_tol=0.05)
 # %% [markdown]
 # *E[f′²]:* s is a sum of many independent terms, so it is nearly *normal*, distributed as the bell
 # curve, with some variance q. And q follows from the layer below, for the same reason as above:
-# q = n Var W · E[x²], n now counting the inputs. The function
+# q = n Var W · E[x²], with the layer's own W and n counting its inputs. The function
 # `meanfield.slope_second_moment(f, q)` is E[f′(s)²] of a normal s of variance q, and
 # `meanfield.second_moment(f, q)` is E[f(s)²], the next layer's E[x²].
 
@@ -129,12 +137,13 @@ for _ in range(depth):
     predicted.append(math.sqrt(1 / 3 * meanfield.slope_second_moment(sigmoid, q)))
     x2 = meanfield.second_moment(sigmoid, q)
 print("factor of each layer:", np.round(predicted, 4))
-predicted_per_layer = math.prod(predicted[:-1]) ** (1 / (depth - 1))
+between = predicted[:-1]  # the last factor is from the output layer to layer 10
+predicted_per_layer = math.prod(between) ** (1 / (depth - 1))
 print(f"on average: predicted {predicted_per_layer:.4f}, measured {per_layer:.4f}")
 assert math.isclose(predicted_per_layer, per_layer, rel_tol=0.1)
 
 # %% [markdown]
-# How could it be otherwise? The sigmoid's slope is nowhere more than ¼. With n Var W = 1/3 the
+# Could other inputs have helped? The sigmoid's slope is nowhere more than ¼. With n Var W = 1/3 the
 # factor can't exceed ¼·√⅓, whatever the inputs:
 
 # %%
@@ -145,20 +154,35 @@ assert steepest == 0.25
 assert max(predicted) < bound
 
 # %% [markdown]
-# In a picture, with the prediction drawn from the top layer downward. Beside it a net whose weights
-# were drawn larger, by another rule (`xavier_uniform`): in layers of equal width it makes
-# n Var W = 1. The gradient vanishes more slowly.
+# Larger weights would help. Beside our net, one whose weights are drawn by another rule
+# (`xavier_uniform`): in layers of equal width it makes n Var W = 1.
+
 
 # %%
+def sizes_by_layer(scheme):
+    """A net with these initial weights, and the rms of ∂L/∂s in its hidden layers."""
+    net = MLP([width, *[width] * depth, 10], "sigmoid", scheme, rng=1)
+    with trace() as t:
+        cross_entropy(net(x), labels).backward()
+    return net, np.array([rms(layer.dL_ds) for layer in t.layers[:-1]])
+
+
+for scheme in ("standard", "xavier_uniform"):
+    net_1, measured = sizes_by_layer(scheme)
+    n_var_W = width * net_1.layers[1].W.numpy().var()
+    print(f"{scheme}: n Var W = {n_var_W:.3f}, ∂L/∂s in layer 1 {measured[0]:.0e}")
+
+# %% [markdown]
+# In a picture, with the prediction drawn from the top layer downward. (`predicted_profile` does
+# what our loop did, for any net.) The gradient vanishes more slowly, and it vanishes still.
+
+# %%
+layers = np.arange(1, depth + 1)
 plt.figure(figsize=(6, 4), layout="constrained")
-for scheme, n_var_W, colour in (("standard", 1 / 3, "tab:blue"), ("xavier_uniform", 1, "tab:red")):
-    other = MLP([width, *[width] * depth, 10], "sigmoid", scheme, rng=1)
-    with trace() as t_other:
-        cross_entropy(other(x), labels).backward()
-    measured = np.array([rms(layer.dL_ds) for layer in t_other.layers[:-1]])
-    profile = other.layers[0].weight_init.predicted_profile(other.sizes, "sigmoid")
-    layers = np.arange(1, depth + 1)
-    plt.semilogy(layers, measured, "o", color=colour, label=f"{scheme}: n Var W = {n_var_W:.2g}")
+for scheme, colour in (("standard", "tab:blue"), ("xavier_uniform", "tab:red")):
+    net_1, measured = sizes_by_layer(scheme)
+    profile = net_1.layers[0].weight_init.predicted_profile(net_1.sizes, "sigmoid")
+    plt.semilogy(layers, measured, "o", color=colour, label=scheme)
     plt.semilogy(layers, profile.dL_ds * measured[-1], ":", color=colour)
 plt.xlabel("hidden layer")
 plt.ylabel("rms of ∂L/∂s (dotted: predicted)")
@@ -166,20 +190,18 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# (`predicted_profile` does what our loop did, for any net.)
-#
 # ## What it does to learning
 #
-# A weight moves by its gradient. Let the net learn for a while, and see how far each layer's
-# weights have moved, relative to their size.
+# A weight moves by its gradient: `SGD`, gradient descent, subtracts `lr` times ∂L/∂W from W. Let
+# the net learn for a while, and see how far each layer's weights have moved, relative to their
+# size.
 
 # %%
 before = net.state_dict()
 optimiser = SGD(net.parameters(), lr=0.5)
 for _ in range(50 if small else 200):
     net.zero_grad()
-    loss = cross_entropy(net(x), labels)
-    loss.backward()
+    cross_entropy(net(x), labels).backward()
     optimiser.step()
 after = net.state_dict()
 for name in (f"layer {i}.W" for i in (1, 4, 7, depth)):
@@ -193,7 +215,7 @@ assert moved[0] < 1e-3 * moved[1]
 #
 # ## What weight gradients hide
 #
-# Who wants to know whether a gradient vanishes might look at ∂L/∂W of each layer: that is what the
+# To know whether a gradient vanishes, one might look at ∂L/∂W of each layer: that is what the
 # weights learn from. In this net of tanh it looks the same everywhere.
 
 # %%
@@ -204,6 +226,11 @@ hidden = t.layers[:-1]
 print("layer       x     ∂L/∂s     ∂L/∂W")
 for layer in hidden:
     print(f"{layer.name:8} {rms(layer.x):.4f}  {rms(layer.dL_ds):.1e}  {rms(layer.dL_dW):.1e}")
+
+# %% [markdown]
+# From one end to the other:
+
+# %%
 ratio_s = rms(hidden[0].dL_ds) / rms(hidden[-1].dL_ds)
 ratio_W = rms(hidden[0].dL_dW) / rms(hidden[-1].dL_dW)
 print(f"layer 1 over layer {depth}: ∂L/∂s {ratio_s:.4f}, ∂L/∂W {ratio_W:.2f}")
@@ -221,22 +248,21 @@ down = ratio_s ** (1 / (depth - 1))
 print(f"x going up: {up:.3f} a layer; ∂L/∂s going down: {down:.3f}; √⅓ = {math.sqrt(1 / 3):.3f}")
 
 # %%
-layers = np.arange(1, depth + 1)
 plt.figure(figsize=(6, 4), layout="constrained")
 for name, label in (("x", "x"), ("dL_ds", "∂L/∂s"), ("dL_dW", "∂L/∂W")):
     profile = np.array([rms(getattr(layer, name)) for layer in hidden])
     plt.semilogy(layers, profile / profile[0 if name == "x" else -1], "o-", label=label)
 plt.xlabel("hidden layer")
-plt.ylabel("rms, divided by that at one end")
+plt.ylabel("rms, divided by its value at one end")
 plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# So look at ∂L/∂s, and at x beside it. In the sigmoid nets ∂L/∂W did show it: there the hidden
-# layers' x is about ½ everywhere, and can't make up for anything.
+# So look at ∂L/∂s, and at x beside it. In the sigmoid net ∂L/∂W did show it, as its table says:
+# there the hidden layers' x is about ½ everywhere, and can't make up for anything.
 
 # %%
-sizes_of_x = [rms(layer.x) for layer in t_other.layers[1:-1]]
+sizes_of_x = [rms(layer.x) for layer in t_sigmoid.layers[1:-1]]
 print(f"sigmoid net, rms of x from layer 2 on: {min(sizes_of_x):.2f} to {max(sizes_of_x):.2f}")
 assert 0.4 < min(sizes_of_x) < max(sizes_of_x) < 0.6
 
@@ -267,8 +293,8 @@ def needed_variance(n, slope):
 check.needed_variance(needed_variance)
 
 # %% [markdown]
-# Then try it: a sigmoid's slope is ¼ near 0. Make a net with `init.normal(std)` of that variance,
-# as its third argument, and find its factor. Is it 1? Look at `E[f′²]`.
+# Then try it: a sigmoid's slope is ¼ near 0. Make a net with `init.normal(std)` as its third
+# argument, std being the root of that variance, and find its factor. Is it 1? Look at E[f′²].
 #
 # **3. How deep?** If each layer multiplies the gradient by `factor`, after how many layers is it
 # at most `share` of what it was?

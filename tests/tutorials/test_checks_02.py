@@ -73,12 +73,19 @@ WRONG = [
     (check.weight_slope, lambda x, W, j, k: slope(x @ W)[k], "from w_jk to s_k is missing"),
     (check.weight_slope, lambda x, W, j, k: slope(x @ W)[k] * W[j, k], "here the weight moves"),
     (check.weight_slope, lambda x, W, j, k: slope(x @ W) * x[j], "single number"),
+    (check.weight_slope, lambda x, W, j, k: np.tanh(x @ W)[k] * x[j], "where f′(s_k) belongs"),
+    (check.weight_slope, lambda x, W, j, k: slope(W @ x)[k] * x[j], "this is Wx"),
+    (check.weight_slope, lambda x, W, j, k: slope(x[j] * W[j, k]) * x[j], "input j alone"),
+    (check.weight_slope, lambda x, W, j, k: 0.9, "the slope for j = 0, k = 1 is too large"),
     (check.layer_gradient, layer(lambda g, s: g), "f′(s) is missing"),
     (check.layer_gradient, layer(lambda g, s: g * slope(s)), "f′ is tanh's"),
     (check.layer_gradient, layer(lambda g, s: g * (1 - sigmoid(s) ** 2)), "tanh's rule"),
     (check.layer_gradient, layer(lambda g, s: g * sigmoid(s)), "not complete"),
     (check.layer_gradient, layer(lambda g, s: g * s * (1 - s)), "of f(s), not of s"),
     (check.layer_gradient, layer(lambda g, s: -g), "entries are wrong"),
+    (check.layer_gradient, lambda x, W, b, g: right_layer(x, W, 0 * b, g), "the f′ of xW"),
+    (check.layer_gradient, changed(lambda W, b, x, n: (W, x[:, 0], x)), "one for each unit"),
+    (check.layer_gradient, changed(lambda W, b, x, n: (W, b.sum(), x)), "over the units too"),
     (check.layer_gradient, changed(lambda W, b, x, n: (W / n, b / n, x)), "averaged"),
     (check.layer_gradient, changed(lambda W, b, x, n: (W, b / n, x)), "∂L/∂b: the batch"),
     (check.layer_gradient, changed(lambda W, b, x, n: (W.T, b, x)), "the transpose"),
@@ -92,6 +99,11 @@ WRONG = [
     (check.bias_as_weight, lambda x, W, b: with_column(x, W, b, 2), "is not 1"),
     (check.bias_as_weight, lambda x, W, b: with_column(x, W, 0 * b, 1), "no row of W₁ is b"),
     (check.bias_as_weight, lambda x, W, b: with_column(x, 0 * W, b, 1), "entries are wrong"),
+    (
+        check.bias_as_weight,
+        lambda x, W, b: (np.hstack([np.ones((len(x), 1)), x]), np.vstack([W, b])),
+        "not at the same place",
+    ),
 ]
 
 

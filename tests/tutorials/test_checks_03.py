@@ -62,6 +62,12 @@ WRONG = [
     (check.multiply_adds, lambda batch, n_in, n_out: 4 * batch * n_in * n_out, "too many"),
     (check.multiply_adds, lambda batch, n_in, n_out: 6 * batch * n_in * n_out, "counts as one"),
     (check.multiply_adds, lambda batch, n_in, n_out: 3 * n_in * n_out, "and the batch?"),
+    (
+        check.multiply_adds,
+        lambda batch, n_in, n_out: 3 * batch * n_in * n_out + batch * n_out,
+        "adding b is no multiply-add",
+    ),
+    (check.multiply_adds, lambda batch, n_in, n_out: 7, "the number for a batch of 10"),
     (check.split_exponent, split(lambda x: math.floor(x / LN2)), "not always the nearest"),
     (check.split_exponent, split(lambda x: math.ceil(x / LN2)), "at most half of ln 2"),
     (check.split_exponent, split(lambda x: x / LN2), "a whole number"),
@@ -72,6 +78,8 @@ WRONG = [
     (check.stable_sigmoid, from_the_other_end, "has no digits left"),
     (check.stable_sigmoid, by_tanh, "has no digits left"),
     (check.stable_sigmoid, hides_nan, "would be hidden"),
+    (check.stable_sigmoid, lambda s: 1 / (1 + np.exp(-np.clip(s, -30, 30))), "is cut off"),
+    (check.stable_sigmoid, lambda s: 1 / (1 + np.exp(-abs(s))), "f is less than ½"),
     (check.stable_sigmoid, lambda s: np.tanh(s), "s = -1000 it is -1"),
     (check.stable_sigmoid, lambda s: 0.5, "shape ()"),
 ]

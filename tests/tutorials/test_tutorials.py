@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,21 @@ def test_cells_are_short(path):
         if not kind and len(lines) > LONGEST_CELL:
             long.append((lines[0], len(lines)))
     assert not long
+
+
+@each_tutorial
+def test_cells_are_cells_in_vs_code_and_jupyter_too(path):
+    text = path.read_text(encoding="utf-8")
+    marked = [line for line in text.splitlines() if line.lstrip(" #").startswith("%%")]
+    assert marked == [match.group() for match in CELL.finditer(text)]
+    assert text.startswith("# %% [markdown]\n"), "what comes before a marker is a cell of its own"
+    kinds, cells = CELL.findall(text), CELL.split(text)[2::2]
+    for kind, cell in zip(kinds, cells, strict=True):
+        lines = [line for line in cell.splitlines() if line.strip()]
+        assert lines, "an empty cell"
+        if kind:
+            assert all(line.startswith("#") for line in lines), cell
+    assert not any(a and b for a, b in pairwise(kinds)), "two cells of text in a row"
 
 
 @each_tutorial

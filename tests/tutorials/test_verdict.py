@@ -41,10 +41,12 @@ WRONG = [
     (None, "replace the ..."),
     (RIGHT, "without brackets"),
     (lambda x, y: x, "raises TypeError"),
+    (lambda x, y: x, "given argument 1 of shape (2, 2), it"),
+    (broken, "given x of shape (2, 2), it raises"),
     (broken, "no_such_thing"),
     (broken, "line 3 of the function"),
     (lambda x: x / 0, "warning"),
-    (in_place, "in place"),
+    (in_place, "it changes x, an array of shape (2, 2), in place"),
     (lambda x: "2x", "should be numbers"),
     (lambda x: x[0], "shape (2,)"),
     (lambda x: 2 * x[0, 0], "shape ()"),
@@ -89,6 +91,8 @@ def test_several_numbers_are_asked_for_by_name():
     assert "return 2 things, a, b" in str(area(7.25))
     assert "it returns 3 things" in str(area((1, 2, 3)))
     assert area((7.25, 7.25))
+    assert area(np.array([7.25, 7.25]))
+    assert "it returns 3 things" in str(area(np.array([1, 2, 3])))
 
 
 def test_what_is_not_finite_must_be_so_in_the_answer_too():

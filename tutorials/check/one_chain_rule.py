@@ -22,6 +22,7 @@ def division_rule(answer: Any) -> str:
             1 / b,
             [
                 (b, "that is the product's; keep b as it is, and how steep is a / b in a?"),
+                (-a / b**2, "that is ∂y/∂b; the order is y, ∂y/∂a, ∂y/∂b"),
                 (1.0, "that is the sum's; moving a by 1 moves a / b by less or more than 1"),
             ],
         )
@@ -59,6 +60,8 @@ def two_paths(answer: Any) -> str:
                 (through_a * through_c, "paths are added; along a path the slopes are multiplied"),
                 (through_a + x * y, "the path through c passes tanh: its slope is missing"),
                 (through_a + 1 - c * c, "the path through c: what is ∂L/∂c?"),
+                (through_a + x * y * (1 - x * x), "tanh′ is 1 − c², by its value, not 1 − x²"),
+                (c * x, "that is ∂L/∂y; the order is ∂L/∂x, ∂L/∂y"),
             ],
         )
         agree(
@@ -76,13 +79,14 @@ def two_paths(answer: Any) -> str:
 @exercise
 def calls_by_paths(answer: Any) -> str:
     """How often `backward_by_paths` is called for a chain of `depth` doublings."""
-    for depth in (3, 0, 1, 10, 20):  # at 3, the typical wrong answers differ
+    for depth in (5, 0, 1, 10, 20):  # at 5, the typical wrong answers differ
         agree(
-            f"for a depth of {depth}",
+            f"the number of calls at depth {depth}",
             call(answer, depth),
             2 ** (depth + 1) - 1,
             [
-                (2**depth, "those are the calls that arrive at x; the ones on the way count too"),
+                (2**depth, "those are the calls that arrive at a; the ones on the way count too"),
+                (2**depth - 1, "those are the calls on the way; the ones that arrive count too"),
                 (2 ** (depth + 1), "nearly: count once more by hand for a depth of 1"),
                 (2 ** (depth + 1) - 2, "nearly: the first call, that of the last y, counts too"),
                 (2 * depth + 1, "it does more than grow by two: each call makes two others"),

@@ -25,6 +25,8 @@ def softsign_slope(answer: Any) -> str:
             (y * (1 - y), "that is the sigmoid's"),
             (1 - abs(y), "that is 1 / (1 + |s|); its power is missing"),
             ((1 - y) ** 2, "right for y ≥ 0; f′ is the same on both sides of 0"),
+            (np.sign(y) * right, "right in size; f rises everywhere, so f′ has no negative values"),
+            (1 / right, "upside down: f′ falls as |y| nears 1"),
             (1 / (1 + abs(y)) ** 2, "that is f′ of s; here y is given, and s has to be found"),
         ],
         each=True,
@@ -39,7 +41,7 @@ def saturated_share(answer: Any) -> str:
     y = 1 / (1 + np.exp(-rng.normal(-1, 4, (40, 25))))
     slope = y * (1 - y)
     agree(
-        "for 40 examples and 25 units",
+        "the share for 40 examples and 25 units",
         call(answer, y),
         np.mean(slope < 0.05 * 0.25),
         [
@@ -49,22 +51,34 @@ def saturated_share(answer: Any) -> str:
             (np.mean(slope >= 0.0125), "that is the share of those that are not saturated"),
             (np.sum(slope < 0.0125), "that is their number; the share is asked for"),
             (100 * np.mean(slope < 0.0125), "as a share, not in per cent"),
+            (
+                np.mean((y < 0.5) & (slope < 0.0125)),
+                "that is the lower end; the upper one saturates too",
+            ),
+            (np.mean(_sigmoid_slope(y) < 0.0125), "y is taken for s; it is f(s) already"),
         ],
     )
     for y_0, name in ((np.zeros((2, 2)), "0"), (np.ones((2, 2)), "1"), (np.full((2, 2), 0.5), "½")):
         found = float(numbers("the share", call(answer, y_0), ()))
         if found != float(name != "½"):
-            raise NotYet(f"if every y is {name}, it gives a share of {found:g}")
+            raise NotYet(
+                f"if every y is {name}, it gives a share of {found:g} (the maximum is that of f′ "
+                "over all s, not over these values)"
+            )
     return "for a thousand values, and at both ends"
+
+
+def _sigmoid_slope(s: Any) -> Any:
+    return np.exp(-s) / (1 + np.exp(-s)) ** 2
 
 
 @exercise
 def constant_loss(answer: Any) -> str:
     """The lowest cross-entropy, in nats, of a guess that does not look at the input."""
-    for labels in (np.array([0, 0, 0, 1]), np.repeat([0, 1, 2, 3], [5, 3, 1, 1]), np.arange(9)):
-        p = np.bincount(labels) / len(labels)
+    for counts in ([3, 1], [5, 3, 1, 1], [1] * 9, [4, 0, 2]):
+        labels = np.repeat(np.arange(len(counts)), counts)
+        p = np.array([n for n in counts if n]) / len(labels)
         right = -np.sum(p * np.log(p))
-        counts = np.bincount(labels).tolist()
         typical = [
             (-right, "its sign: p is at most 1, so ln p is not positive"),
             (right / math.log(2), "that is in bits: the loss takes the natural logarithm"),
@@ -72,10 +86,17 @@ def constant_loss(answer: Any) -> str:
             (-np.mean(np.log(p)), "the mean over classes; a frequent class counts more often"),
             (-np.log(p.max()), "that is the loss of the most frequent class's examples alone"),
             (right / len(p), "that is divided by the number of classes; the p add up to 1 already"),
+            (right * len(labels), "that is the sum over the examples; the loss is their mean"),
         ]
         if not np.allclose(p, p[0]):
             typical.append(
                 (math.log(len(p)), "that is the loss of an equal guess; there is a better")
             )
-        agree(f"for classes of {counts} examples", call(answer, labels), right, typical)
-    return "for three sets of labels"
+        try:
+            found = call(answer, labels)
+        except NotYet as why:
+            if 0 not in counts or "log" not in str(why):
+                raise
+            raise NotYet(f"{why}: here class 1 never comes; what does it add?") from None
+        agree(f"the loss for classes of {counts} examples", found, right, typical)
+    return "for four sets of labels, in one of which a class never comes"

@@ -17,7 +17,7 @@ def weight_slope(answer: Any) -> str:
     slope = 1 - np.tanh(x @ W) ** 2
     for j, k in ((0, 1), (2, 0), (3, 2)):
         agree(
-            f"for j = {j}, k = {k}",
+            f"the slope for j = {j}, k = {k}",
             call(answer, x, W, j, k),
             slope[k] * x[j],
             [
@@ -27,6 +27,12 @@ def weight_slope(answer: Any) -> str:
                 (x[j], "that is ∂s_k/∂w_jk; the step from s_k to x_k⁽ⁱ⁺¹⁾ is missing"),
                 (slope[k], "that is ∂x_k⁽ⁱ⁺¹⁾/∂s_k; the step from w_jk to s_k is missing"),
                 (slope[k] * W[j, k], "that is ∂x_k⁽ⁱ⁺¹⁾/∂x_j: here the weight moves"),
+                (np.tanh(x @ W)[k] * x[j], "that has f(s_k) where f′(s_k) belongs"),
+                ((1 - np.tanh(W @ x)[k] ** 2) * x[j], "s is xW; this is Wx"),
+                (
+                    (1 - np.tanh(x[j] * W[j, k]) ** 2) * x[j],
+                    "s_k is the sum over all inputs; this has the term of input j alone",
+                ),
             ],
         )
     return "for three weights of a layer of four inputs and four units"
@@ -42,7 +48,7 @@ def layer_gradient(answer: Any) -> str:
     y = 1 / (1 + np.exp(-s))
     names = ("∂L/∂W", "∂L/∂b", "∂L/∂x")
     found = parts(call(answer, x, W, b, g), names)
-    right = _products(x, W, g * y * (1 - y))
+    right = _products(x, W, g * _slope(s))
     no_slope = "f′(s) is missing: what arrives is ∂L/∂x⁽ⁱ⁺¹⁾, and the sums want ∂L/∂s"
     slopes = [
         (_products(x, W, g), no_slope),
@@ -50,6 +56,7 @@ def layer_gradient(answer: Any) -> str:
         (_products(x, W, g * (1 - y * y)), "f′ is tanh's rule, 1 − f²; the sigmoid's is another"),
         (_products(x, W, g * y), "f′ is not complete: you have f(s) alone"),
         (_products(x, W, g * s * (1 - s)), "f′ = f (1 − f) is of f(s), not of s"),
+        (_products(x, W, g * _slope(x @ W)), "s is xW + b; this is the f′ of xW"),
     ]
     averaged = "the batch is averaged; the gradient of a sum of losses is a sum"
     for i, (name, value, wanted) in enumerate(zip(names, found, right, strict=True)):
@@ -58,10 +65,18 @@ def layer_gradient(answer: Any) -> str:
             typical.append((wanted / len(x), averaged))
         if i == 1 and numbers(name, value).shape == (5, 2):
             raise NotYet(f"{name} has a row for each example; one b serves the whole batch")
+        if i == 1 and numbers(name, value).shape == (5,):
+            raise NotYet(f"{name} has a number for each example; it wants one for each unit")
+        if i == 1 and numbers(name, value).shape == ():
+            raise NotYet(f"{name} is one number, a sum over the units too; each unit has its own b")
         if i != 1 and numbers(name, value).shape == wanted.T.shape:
             raise NotYet(f"{name} is of shape {wanted.T.shape}, the transpose of what it should be")
         agree(name, value, wanted, typical)
     return "for a batch of five, three inputs and two units"
+
+
+def _slope(s: Any) -> Any:
+    return np.exp(-s) / (1 + np.exp(-s)) ** 2
 
 
 def _products(x: Any, W: Any, dL_ds: Any) -> tuple[Any, Any, Any]:
@@ -83,6 +98,8 @@ def bias_as_weight(answer: Any) -> str:
     if not where:
         raise NotYet("no row of W₁ is b")
     ones = x_1[:, where[0]]
+    if any(np.allclose(x_1[:, i], 1) for i in range(4)) and not np.allclose(ones, 1):
+        raise NotYet("the column of ones in x₁ and the row b in W₁ are not at the same place")
     agree(
         "x₁W₁",
         x_1 @ W_1,

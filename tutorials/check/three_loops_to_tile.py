@@ -16,7 +16,7 @@ def multiply_adds(answer: Any) -> str:
     for batch, n_in, n_out in ((10, 1000, 1000), (7, 30, 11)):
         one = batch * n_in * n_out
         agree(
-            f"for a batch of {batch}, {n_in} inputs and {n_out} units",
+            f"the number for a batch of {batch}, {n_in} inputs and {n_out} units",
             call(answer, batch, n_in, n_out),
             3 * one,
             [
@@ -24,8 +24,9 @@ def multiply_adds(answer: Any) -> str:
                 (2 * one, "one product is missing: forward has one, and backward more than one"),
                 (4 * one, "one product too many: tutorial 2 has the equations of a layer"),
                 (6 * one, "a multiplication with its addition counts as one multiply-add here"),
-                (n_in * n_out, "and the batch?"),
-                (3 * n_in * n_out, "and the batch?"),
+                (n_in * n_out, "and the batch? Each of its examples takes as many"),
+                (3 * n_in * n_out, "and the batch? Each of its examples takes as many"),
+                (3 * one + batch * n_out, "adding b is no multiply-add; the products alone count"),
             ],
         )
     return "for two layers"
@@ -70,8 +71,17 @@ def stable_sigmoid(answer: Any) -> str:
         if not np.isfinite(f):
             raise NotYet(f"at s = {value:g} it is {f:g}")
         if abs(f - wanted) > 1e-6 * wanted:
-            lost = " (1 − f, of an f next to 1, has no digits left)" if value < -15 else ""
-            raise NotYet(f"at s = {value:g} it is {f:.7g}, which is wrong{lost}")
+            raise NotYet(f"at s = {value:g} it is {f:.7g}, which is {_why_wrong(value, f)}")
     if not np.isnan(numbers("f(NaN)", call(answer, np.full(1, np.nan, np.float32)), (1,))).all():
         raise NotYet("at s = NaN it is a number: what went wrong before would be hidden")
     return "from −1000 to 1000, at ±∞ and NaN, to float32's precision"
+
+
+def _why_wrong(s: float, f: float) -> str:
+    if s < -15 and f == 0:
+        return "less than it should be (1 − f, of an f next to 1, has no digits left)"
+    if s < -15 and 0 < f < 1e-6:
+        return "more than it should be (an s that is cut off stays at the value of the limit)"
+    if s < 0 and 0.5 < f <= 1:
+        return "wrong: below s = 0 f is less than ½ (e^−|s| is e^s there)"
+    return "wrong"

@@ -13,6 +13,7 @@ tested with:
 from __future__ import annotations
 
 import functools
+import inspect
 import textwrap
 import traceback
 import warnings
@@ -92,12 +93,12 @@ def call(answer: Any, *args: Any) -> Any:
             result = answer(*given)
     except Exception as error:
         kind = "gives the warning" if isinstance(error, Warning) else f"raises {_kind(error)}:"
-        raise NotYet(f"{_shown(args)} it {kind} {error}{_place(answer, error)}") from None
-    for position, (mine, theirs) in enumerate(zip(args, given, strict=True)):
+        raise NotYet(f"{_shown(answer, args)} it {kind} {error}{_place(answer, error)}") from None
+    for name, mine, theirs in zip(_names(answer, args), args, given, strict=True):
         if isinstance(mine, np.ndarray) and not np.array_equal(mine, theirs, equal_nan=True):
             raise NotYet(
-                f"it changes its argument number {position + 1}, an array of shape {mine.shape}, "
-                "in place; compute a new array instead"
+                f"it changes {name}, an array of shape {mine.shape}, in place; "
+                "compute a new array instead"
             )
     written(result)
     return result
@@ -106,6 +107,8 @@ def call(answer: Any, *args: Any) -> Any:
 def parts(result: Any, names: Sequence[str]) -> Sequence[Any]:
     """The parts of a result that should be a tuple, one for each name."""
     wanted = f"return {len(names)} things, {', '.join(names)}"
+    if isinstance(result, np.ndarray) and result.ndim:
+        result = list(result)
     if not isinstance(result, tuple | list):
         raise NotYet(f"it returns {_kind(result)}; {wanted}")
     if len(result) != len(names):
@@ -192,10 +195,20 @@ def _kind(thing: Any) -> str:
     return name if isinstance(thing, Exception) else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def _shown(args: Sequence[Any]) -> str:
+def _names(answer: Any, args: Sequence[Any]) -> list[str]:
+    """What the reader's function calls its arguments, or their numbers if it can't be known."""
+    try:
+        bound = inspect.signature(answer).bind(*args).arguments
+    except (TypeError, ValueError):
+        bound = {}
+    names = list(bound)
+    return names if len(names) == len(args) else [f"argument {i + 1}" for i in range(len(args))]
+
+
+def _shown(answer: Any, args: Sequence[Any]) -> str:
     shown = [
-        f"an array of shape {a.shape}" if isinstance(a, np.ndarray) and a.ndim else f"{a}"
-        for a in args
+        f"{name} of shape {a.shape}" if isinstance(a, np.ndarray) and a.ndim else f"{name} = {a}"
+        for name, a in zip(_names(answer, args), args, strict=True)
     ]
     return f"given {', '.join(shown)}," if shown else "given nothing,"
 
