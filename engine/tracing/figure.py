@@ -52,6 +52,7 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     Raises: ValueError for a trace of no layer, or for a theory of another number of layers.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
 
     rows = trace.layers
@@ -62,7 +63,7 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     predicted = estimate(trace) if theory is None else theory
     shown = sorted({round(i) for i in np.linspace(0, n - 1, min(n, _MOST_RIDGES))})
     height = 1.3 + 0.3 * max(3, len(shown))
-    made = Figure(figsize=(13, height + 3.4), layout="constrained")
+    made = Figure(figsize=(13, height + 3.4), layout=ConstrainedLayoutEngine(w_pad=0.12))
     above, below = made.subfigures(2, 1, squeeze=False, height_ratios=[height, 3.4])[:, 0]
     tops = above.subplots(1, 4, sharey=True)
     for ax, (name, title, colour) in zip(tops, _RIDGES, strict=True):
