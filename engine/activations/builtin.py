@@ -45,6 +45,14 @@ def _silu_second(s: Any) -> Any:
     return sigmoid.derivative(t) * (2.0 + t * (1.0 - 2.0 * sigmoid(t)))
 
 
+def _leaky_kinks(a: float) -> tuple[float, ...]:
+    return () if a == 1 else (0.0,)
+
+
+def _leaky_range(a: float) -> tuple[float, float]:
+    return (-_INF if a > 0 else 0.0), _INF
+
+
 identity = Activation(
     "identity", kernel=KERNELS["identity"], second=_zero, describe="f(s) = s; f′ = 1."
 )
@@ -89,7 +97,8 @@ leaky_relu = Activation(
     "leaky_relu",
     kernel=KERNELS["leaky_relu"],
     second=_zero,
-    kinks=(0.0,),
+    kinks=_leaky_kinks,
+    range=_leaky_range,
     parameters={"a": 0.01},
     describe="f(s) = s for s > 0, else a s, a = 0.01; f′(0) = a.",
 )
@@ -98,11 +107,11 @@ elu = Activation(
     kernel=KERNELS["elu"],
     second=lambda s, alpha: where(s > 0, 0.0, exp(minimum(s, 0.0)) * alpha),
     kinks=(0.0,),
-    range=(-1.0, _INF),
+    range=lambda alpha: ((-alpha if alpha > 0 else 0.0), _INF),
     parameters={"alpha": 1.0},
     describe=(
         "f(s) = s for s > 0, else α (eˢ − 1), α = 1; f′(0) = α. For α = 1 the kink at 0 is one of "
-        "f″ alone. The range given is that for α = 1."
+        "f″ alone."
     ),
 )
 selu = Activation(
@@ -145,7 +154,8 @@ _prelu_at_start = Activation(
     "prelu",
     kernel=KERNELS["leaky_relu"],
     second=_zero,
-    kinks=(0.0,),
+    kinks=_leaky_kinks,
+    range=_leaky_range,
     parameters={"a": 0.25},
     describe="f(s) = s for s > 0, else a s, at the slope a = 0.25 that training starts from.",
 )
