@@ -78,6 +78,8 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         y = np.asarray(y)
     version = _shared_version(rule, aligned, y) if rule.view else None
     if not state.recording or not any(parents):
+        if state.trace is not None:
+            state.trace.saw_unrecorded(any(parents))
         return Tensor._wrap(y, None, version)
     for i, x in enumerate(aligned):
         # What the node holds must not change behind its back: a caller's array is copied, and a
