@@ -236,6 +236,8 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
             or gradient.dtype is not x.dtype
         ):
             gradients[i] = _checked(node, i, gradient, x)
+        if wrap is not None and type(gradients[i]) is np.ndarray:
+            gradients[i] = wrap(gradients[i], None, None)  # a constant, such as sign's
     if watching:
         _watch(node, g, gradients)
     if state.trace is not None:
@@ -264,6 +266,14 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
     """The gradient, summed over the axes along which x was broadcast; its shape must be x's."""
     if gradient is None:
         return None
+    if isinstance(gradient, np.generic) or not hasattr(gradient, "shape"):  # numbers, and lists
+        try:
+            gradient = np.asarray(gradient, getattr(gradient, "dtype", x.dtype))
+        except (TypeError, ValueError):
+            raise GraphError(
+                f"the rule of {node} gave operand {position} a gradient that is no array of "
+                f"numbers: {gradient!r:.60}"
+            ) from None
     if type(gradient) is Factors and any(place == 0 for place, _, _ in node.versions):
         gradient.x = gradient.x.copy()  # it may be changed before anybody looks
     shape = () if node.output is None else node.output.shape
