@@ -9,9 +9,6 @@
 Operations carry NumPy's names where NumPy has them and PyTorch's otherwise.
 """
 
-# First, because tensors and rules need each other: engine.tensor itself brings in the rules.
-from engine.tensor import Tensor  # isort: skip
-
 from engine import meanfield
 from engine.activations import (
     ACTIVATIONS,
@@ -68,6 +65,7 @@ from engine.rules.own import Operation, custom_vjp
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
+from engine.tensor import Tensor
 from engine.tracing.diagnosis import Diagnosis, Finding
 from engine.tracing.explain import Explanation
 from engine.tracing.jacobians import Jacobians

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import GradcheckError
-from engine.scope import _Setting, no_grad
+from engine.scope import Setting, no_grad
 from engine.tensor import Tensor, plain
 from engine.transforms import vjp
 
@@ -159,10 +159,10 @@ def _at_kink(
     return np.asarray(suspect & (np.abs(closer) > np.abs(bend) / 32))
 
 
-def detect_nonfinite() -> _Setting:
+def detect_nonfinite() -> Setting:
     """In the block, the first operation that makes a NaN or Inf raises NonFiniteError.
 
     Forward and backward, naming the operation, its place ("layer 3"), how many entries, and
     whether what went in was still finite. It costs one look at every result.
     """
-    return _Setting("watching", True)
+    return Setting("watching", True)

@@ -78,6 +78,8 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         y = np.asarray(y)
     version = _shared_version(rule, aligned, y) if rule.view else None
     if not state.recording or not any(parents):
+        if state.trace is not None:
+            state.trace.saw_unrecorded(any(parents))
         return Tensor._wrap(y, None, version)
     for i, x in enumerate(aligned):
         # What the node holds must not change behind its back: a caller's array is copied, and a
@@ -92,10 +94,11 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
 
 
 def _shared_version(rule: Rule, aligned: tuple[Any, ...], y: Array) -> Version | None:
-    """A view follows the changes of what it looks at; indexing with arrays makes a copy."""
+    """A view follows the changes of what it looks at; what had to be copied does not."""
     first = aligned[0]
-    looks = type(first) is Tensor and (y.base is not None or y is first._array)
-    return first._version if looks else None
+    if type(first) is not Tensor or not (y is first._array or np.may_share_memory(y, first._array)):
+        return None
+    return first._version
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ class _State(threading.local):
 state = _State()
 
 
-class _Setting:
+class Setting:
     """Set one attribute of the state for the time of a block."""
 
     __slots__ = ("_before", "_name", "_value")
@@ -81,14 +81,14 @@ def place(name: str) -> Place:
     return Place(name)
 
 
-def no_grad() -> _Setting:
+def no_grad() -> Setting:
     """In the block, operations compute values only: no node, no memory held, no gradient."""
-    return _Setting("recording", False)
+    return Setting("recording", False)
 
 
-def recording(on: bool) -> _Setting:
+def recording(on: bool) -> Setting:
     """Switch recording on or off, whatever the block around it says."""
-    return _Setting("recording", on)
+    return Setting("recording", on)
 
 
 def at_place(where: str | None = None) -> str:

@@ -57,11 +57,24 @@ class Leaf:
         self.number = next(_numbers)
 
 
+class Pass:
+    """One backward pass; the nodes that it frees remember it, and `failure` is what ended it early.
+
+    Nodes are freed on the way, as memory is scarcest there, and not when all has gone well.
+    """
+
+    __slots__ = ("failure",)
+
+    def __init__(self) -> None:
+        self.failure = ""
+
+
 class Node:
     """One operation that was carried out: its rule, operands, result, and the operands' nodes."""
 
     __slots__ = (
         "__weakref__",
+        "freed_by",
         "grad",
         "inputs",
         "keeps_grad",
@@ -96,9 +109,11 @@ class Node:
         self.number = next(_numbers)
         self.keeps_grad = False
         self.grad: Any = None
+        self.freed_by: Pass | None = None
 
-    def free(self) -> None:
+    def free(self, by: Pass) -> None:
         """Let go of the arrays and of the operands' nodes."""
+        self.freed_by = by
         self.inputs = self.output = self.saved = None
         self.parents, self.parameters, self.versions = (), {}, ()
 
@@ -132,7 +147,7 @@ def sweep(
     pending: dict[Node | Leaf, Any] = {root: g}
     queue = [(-root.number, root)]
     watching = state.watching  # reported here by the rule's name, not by the parts it is made of
-    before, silence = state.sweeping, None
+    before, silence, this = state.sweeping, None, Pass()
     state.sweeping, state.watching = True, False
     try:
         while queue:
@@ -161,7 +176,10 @@ def sweep(
                     if sums is pending:
                         heapq.heappush(queue, (-parent.number, parent))
             if not retain_graph:
-                node.free()
+                node.free(this)
+    except BaseException as error:
+        this.failure = str(error) if isinstance(error, GraphError) else repr(error)
+        raise
     finally:
         if silence is not None:
             silence.__exit__(None, None, None)
@@ -180,10 +198,7 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
     """One step of the sweep: from ∂L/∂y of a node to the ∂L/∂x of its operands."""
     inputs, output, rule = node.inputs, node.output, node.rule
     if inputs is None or output is None:
-        raise GraphError(
-            f"the graph behind {node} has been freed by an earlier backward pass; "
-            "call the first one with retain_graph=True, or compute the loss again"
-        )
+        raise GraphError(_gone(node))
     for _, version, number in node.versions:
         if version.number != number:
             raise GraphError(
@@ -221,11 +236,20 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
             or gradient.dtype is not x.dtype
         ):
             gradients[i] = _checked(node, i, gradient, x)
+        if wrap is not None and type(gradients[i]) is np.ndarray:
+            gradients[i] = wrap(gradients[i], None, None)  # a constant, such as sign's
     if watching:
         _watch(node, g, gradients)
     if state.trace is not None:
         state.trace.saw_backward(node, g, gradients)
     return gradients
+
+
+def _gone(node: Node) -> str:
+    freed = f"the graph behind {node} has been freed by an earlier backward pass"
+    if node.freed_by is not None and node.freed_by.failure:
+        return f"{freed}, which failed further on ({node.freed_by.failure}); compute the loss again"
+    return f"{freed}; call the first one with retain_graph=True, or compute the loss again"
 
 
 def _need_of_factors(node: Node, whole: bool) -> Any:
@@ -242,6 +266,14 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
     """The gradient, summed over the axes along which x was broadcast; its shape must be x's."""
     if gradient is None:
         return None
+    if isinstance(gradient, np.generic) or not hasattr(gradient, "shape"):  # numbers, and lists
+        try:
+            gradient = np.asarray(gradient, getattr(gradient, "dtype", x.dtype))
+        except (TypeError, ValueError):
+            raise GraphError(
+                f"the rule of {node} gave operand {position} a gradient that is no array of "
+                f"numbers: {gradient!r:.60}"
+            ) from None
     if type(gradient) is Factors and any(place == 0 for place, _, _ in node.versions):
         gradient.x = gradient.x.copy()  # it may be changed before anybody looks
     shape = () if node.output is None else node.output.shape

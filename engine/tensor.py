@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias, cast, final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
+from engine.array_methods import ArrayMethods, plain
 from engine.dtypes import as_floats, float_dtype
 from engine.errors import GraphError, ShapeError
 from engine.factors import Factors
-from engine.scope import no_grad, state
-from engine.tape import Leaf, Node, Version, sweep
+from engine.scope import no_grad
+from engine.summary import summary
+from engine.tape import Array, Leaf, Node, Version, sweep
 
-Array: TypeAlias = npt.NDArray[Any]
+__all__ = ["Array", "Operand", "Tensor", "plain"]
+
 Operand: TypeAlias = "Tensor | Array | float | npt.ArrayLike"
 
 
 @final
-class Tensor:
+class Tensor(ArrayMethods):
     """A float32 or float64 array that remembers how it was computed, so that derivatives can be
     taken with respect to what it was computed from.
 
@@ -62,24 +65,6 @@ class Tensor:
         tensor._owned, tensor._name = False, None
         return tensor
 
-    # --- the value ---------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._array.dtype
-
-    @property
-    def ndim(self) -> int:
-        return self._array.ndim
-
-    @property
-    def size(self) -> int:
-        return self._array.size
-
     @property
     def name(self) -> str | None:
         """What errors and traces call it."""
@@ -90,18 +75,6 @@ class Tensor:
         self._name = name
         if self._version is not None and self._owned:
             self._version.name = name or "a tensor"
-
-    def numpy(self) -> Array:
-        """The values as a read-only view; it follows later changes of a parameter."""
-        view = self._array.view()
-        view.flags.writeable = False
-        return view
-
-    def item(self) -> float:
-        """The value of a tensor with one entry, as a Python float."""
-        if self.size != 1:
-            raise ShapeError(f"item() needs a tensor with one entry; this has shape {self.shape}")
-        return float(self._array.reshape(()))
 
     def detach(self) -> Tensor:
         """A tensor of the same memory that is a constant to every gradient."""
@@ -301,44 +274,6 @@ class Tensor:
             return gradient if gradient.dtype == self.dtype else gradient.astype(self.dtype)
         return np.array(array, dtype=self.dtype)
 
-    # --- operators: one line to the rule each -------------------------------------------------
-
-    def __add__(self, other: Operand) -> Tensor:
-        return elementwise.add(self, other)
-
-    def __radd__(self, other: Operand) -> Tensor:
-        return elementwise.add(other, self)
-
-    def __sub__(self, other: Operand) -> Tensor:
-        return elementwise.subtract(self, other)
-
-    def __rsub__(self, other: Operand) -> Tensor:
-        return elementwise.subtract(other, self)
-
-    def __mul__(self, other: Operand) -> Tensor:
-        return elementwise.multiply(self, other)
-
-    def __rmul__(self, other: Operand) -> Tensor:
-        return elementwise.multiply(other, self)
-
-    def __truediv__(self, other: Operand) -> Tensor:
-        return elementwise.divide(self, other)
-
-    def __rtruediv__(self, other: Operand) -> Tensor:
-        return elementwise.divide(other, self)
-
-    def __pow__(self, other: Operand) -> Tensor:
-        return elementwise.power(self, other)
-
-    def __rpow__(self, other: Operand) -> Tensor:
-        return elementwise.power(other, self)
-
-    def __matmul__(self, other: Operand) -> Tensor:
-        return linear.matmul(self, other)
-
-    def __rmatmul__(self, other: Operand) -> Tensor:
-        return linear.matmul(other, self)
-
     # Without these, `W -= lr * g` would bind the name W to a new tensor and leave the variable
     # as it was.
     def __iadd__(self, other: Operand) -> Tensor:
@@ -364,114 +299,8 @@ class Tensor:
                 "was; change it with W.move(W.grad, -lr), W.assign(…) or an optimiser of nn"
             )
 
-    def __neg__(self) -> Tensor:
-        return elementwise.negative(self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return elementwise.abs(self)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return layout.index(self, index)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "entries of a tensor can't be assigned, since a graph may still need the old ones; "
-            "compute a new tensor (engine.where), or change a variable with t.update(...)"
-        )
-
-    # Comparisons have no gradient: they give arrays of booleans.
-    def __lt__(self, other: Operand) -> Any:
-        return self._array < plain(other)
-
-    def __le__(self, other: Operand) -> Any:
-        return self._array <= plain(other)
-
-    def __gt__(self, other: Operand) -> Any:
-        return self._array > plain(other)
-
-    def __ge__(self, other: Operand) -> Any:
-        return self._array >= plain(other)
-
-    def __eq__(self, other: object) -> Any:
-        return self._array == plain(other)
-
-    def __ne__(self, other: object) -> Any:
-        return self._array != plain(other)
-
-    __hash__ = object.__hash__
-
-    # --- methods with NumPy's names ------------------------------------------------------------
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reductions.sum(self, axis, keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reductions.mean(self, axis, keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reductions.max(self, axis, keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reductions.min(self, axis, keepdims)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return layout.reshape(self, *shape)
-
-    def transpose(self, *axes: Any) -> Tensor:
-        return layout.transpose(self, *axes)
-
-    @property
-    def T(self) -> Tensor:
-        return layout.transpose(self)
-
-    def astype(self, dtype: npt.DTypeLike) -> Tensor:
-        return layout.cast(self, dtype)
-
-    # --- as Python and NumPy see it --------------------------------------------------------------
-
     def __repr__(self) -> str:
         return summary(self)
-
-    def __format__(self, form: str) -> str:
-        return format(self.item(), form) if form else repr(self)
-
-    def __float__(self) -> float:
-        return self.item()
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ShapeError(
-                f"the truth of a tensor of shape {self.shape} is ambiguous; compare its values, "
-                "or choose entry by entry with engine.where"
-            )
-        return bool(self._array.reshape(()))
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise TypeError("a tensor of shape () has no length")
-        return len(self._array)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self._node is not None and state.recording:
-            raise TypeError(
-                "NumPy asked for the plain array of a tensor that is being differentiated, which "
-                "would lose the gradient; use .numpy() or .detach() where that is meant"
-            )
-        if copy is False:
-            return self.numpy()
-        return np.array(self._array, dtype=dtype)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        return numpy_names.call_ufunc(ufunc, method, inputs, keywords)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
-        return numpy_names.call_function(function, args, keywords)
 
     def __reduce__(self) -> Any:
         if isinstance(self._node, Node):
@@ -493,14 +322,3 @@ def _multiplied(gradient: Tensor | Factors) -> Tensor:
 def _sum(a: Tensor, b: Tensor) -> Tensor:
     with no_grad():
         return a + b
-
-
-def plain(x: Any) -> Any:
-    """The array of a tensor, and anything else as it is."""
-    return x._array if isinstance(x, Tensor) else x
-
-
-# The rules are written with Tensor, and Tensor's operators call the rules.
-from engine import numpy_names  # noqa: E402
-from engine.rules import elementwise, layout, linear, reductions  # noqa: E402
-from engine.summary import summary  # noqa: E402

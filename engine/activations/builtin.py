@@ -1,6 +1,6 @@
 """The built-in activations, each with its formula, kinks, range and second derivative.
 
-f and f′ run as kernels (`engine.kernels.elementwise`); f″ is written here in the engine's
+f and f′ run as kernels (`engine.kernels.scalars`); f″ is written here in the engine's
 operations. Where a product would be 0·∞ far out, s is first clipped to where the other factor
 has long been 0.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from engine.activations.record import Activation
 from engine.errors import ActivationError
 from engine.kernels import KERNELS
-from engine.kernels.elementwise import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.kernels.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 from engine.operation import apply
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
@@ -43,6 +43,14 @@ def _gelu_second(s: Any) -> Any:
 def _silu_second(s: Any) -> Any:
     t = clip(s, -800.0, 800.0)
     return sigmoid.derivative(t) * (2.0 + t * (1.0 - 2.0 * sigmoid(t)))
+
+
+def _leaky_kinks(a: float) -> tuple[float, ...]:
+    return () if a == 1 else (0.0,)
+
+
+def _leaky_range(a: float) -> tuple[float, float]:
+    return (-_INF if a > 0 else 0.0), _INF
 
 
 identity = Activation(
@@ -89,7 +97,8 @@ leaky_relu = Activation(
     "leaky_relu",
     kernel=KERNELS["leaky_relu"],
     second=_zero,
-    kinks=(0.0,),
+    kinks=_leaky_kinks,
+    range=_leaky_range,
     parameters={"a": 0.01},
     describe="f(s) = s for s > 0, else a s, a = 0.01; f′(0) = a.",
 )
@@ -98,11 +107,11 @@ elu = Activation(
     kernel=KERNELS["elu"],
     second=lambda s, alpha: where(s > 0, 0.0, exp(minimum(s, 0.0)) * alpha),
     kinks=(0.0,),
-    range=(-1.0, _INF),
+    range=lambda alpha: ((-alpha if alpha > 0 else 0.0), _INF),
     parameters={"alpha": 1.0},
     describe=(
         "f(s) = s for s > 0, else α (eˢ − 1), α = 1; f′(0) = α. For α = 1 the kink at 0 is one of "
-        "f″ alone. The range given is that for α = 1."
+        "f″ alone."
     ),
 )
 selu = Activation(
@@ -145,7 +154,8 @@ _prelu_at_start = Activation(
     "prelu",
     kernel=KERNELS["leaky_relu"],
     second=_zero,
-    kinks=(0.0,),
+    kinks=_leaky_kinks,
+    range=_leaky_range,
     parameters={"a": 0.25},
     describe="f(s) = s for s > 0, else a s, at the slope a = 0.25 that training starts from.",
 )

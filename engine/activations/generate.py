@@ -43,8 +43,9 @@ _HEAD = '''"""{title}, generated from its definition."""
 
 import math
 
-from engine.kernels.elementwise import KERNELS, larger, scalar, sign, smaller
+from engine.kernels.activations import KERNELS
 from engine.kernels.exponential import exp, like
+from engine.kernels.scalars import larger, scalar, sign, smaller
 '''
 
 

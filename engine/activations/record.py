@@ -26,6 +26,8 @@ from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
 Formula = Callable[..., Any]
+Kinks = tuple[float, ...]
+Range = tuple[float, float]
 
 
 class Activation:
@@ -46,15 +48,19 @@ class Activation:
         *,
         kernel: Elementwise,
         second: Formula,
-        kinks: tuple[float, ...] = (),
-        range: tuple[float, float] = (-np.inf, np.inf),
+        kinks: Kinks | Callable[..., Kinks] = (),
+        range: Range | Callable[..., Range] = (-np.inf, np.inf),
         parameters: dict[str, float] | None = None,
         describe: str = "",
     ) -> None:
-        self.name, self.kinks, self.range = name, kinks, range
+        self.name = name
         self.parameters = dict(parameters or {})
         self._kernel, self._second, self._describe = kernel, second, describe
         self._constants = tuple(self.parameters.values())
+        # Where they depend on the parameters, they are given as functions of them.
+        self._kinks, self._range = kinks, range
+        self.kinks: Kinks = kinks(*self._constants) if callable(kinks) else kinks
+        self.range: Range = range(*self._constants) if callable(range) else range
         self._compiled: dict[np.dtype[Any], tuple[int, int, bool, Array]] = {}
         if describe:
             self.__doc__ = describe
@@ -165,8 +171,8 @@ def _variant(f: Activation, parameters: tuple[tuple[str, float], ...]) -> Activa
         f.name,
         kernel=f._kernel,
         second=f._second,
-        kinks=f.kinks,
-        range=f.range,
+        kinks=f._kinks,
+        range=f._range,
         parameters=dict(parameters),
         describe=f._describe,
     )
@@ -179,9 +185,7 @@ class Derivative(Activation):
     that formula, taken by the engine.
     """
 
-    def __init__(
-        self, name: str, *, value: Formula, slope: Formula, kinks: tuple[float, ...]
-    ) -> None:
+    def __init__(self, name: str, *, value: Formula, slope: Formula, kinks: Kinks) -> None:
         self.name, self.kinks, self.parameters = name, kinks, {}
         self._slope = slope
         self._value = value
@@ -193,7 +197,7 @@ class Derivative(Activation):
         return self if s is None else apply(self._rule, s)
 
     @cached_property
-    def range(self) -> tuple[float, float]:  # type: ignore[override]
+    def range(self) -> Range:  # type: ignore[override]
         """The least and the largest value on a grid of 1/100 to ±30, and at ±∞."""
         values = self.value(np.concatenate([np.linspace(-30, 30, 6001), [-np.inf, np.inf]]))
         return float(values.min()), float(values.max())

@@ -4,8 +4,9 @@ Beside each fast kernel stands its obvious version (`…_reference`), and one se
 over both.
 """
 
+from engine.kernels.activations import KERNELS
 from engine.kernels.compiling import JIT, jit
-from engine.kernels.elementwise import KERNELS, Elementwise
+from engine.kernels.elementwise import Elementwise
 from engine.kernels.layers import layer, layer_backward
 from engine.kernels.losses import (
     cross_entropy,

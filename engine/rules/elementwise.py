@@ -84,6 +84,7 @@ _where = rule(
         lambda g, y, a, b, condition: where(condition, 0.0, g),
     ),
     broadcasts=True,
+    linear=True,
 )
 _clip = rule(
     "clip",

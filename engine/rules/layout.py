@@ -51,11 +51,13 @@ _scatter = rule(
     "scatter",
     lambda a, *, shape, key: _add_at(a, shape, key),
     partials(lambda g, y, a, shape, key: index(g, key)),
+    linear=True,
 )
 _cast = rule(
     "cast",
     lambda a, *, dtype: a.astype(dtype),
     partials(lambda g, y, a, dtype: g.astype(a.dtype)),
+    linear=True,
 )
 
 

@@ -51,6 +51,8 @@ class Operation:
 
     def __call__(self, *inputs: Operand, **parameters: Any) -> Tensor:
         """The value; parameters are passed on to both functions and have no gradient."""
+        if not inputs:
+            raise TypeError(f"{self.name}{at_place()}: it needs an input, in front of parameters")
         return apply(self._rule, *inputs, **parameters)
 
     def check(self, *inputs: Operand, **settings: Any) -> Any:

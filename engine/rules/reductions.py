@@ -28,7 +28,7 @@ _sum = rule(
 )
 _mean = rule(
     "mean",
-    lambda a, *, axis, keepdims: np.mean(_some(a), axis=axis, keepdims=keepdims),
+    lambda a, *, axis, keepdims: np.mean(_some(a, axis), axis=axis, keepdims=keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) / _count(a, axis)),
     linear=True,
 )
@@ -101,8 +101,8 @@ def log_softmax(a: Operand, axis: int = -1) -> Tensor:
     return apply(_log_softmax, a, axis=axis)
 
 
-def _some(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if a.size == 0:
+def _some(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
+    if a.size == 0 and _count(a, axis) == 0:
         raise ValueError("no entries to take it of")
     return a
 
@@ -112,7 +112,7 @@ def _shifted(a: npt.NDArray[Any], axis: Axis) -> tuple[npt.NDArray[Any], npt.NDA
 
     All are computed from a − m. Taking ln Σ eᵃ from a instead would round at the size of m.
     """
-    highest = np.max(_some(a), axis=axis, keepdims=True)
+    highest = np.max(_some(a, axis), axis=axis, keepdims=True)
     highest = np.where(np.isfinite(highest), highest, highest.dtype.type(0))  # ∞ − ∞ is NaN
     return a - highest, highest
 
@@ -134,7 +134,7 @@ def _stable_log_softmax(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
 
 
 def _axes(a: Any, axis: Axis) -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or a.ndim == 0:  # NumPy gives a single number an axis 0
         return tuple(range(a.ndim))
     return tuple(i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
 

@@ -3,10 +3,13 @@
 With keep="arrays" a row holds the arrays that the pass itself used; nothing is computed for it
 before somebody looks. With keep="stats" it holds statistics, taken during the pass, and no array.
 Each call of `dense` is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad.
+
+Operations that leave no node on the tape can't be recorded; a trace that saw no others says why.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +52,26 @@ class Trace:
         # What was measured last, since it comes again as the next layer's: x, and ∂L/∂x.
         self._last: list[tuple[Array, Measured]] = []
         self._dL_ds: Array | None = None
+        # How many operations were not recorded, by the reason.
+        self._missed = {"no_grad": 0, "constants": 0, "earlier": 0}
+
+    def saw_unrecorded(self, on_variables: bool) -> None:
+        """Called by `apply` for every operation that leaves no node."""
+        self._missed["no_grad" if on_variables else "constants"] += 1
+
+    @property
+    def why_empty(self) -> str:
+        """Why nothing was recorded, though something ran; "" otherwise."""
+        if self.nodes or not any(self._missed.values()):
+            return ""
+        if self._missed["earlier"]:
+            why = "the forward pass ran before the block; run it inside trace() too"
+        elif n := self._missed["no_grad"]:
+            why = f"{_operations(n)} on variables ran under no_grad(); run the pass outside it"
+        else:
+            n = self._missed["constants"]
+            why = f"{_operations(n)} ran on constants alone; give weights requires_grad=True"
+        return f"nothing was recorded: {why}"
 
     def saw_forward(self, node: Node) -> None:
         """Called by the tape for every recorded operation."""
@@ -115,6 +138,7 @@ class Trace:
                 "pass inside trace() too"
             )
         if number is None:
+            self._missed["earlier"] += 1
             return
         g, gradients = plain(g), [plain(gradient) for gradient in gradients]
         record, row = self.nodes[number], self._rows.get(number)
@@ -131,26 +155,32 @@ class Trace:
         """Called at the end of the block: let go of what only the pass itself needed."""
         self._last, self._dL_ds = [], None
 
+    def _recorded(self) -> Trace:
+        if self.why_empty:
+            raise GraphError(f"in this trace, {self.why_empty}")
+        return self
+
     def plot(self, theory: Any = None) -> Figure:
         """See `engine.tracing.figure.figure`."""
         from engine.tracing.figure import figure
 
-        return figure(self, theory)
+        return figure(self._recorded(), theory)
 
     def jacobians(self, examples: int = 4) -> Jacobians:
         """See `engine.tracing.jacobians.jacobians_of`."""
         from engine.tracing.jacobians import jacobians_of
 
-        return jacobians_of(self, examples)
+        return jacobians_of(self._recorded(), examples)
 
     def __getitem__(self, name: str | int) -> LayerRecord:
         """The layer of that name or position."""
+        layers = self._recorded().layers
         if isinstance(name, int):
-            return self.layers[name]
-        for row in self.layers:
+            return layers[name]
+        for row in layers:
             if row.name == name:
                 return row
-        raise KeyError(f"no layer {name!r}; there are {[row.name for row in self.layers]}")
+        raise KeyError(f"no layer {name!r}; there are {[row.name for row in layers]}")
 
     def explain(
         self,
@@ -163,43 +193,43 @@ class Trace:
         """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.explain`."""
         from engine.tracing.explain import explain
 
-        return explain(self, layer, weight=weight, bias=bias, examples=examples)
+        return explain(self._recorded(), layer, weight=weight, bias=bias, examples=examples)
 
     def walk(self) -> Walk:
         """The backward pass as steps, from the loss to the input: see `engine.tracing.walk`."""
         from engine.tracing.walk import walk
 
-        return walk(self)
+        return walk(self._recorded())
 
     def diagnose(self, *, lr: float | None = None) -> Diagnosis:
         """What keeps the net from learning, if anything: see `engine.tracing.diagnose`."""
         from engine.tracing.diagnose import diagnose
 
-        return diagnose(self, lr=lr)
+        return diagnose(self._recorded(), lr=lr)
 
     def compare(self, other: Trace) -> Comparison:
         """How another trace of the same architecture differs: see `engine.tracing.comparing`."""
         from engine.tracing.comparing import compare
 
-        return compare(self, other)
+        return compare(self._recorded(), other._recorded())
 
     def to_mermaid(self) -> str:
         """The operations as a Mermaid flowchart, grouped by layer."""
         from engine.tracing.export import to_mermaid
 
-        return to_mermaid(self)
+        return to_mermaid(self._recorded())
 
     def to_dot(self) -> str:
         """The operations in Graphviz's language, grouped by layer."""
         from engine.tracing.export import to_dot
 
-        return to_dot(self)
+        return to_dot(self._recorded())
 
     def save(self, path: str | Path) -> None:
         """Write the trace to an .npz file: see `engine.tracing.storing`."""
         from engine.tracing.storing import save_trace
 
-        save_trace(self, path)
+        save_trace(self._recorded(), path)
 
     @staticmethod
     def load(path: str | Path) -> Trace:
@@ -212,7 +242,8 @@ class Trace:
         return len(self.layers)
 
     def __repr__(self) -> str:
-        return f"Trace({len(self.layers)} layers: {', '.join(row.name for row in self.layers)})"
+        names = ", ".join(row.name for row in self.layers)
+        return f"Trace({self.why_empty or f'{len(self.layers)} layers: {names}'})"
 
     def __str__(self) -> str:
         from engine.tracing.table import text
@@ -223,6 +254,10 @@ class Trace:
         from engine.tracing.table import html
 
         return html(self)
+
+
+def _operations(n: int) -> str:
+    return f"{n} operation{'s' * (n > 1)}"
 
 
 @contextmanager
@@ -237,7 +272,8 @@ def trace(keep: Keep = "arrays") -> Iterator[Trace]:
             "stats" takes statistics at once and keeps no array: a few thousand numbers for each
             quantity, whatever the width; a second backward pass is refused.
 
-    Raises: GraphError when one trace is opened inside another; ValueError for another `keep`.
+    Raises: GraphError when one trace is opened inside another; ValueError for another `keep`. Warns
+    at the end of a block in which operations ran, but none that could be recorded.
     """
     if keep not in ("arrays", "stats"):
         raise ValueError(f'trace(keep={keep!r}): keep is "arrays" or "stats"')
@@ -249,3 +285,5 @@ def trace(keep: Keep = "arrays") -> Iterator[Trace]:
     finally:
         state.trace = None
         opened.close()
+    if opened.why_empty:
+        warnings.warn(f"trace(): {opened.why_empty}", stacklevel=3)

@@ -10,7 +10,7 @@ import pytest
 import engine
 from engine import ACTIVATIONS, Tensor, elu, find_activation, gradcheck, leaky_relu, prelu, selu
 from engine.activations.builtin import BUILT_IN
-from engine.kernels.elementwise import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.kernels.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 
 FLOATS = [np.float32, np.float64]
 SELU = SELU_PRODUCT
@@ -424,3 +424,45 @@ def test_prelu_of_slope_zero_is_zero_however_far_out():
     y.backward(np.array([0.0, 1.0, 1.0]))
     assert a.grad.item() == -1
     assert s.grad.numpy().tolist() == [0, 0, 1]
+
+
+# --- what depends on a parameter ------------------------------------------------------------------
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("value", [-1.5, -0.0, 0.0, 0.01, 0.3, 1.0, 2.0, 7.5])
+@pytest.mark.parametrize("f", [elu, leaky_relu, ACTIVATIONS["prelu"]], ids=lambda f: f.name)
+def test_range_and_kinks_follow_the_parameter(f, value):
+    (key,) = f.parameters
+    f = f(**{key: value})
+    low, high = f.range
+    y = f.value(np.concatenate([np.linspace(-60, 60, 12001), [-INF, INF]]))
+    assert high == y.max() == INF
+    assert low == y.min()
+    assert math.copysign(1, low) == (1 if low == 0 else -1)  # no −0 in a table
+    assert f"range {low:g} … inf" in repr(f)
+    assert pickle.loads(pickle.dumps(f)).range == f.range
+    step = 2.0**-20
+    left, right = f.slope(np.array([-step, step]))
+    if abs(left - right) > 1e-3:
+        assert f.kinks == (0.0,)
+    elif f.name != "elu":  # elu's f″ jumps for every α
+        assert f.kinks == ()
+    assert f.derivative.kinks == f.kinks
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("value", [-1.5, 0.0, 0.3, 1.0, 4.0])
+@pytest.mark.parametrize("f", [elu, leaky_relu], ids=lambda f: f.name)
+def test_gains_follow_the_parameter(f, value):
+    (key,) = f.parameters
+    f = f(**{key: value})
+    # E[f(z)²] and E[f′(z)²] of z ~ N(0, 1), half of it from each side of 0, in closed form.
+    if f.name == "leaky_relu":
+        squares = slopes = (1 + value**2) / 2
+    else:
+        one, two = (math.exp(k * k / 2) * 0.5 * math.erfc(k / math.sqrt(2)) for k in (1, 2))
+        squares = 0.5 + value**2 * (two - 2 * one + 0.5)
+        slopes = 0.5 + value**2 * two
+    assert engine.meanfield.second_moment(f, 1.0) == pytest.approx(squares, rel=1e-6)
+    assert engine.meanfield.slope_second_moment(f, 1.0) == pytest.approx(slopes, rel=1e-6)

@@ -88,3 +88,51 @@ def test_errors_name_the_operation_and_the_shapes():
 def test_not_a_function():
     with pytest.raises(TypeError, match="takes a function"):
         custom_vjp(3)
+
+
+@pytest.mark.parametrize("gradient", [2.0, 2, np.float64(2.0), [2.0], np.full(1, 2.0)])
+def test_a_gradient_may_be_a_number_or_a_list_if_it_fits(gradient):
+    x = Tensor(1.0 if np.ndim(gradient) == 0 else [1.0], requires_grad=True)
+    made(lambda x: x * 2.0, lambda g, y, x: (gradient,))(x).backward()
+    assert (x.grad.shape, x.grad.dtype) == (x.shape, np.float64)
+    assert x.grad.item() == 2.0
+
+
+@pytest.mark.parametrize("gradient", [0.0, [1.0], "much", [[1.0], [1.0, 2.0]], {}, object()])
+def test_a_gradient_that_is_none_is_refused_by_the_rules_name(gradient):
+    same = made(lambda x: x * 1.0, lambda g, y, x: (gradient,))
+    with pytest.raises(GraphError, match=rf"the rule of {same.name} gave operand 0 a gradient"):
+        same(Tensor(A, requires_grad=True)).sum().backward()
+
+
+def test_an_operation_of_nothing():
+    with pytest.raises(TypeError, match="needs an input"):
+        made(lambda x: x * 1.0)()
+
+
+BEHIND = {
+    "dense": lambda x, W: engine.dense(x, W, f="tanh"),
+    "dense of three axes": lambda x, W: engine.dense(x.reshape(1, 2, 2), W, f="relu"),
+    "matmul": lambda x, W: x @ W,
+    "tanh": lambda x, W: engine.tanh(x * W),
+    "cross_entropy": lambda x, W: engine.cross_entropy(x * W, [0, 1]),
+    "mse": engine.mse,
+    "softmax": lambda x, W: engine.softmax(x * W) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+@pytest.mark.parametrize("last", ["sign", "own"])
+def test_a_vjp_that_gives_plain_arrays_may_be_recorded(name, last):
+    def plain(g, y, x):
+        return np.full(x.shape, 3.0) * (g.numpy() if isinstance(g, Tensor) else g)
+
+    f = engine.sign if last == "sign" else made(lambda x: x * 3.0, plain)
+    rng = np.random.default_rng(0)
+    arrays, gradients = rng.normal(size=(2, 2, 2)), []
+    for create_graph in (False, True):
+        x, W = (Tensor(a, requires_grad=True) for a in arrays)
+        f(BEHIND[name](x, W)).sum().backward(create_graph=create_graph)
+        gradients.append([x.grad.numpy(), W.grad.numpy()])
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-12, atol=1e-15)
+    assert np.any(gradients[0]) == (last == "own")

@@ -594,3 +594,40 @@ def test_mean_counts_only_the_reduced_axes():
     x.mean(axis=(0, -1)).sum().backward()
     assert set(x.grad.numpy().reshape(-1).tolist()) == {1 / 8}
     assert math.isclose(Tensor([1.0, 2.0, 6.0]).mean().item(), 3.0)
+
+
+EMPTY = [((0, 3), 1), ((0, 3), -1), ((3, 0), 0), ((2, 0, 3), 2), ((2, 0, 3), (0, 2))]
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(("shape", "axis"), EMPTY)
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "logsumexp"])
+def test_no_rows_have_no_means_and_no_largest_entries(name, shape, axis):
+    x = Tensor(np.zeros(shape, np.float32), requires_grad=True)
+    y = getattr(engine, name)(x, axis=axis)
+    assert y.shape == np.sum(np.zeros(shape), axis=axis).shape
+    assert y.size == 0
+    y.sum().backward()
+    assert (x.grad.shape, x.grad.dtype) == (shape, np.float32)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(("shape", "axis"), [((0, 3), -1), ((3, 0), 0), ((2, 0, 3), 0)])
+@pytest.mark.parametrize("f", [engine.softmax, engine.log_softmax])
+def test_softmax_of_no_rows(f, shape, axis):
+    x = Tensor(np.zeros(shape), requires_grad=True)
+    y = f(x, axis=axis)
+    assert y.shape == shape
+    y.sum().backward()
+    assert x.grad.shape == shape
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("axis", [None, 0, -1, ()])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("name", ["sum", "max", "min", "logsumexp"])
+def test_a_single_number_has_an_axis_0_as_in_numpy(name, axis, keepdims):
+    x = Tensor(2.0, requires_grad=True)
+    y = getattr(engine, name)(x, axis=axis, keepdims=keepdims)
+    (y * y).backward()
+    assert (y.shape, y.item(), x.grad.item()) == ((), 2.0, 4.0)

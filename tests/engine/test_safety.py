@@ -320,6 +320,30 @@ def test_more_than_the_result_can_hold_is_no_broadcast(shape, gradient):
         )
 
 
+COPIES = {
+    "an index by an array": lambda W: W[np.array([0, 1])],
+    "a reshape that must copy": lambda W: W.T.reshape(-1),
+    "another precision": lambda W: W.astype(np.float32),
+    "a choice": lambda W: engine.where(np.array([True, False]), W, 3.0),
+    "a sum": lambda W: W.sum(axis=0),
+    "a row put in its place": lambda W: engine.concatenate([W, W]),
+}
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("name", COPIES)
+def test_what_copies_does_not_mind_a_later_change(name):
+    gradients = []
+    for change in (False, True):
+        W = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        loss = (COPIES[name](W) ** 2).sum()
+        if change:
+            W.assign(0)
+        loss.backward()
+        gradients.append(W.grad.numpy())
+    np.testing.assert_array_equal(*gradients)
+
+
 def test_an_index_by_an_array_is_a_copy_and_no_later_change_matters():
     W = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     y = W[np.array([0, 1])]

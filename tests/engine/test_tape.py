@@ -132,6 +132,40 @@ def test_a_second_backward_through_a_freed_graph_is_an_error():
 
 
 @pytest.mark.nojit
+def test_after_a_failed_backward_the_next_one_tells_what_failed():
+    x = Tensor([2.0, 4.0], requires_grad=True, name="x")
+    square = x * x
+    first, second = square.sum() * 3, (square * 5).sum()
+    x.move(np.ones(2), 1.0)
+    changed = r"x was changed after multiply had used it"
+    with pytest.raises(GraphError, match=rf"^{changed}"):
+        first.backward()
+    for _ in range(2):  # and it does not grow
+        with pytest.raises(GraphError, match=rf"behind multiply .*failed.*\({changed}") as caught:
+            first.backward()
+        assert "retain_graph" not in str(caught.value)
+        assert str(caught.value).count("freed") == 1
+    with pytest.raises(GraphError, match=rf"^{changed}"):  # where that one never came
+        second.backward()
+    assert x.grad is None
+    assert not x.has_grad
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
+def test_what_ended_a_backward_pass_may_be_any_error(error):
+    def fails(g, y, a, needs):
+        raise error
+
+    x = Tensor([1.0], requires_grad=True)
+    loss = apply(Rule("broken", np.negative, fails), x).sum()
+    with pytest.raises(type(error)):
+        loss.backward()
+    with pytest.raises(GraphError, match=r"behind sum .*failed.*" + type(error).__name__):
+        loss.backward()
+
+
+@pytest.mark.nojit
 def test_retain_graph_gives_exactly_doubled_numbers():
     rng = np.random.default_rng(0)
     x = Tensor(rng.normal(size=(5, 3)), requires_grad=True)

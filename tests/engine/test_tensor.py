@@ -398,3 +398,9 @@ def test_a_zero_dimensional_float32_stays_float32():
     y.backward()
     assert x.grad.dtype == np.float32
     assert x.grad.shape == ()
+
+
+def test_a_misspelt_attribute_is_refused():
+    x = Tensor([1.0], requires_grad=True)
+    with pytest.raises(AttributeError, match="gard"):
+        x.gard = None

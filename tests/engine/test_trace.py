@@ -1,5 +1,7 @@
 """`trace`: the rows hold what the pass used, and agree with the gradients of the variables."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -133,7 +135,7 @@ def test_rows_survive_a_later_update_of_the_data():
 def test_nothing_is_recorded_outside_or_without_a_gradient():
     net = Net()
     net(X)
-    with trace() as t:
+    with pytest.warns(UserWarning, match="nothing was recorded"), trace() as t:
         with no_grad():
             net(X)
         dense(X, Tensor(np.ones((3, 2))))
@@ -212,3 +214,90 @@ def test_sources_have_the_variables_names_in_linear_rules_too():
     with trace() as t:
         ((w + 1.0) * w).sum().backward()
     assert [node.sources for node in t.nodes] == [["offset", None], [0, "offset"], [1]]
+
+
+# --- traces of nothing --------------------------------------------------------------------------
+
+
+def under_no_grad():
+    with no_grad(), trace() as t:
+        Net()(X)
+    return t
+
+
+def no_grad_inside():
+    net = Net()
+    with trace() as t, no_grad():
+        net(X)
+    return t
+
+
+def of_constants():
+    net = Net()
+    net.W = [W.detach() for W in net.W]
+    net.b = [b.detach() for b in net.b]
+    with trace() as t:
+        net(X)
+    return t
+
+
+def of_a_graph_from_before():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    loss = (x * x).sum()
+    with trace() as t:
+        loss.backward()
+    return t
+
+
+EMPTY = {
+    under_no_grad: r"2 operations on variables ran under no_grad\(\)",
+    no_grad_inside: r"2 operations on variables ran under no_grad\(\)",
+    of_constants: r"2 operations ran on constants alone; .*requires_grad=True",
+    of_a_graph_from_before: r"the forward pass ran before the block",
+}
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("make", EMPTY)
+def test_a_trace_of_nothing_says_why(make, tmp_path):
+    why = f"nothing was recorded: {EMPTY[make]}"
+    with pytest.warns(UserWarning, match=rf"^trace\(\): {why}") as caught:
+        t = make()
+    assert [w.filename for w in caught] == [__file__]  # the line of the block
+    assert len(t) == len(t.layers) == len(t.nodes) == 0
+    for text in (str(t), repr(t), t._repr_html_()):
+        assert re.search(why, text)
+    assert max(map(len, str(t).splitlines())) <= 100
+    for look in (
+        lambda: t[0],
+        lambda: t["layer 1"],
+        lambda: t.explain(0, weight=(0, 0)),
+        t.jacobians,
+        t.plot,
+        t.walk,
+        t.diagnose,
+        t.to_dot,
+        t.to_mermaid,
+        lambda: t.save(tmp_path / "t.npz"),
+        lambda: t.compare(t),
+    ):
+        with pytest.raises(GraphError, match=why):
+            look()
+
+
+@pytest.mark.nojit
+def test_a_trace_of_something_or_of_an_empty_block_does_not_warn(recwarn):
+    net = Net()
+    with trace() as t:
+        with no_grad():
+            net(X)
+        (Tensor(1.0) * 2).item()
+        net(X).backward(G)
+    assert len(t) == 2
+    with trace() as t:
+        pass
+    assert "no layer" in str(t)
+    with pytest.raises(ZeroDivisionError), trace(), no_grad():
+        net(X)
+        raise ZeroDivisionError  # one message is enough
+    assert not recwarn.list

@@ -257,3 +257,175 @@ def test_a_training_loop_keeps_no_more_buffers_than_a_few_steps_need():
     train(30)
     assert len(idle()) == few
     assert buffers._idle_bytes == sum(map(len, idle()))
+
+
+# --- references that a user keeps ----------------------------------------------------------------
+
+
+@pytest.fixture
+def spoiled(monkeypatch):
+    """Memory that comes back is filled with NaN at once; the sizes of what came back."""
+    give_back, sizes = buffers._give_back, []
+
+    def spoil(buffer):
+        np.frombuffer(buffer, np.uint8)[:] = 255
+        sizes.append(len(buffer))
+        give_back(buffer)
+
+    monkeypatch.setattr(buffers, "_give_back", spoil)
+    monkeypatch.setattr(buffers, "_WORTH_KEEPING", 1)  # every array of a kernel
+    return sizes
+
+
+def steps(n, seed=0, fused=False):
+    """A generator of training steps: after each, what a user could look at."""
+    rng = np.random.default_rng(seed)
+    net = nn.MLP([30, 40, 40, 5], activation="tanh", rng=seed)
+    optimizer = nn.SGD(net.parameters(), lr=0.05, fused=fused)
+    for _ in range(n):
+        x, labels = rng.normal(size=(20, 30)).astype(np.float32), rng.integers(0, 5, 20)
+        hidden = net.layers[0](x)
+        hidden.retain_grad()
+        y = net.layers[2](net.layers[1](hidden))
+        loss = nn.cross_entropy(y, labels)
+        yield net, hidden, y, loss  # suspended between forward and backward
+        optimizer.zero_grad()
+        loss.backward()
+        yield net, hidden, y, loss
+        optimizer.step()
+
+
+def looks(net, hidden, y, loss):
+    """Everything that a user may take hold of, with what it shows now."""
+    W = net.parameters()[0]
+    taken = {
+        "a result": y.numpy(),
+        "a slice of a view": hidden.numpy()[3:7, ::2],
+        "the transpose's row": y.T.numpy()[1],
+        "asarray": np.asarray(y.detach()),
+        "a memoryview": memoryview(hidden.numpy()),
+        "an entry's place": y.numpy()[4:5, 2],
+        "a tensor of the same memory": hidden.detach(),
+        "a reshaped tensor": hidden.reshape(-1).detach(),
+        "the loss": loss.numpy(),
+    }
+    if hidden.has_grad:
+        taken |= {
+            "a gradient": W.grad,
+            "a view of a gradient": W.grad.numpy()[2],
+            "a gradient's transpose": W.grad.T,
+            "an intermediate gradient": hidden.grad,
+        }
+    return [
+        (name, thing, np.array(thing.numpy() if isinstance(thing, engine.Tensor) else thing))
+        for name, thing in taken.items()
+    ]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_what_a_user_holds_stays_as_it_was(spoiled, fused):
+    held = []
+    for at in steps(4, fused=fused):
+        held += looks(*at)
+        del at
+    gc.collect()
+    assert len(held) == 4 * (9 + 13)
+    for name, thing, then in held:
+        now = thing.numpy() if isinstance(thing, engine.Tensor) else np.asarray(thing)
+        assert np.isfinite(then).all(), name
+        np.testing.assert_array_equal(now, then, err_msg=name)
+    before = len(spoiled)
+    held.clear()
+    del thing, then, now
+    gc.collect()
+    assert len(spoiled) > before  # it was their being held that kept the memory
+
+
+def end_of(steps):
+    """The parameters after all the steps."""
+    *_, (net, *_) = steps
+    return [p.numpy().tobytes() for p in net.parameters()]
+
+
+def test_generators_suspended_in_the_middle_of_a_pass(spoiled):
+    expected = [end_of(steps(3, seed)) for seed in (1, 2)]
+    nets = []
+    for at, other in zip(steps(3, 1), steps(3, 2), strict=True):  # in turn, half a step each
+        end_of(steps(1, 3))
+        nets = [at[0], other[0]]
+    assert [[p.numpy().tobytes() for p in net.parameters()] for net in nets] == expected
+    assert spoiled
+
+
+def test_a_generator_that_is_thrown_away_gives_its_memory_back(spoiled):
+    suspended = steps(1)
+    at = next(suspended)
+    before = len(spoiled)
+    del suspended, at
+    gc.collect()
+    assert len(spoiled) > before
+
+
+def test_threads_that_train_at_once_keep_to_their_own_memory(spoiled):
+    expected = [end_of(steps(8, seed)) for seed in range(3)]
+    results, wrong = {}, []
+
+    def work(seed):
+        held = []
+        for at in steps(8, seed):
+            held = looks(*at)  # those of the step before are let go meanwhile
+            wrong.extend(
+                name
+                for name, thing, then in held
+                if isinstance(thing, np.ndarray) and not np.array_equal(thing, then)
+            )
+        results[seed] = [p.numpy().tobytes() for p in at[0].parameters()]
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert [results[seed] for seed in range(3)] == expected
+
+
+class BrokenError(Exception):
+    pass
+
+
+@engine.custom_vjp
+def breaks(x):
+    return x.copy()
+
+
+@breaks.vjp
+def breaks(g, y, x):
+    raise BrokenError
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_an_exception_in_the_middle_of_a_pass(spoiled, where):
+    expected = end_of(steps(4, 5))
+    caught, held = [], []
+    ours = steps(4, 5)
+    for at in ours:
+        net, hidden, y, loss = at
+        held += looks(*at)
+        try:
+            if where == "forward":
+                net.layers[1](hidden) @ np.ones((3, 3), np.float32)
+            else:
+                (breaks(net.layers[1](hidden)) * 2).sum().backward()
+        except (engine.ShapeError, BrokenError) as error:
+            caught.append(error)  # with its frames, and the arrays in them
+    assert len(caught) == 8
+    assert [p.numpy().tobytes() for p in net.parameters()] == expected
+    for name, thing, then in held:
+        now = thing.numpy() if isinstance(thing, engine.Tensor) else np.asarray(thing)
+        np.testing.assert_array_equal(now, then, err_msg=name)
+    before = len(spoiled)
+    del at, net, hidden, y, loss, held, thing, then, now
+    caught.clear()
+    gc.collect()
+    assert len(spoiled) > before

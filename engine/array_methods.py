@@ -1,0 +1,209 @@
+"""`ArrayMethods`: a tensor as an array, with what Python and NumPy do with one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import numpy_names, rules
+from engine.errors import ShapeError
+from engine.scope import state
+from engine.tape import Array, Leaf, Node
+
+if TYPE_CHECKING:
+    from engine.tensor import Operand, Tensor
+
+
+class ArrayMethods:
+    """What reads a tensor's values: its shape, operators, and methods with NumPy's names.
+
+    An operator is one line, to its rule. The rules are written with `Tensor`, which is made of this
+    class, so they are looked up when they are used.
+    """
+
+    __slots__ = ()
+
+    _array: Array
+    _node: Node | Leaf | None
+
+    # --- the value ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        return self._array.size
+
+    def numpy(self) -> Array:
+        """The values as a read-only view; it follows later changes of a parameter."""
+        view = self._array.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> float:
+        """The value of a tensor with one entry, as a Python float."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs a tensor with one entry; this has shape {self.shape}")
+        return float(self._array.reshape(()))
+
+    # --- operators: one line to the rule each -------------------------------------------------
+
+    def __add__(self, other: Operand) -> Tensor:
+        return rules.elementwise.add(self, other)
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return rules.elementwise.add(other, self)
+
+    def __sub__(self, other: Operand) -> Tensor:
+        return rules.elementwise.subtract(self, other)
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return rules.elementwise.subtract(other, self)
+
+    def __mul__(self, other: Operand) -> Tensor:
+        return rules.elementwise.multiply(self, other)
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return rules.elementwise.multiply(other, self)
+
+    def __truediv__(self, other: Operand) -> Tensor:
+        return rules.elementwise.divide(self, other)
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return rules.elementwise.divide(other, self)
+
+    def __pow__(self, other: Operand) -> Tensor:
+        return rules.elementwise.power(self, other)
+
+    def __rpow__(self, other: Operand) -> Tensor:
+        return rules.elementwise.power(other, self)
+
+    def __matmul__(self, other: Operand) -> Tensor:
+        return rules.linear.matmul(self, other)
+
+    def __rmatmul__(self, other: Operand) -> Tensor:
+        return rules.linear.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return rules.elementwise.negative(self)
+
+    def __pos__(self) -> Self:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return rules.elementwise.abs(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return rules.layout.index(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "entries of a tensor can't be assigned, since a graph may still need the old ones; "
+            "compute a new tensor (engine.where), or change a variable with t.update(...)"
+        )
+
+    # Comparisons have no gradient: they give arrays of booleans.
+    def __lt__(self, other: Operand) -> Any:
+        return self._array < plain(other)
+
+    def __le__(self, other: Operand) -> Any:
+        return self._array <= plain(other)
+
+    def __gt__(self, other: Operand) -> Any:
+        return self._array > plain(other)
+
+    def __ge__(self, other: Operand) -> Any:
+        return self._array >= plain(other)
+
+    def __eq__(self, other: object) -> Any:
+        return self._array == plain(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._array != plain(other)
+
+    __hash__ = object.__hash__
+
+    # --- methods with NumPy's names ------------------------------------------------------------
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return rules.reductions.sum(self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return rules.reductions.mean(self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return rules.reductions.max(self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return rules.reductions.min(self, axis, keepdims)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return rules.layout.reshape(self, *shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return rules.layout.transpose(self, *axes)
+
+    @property
+    def T(self) -> Tensor:
+        return rules.layout.transpose(self)
+
+    def astype(self, dtype: npt.DTypeLike) -> Tensor:
+        return rules.layout.cast(self, dtype)
+
+    # --- as Python and NumPy see it --------------------------------------------------------------
+
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if form else repr(self)
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous; compare its values, "
+                "or choose entry by entry with engine.where"
+            )
+        return bool(self._array.reshape(()))
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor of shape () has no length")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self._node is not None and state.recording:
+            raise TypeError(
+                "NumPy asked for the plain array of a tensor that is being differentiated, which "
+                "would lose the gradient; use .numpy() or .detach() where that is meant"
+            )
+        if copy is False:
+            return self.numpy()
+        return np.array(self._array, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        return numpy_names.call_ufunc(ufunc, method, inputs, keywords)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        return numpy_names.call_function(function, args, keywords)
+
+
+def plain(x: Any) -> Any:
+    """The array of a tensor, and anything else as it is."""
+    return x._array if isinstance(x, ArrayMethods) else x
