@@ -121,9 +121,9 @@ assert abs(n * W.var() - 1 / 3) < 0.01
 #
 # ## Through a net
 #
-# Five layers of tanh, with either. `theory.predict_profile` does for a net what tutorial 4 did for
-# one layer after another: from the sizes and the initialisation alone, without looking at the
-# weights.
+# Five layers of tanh, drawn either way. `theory.predict_profile` does for a net what tutorial 4 did
+# for one layer after another: it predicts from the sizes and the initialisation, without looking at
+# the weights.
 
 # %%
 width, depth = 300, 5
