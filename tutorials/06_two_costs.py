@@ -28,9 +28,13 @@ from engine import Tensor
 # **Softmax** makes them probabilities, and y is the right answer in the same form, 1 for the
 # right class and 0 for the others:
 #
-# $$p_k = \frac{e^{o_k}}{\sum_j e^{o_j}}, \qquad
-# L_\text{cross-entropy} = -\ln p_\text{right}, \qquad
-# L_\text{quadratic} = \sum_k (p_k - y_k)^2.$$
+# $$p_k = \frac{e^{o_k}}{\sum_j e^{o_j}}.$$
+#
+# The two costs of an example are
+#
+# $$L_\text{cross-entropy} = -\ln p_\text{right}$$
+#
+# $$L_\text{quadratic} = \sum_k (p_k - y_k)^2.$$
 #
 # Over a batch, both are means over the examples.
 
@@ -81,8 +85,9 @@ assert np.allclose(engine.grad(nn.cross_entropy)(o, right).numpy(), p - y)
 # one's. Then p = 1 / (1 + e⁻ᵈ), the sigmoid of d, is the probability of the right class, and its
 # slope is p(1 − p). The costs are −ln p and (p − 1)² + (1 − p)² = 2(1 − p)². So
 #
-# $$\frac{\partial L_\text{cross-entropy}}{\partial d} = -(1 - p), \qquad
-# \frac{\partial L_\text{quadratic}}{\partial d} = -4\,p\,(1 - p)^2.$$
+# $$\frac{\partial L_\text{cross-entropy}}{\partial d} = -(1 - p),$$
+#
+# $$\frac{\partial L_\text{quadratic}}{\partial d} = -4\,p\,(1 - p)^2.$$
 #
 # Far to the left, where the net is sure and wrong, p goes to 0. The first slope goes to −1, and
 # the second goes to 0 with p.

@@ -75,8 +75,9 @@ assert abs(down - n_out / n_in) < 0.1
 # In the middle of tanh its slope is 1. As long as s stays there, these factors are all there is,
 # and we want both of them to be 1:
 #
-# $$n_\text{in} \operatorname{Var} W = 1 \quad \text{(up)}, \qquad
-# n_\text{out} \operatorname{Var} W = 1 \quad \text{(down)}.$$
+# $$n_\text{in} \operatorname{Var} W = 1 \quad \text{(up)},$$
+#
+# $$n_\text{out} \operatorname{Var} W = 1 \quad \text{(down)}.$$
 #
 # With as many inputs as units that is one condition. Otherwise it is two for one number, and
 # Xavier's compromise takes the mean of the two fans:
