@@ -138,8 +138,7 @@ assert np.isclose(n * init.variance(n, n), theory.gain(isru) ** 2)
 
 # %%
 made = card(isru, Settings(depth=20, draws=1), Silent())
-for table in tables(made):
-    Console(width=92, force_jupyter=False).print(table)  # as text in a notebook too
+Console(width=92, force_jupyter=False).print(*tables(made))  # as text in a notebook too
 
 # %% [markdown]
 # *Kinks* are points where f′ jumps, as ReLU's does at 0. In the last table, look at *predicted* and
