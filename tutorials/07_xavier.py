@@ -8,7 +8,7 @@
 # way, as Glorot & Bengio did (2010, section 4.2): we say what the factors should be, and solve for
 # the weights. The result carries Xavier Glorot's first name.
 #
-# *25 minutes to read, some five seconds to run. It follows tutorials 2 and 4.*
+# *25 minutes to read, some ten seconds to run. It follows tutorials 2 and 4.*
 
 # %%
 import math

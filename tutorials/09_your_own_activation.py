@@ -8,7 +8,7 @@
 # engine can tell of it: its derivatives, its gains, the gradient through a deep net. Then we train
 # with it, and then we break it, because the errors are part of the tool.
 #
-# *20 minutes to read, some five seconds to run. It follows tutorials 5 and 8.*
+# *20 minutes to read, some ten seconds to run. It follows tutorials 5 and 8.*
 
 # %%
 import textwrap

@@ -7,7 +7,7 @@
 # go through the examination once, on a patient whose illness you know. Then it is your turn; the
 # answers are at the end.
 #
-# *30 minutes to read and do, a few seconds to run. It follows tutorials 4 to 8.*
+# *30 minutes to read and do, some ten seconds to run. It follows tutorials 4 to 8.*
 
 # %%
 import check
