@@ -223,6 +223,7 @@ for name in ("Xavier", "Kaiming"):
     print(f"{name:<8} at its best rate: {min(final[name, lr] for lr in rates):.3f}")
 assert abs(min(final["Xavier", lr] for lr in rates) - guess) < 0.05
 assert min(final["Kaiming", lr] for lr in rates) < 0.7 * guess
+assert np.isinf(final["Kaiming", 1.0]) and np.isfinite(final["Xavier", 1.0])
 
 # %% [markdown]
 # ## What the names mean
