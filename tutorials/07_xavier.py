@@ -8,7 +8,7 @@
 # way, as Glorot & Bengio did (2010, section 4.2): we say what the factors should be, and solve for
 # the weights. The result carries Xavier Glorot's first name.
 #
-# *25 minutes to read, some five seconds to run. It follows tutorials 2 and 4.*
+# *25 minutes to read, some ten seconds to run. It follows tutorials 2 and 4.*
 
 # %%
 import math
@@ -32,8 +32,8 @@ rng = np.random.default_rng(0)
 #
 # $$\operatorname{Var} s = n_\text{in}\, \operatorname{Var} W \; E[x^2].$$
 #
-# For inputs of mean square 1, the number $n_\text{in} \operatorname{Var} W$ is what the layer
-# multiplies the signal's variance by.
+# So $n_\text{in} \operatorname{Var} W$ is what the layer multiplies the signal's mean square by.
+# (Biases are 0 here, as they usually are at the start.)
 
 # %%
 n_in, n_out, batch = 400, 200, 500
@@ -50,9 +50,9 @@ for n_var_W in (0.5, 1.0, 2.0):
 # %%
 x_moved = x + 1
 W = rng.normal(0, np.sqrt(1 / n_in), size=(n_in, 2000))
-measured = np.mean((x_moved @ W) ** 2)
-print(f"Var x = {x_moved.var():.2f}   E[x²] = {np.mean(x_moved**2):.2f}   Var s = {measured:.2f}")
-assert abs(measured - 2) < 0.2
+var_s = (x_moved @ W).var()
+print(f"Var x = {x_moved.var():.2f}   E[x²] = {np.mean(x_moved**2):.2f}   Var s = {var_s:.2f}")
+assert abs(var_s - 2) < 0.2
 
 # %% [markdown]
 # ## Going down
@@ -75,15 +75,17 @@ assert abs(down - n_out / n_in) < 0.1
 # In the middle of tanh its slope is 1. As long as s stays there, these factors are all there is,
 # and we want both of them to be 1:
 #
-# $$n_\text{in} \operatorname{Var} W = 1 \quad \text{(up)}, \qquad
-# n_\text{out} \operatorname{Var} W = 1 \quad \text{(down)}.$$
+# $$n_\text{in} \operatorname{Var} W = 1 \quad \text{(up)},$$
+#
+# $$n_\text{out} \operatorname{Var} W = 1 \quad \text{(down)}.$$
 #
 # With as many inputs as units that is one condition. Otherwise it is two for one number, and
 # Xavier's compromise takes the mean of the two fans:
 #
 # $$\operatorname{Var} W = \frac{2}{n_\text{in} + n_\text{out}}.$$
 #
-# (The article says that its goal is to keep the gradient's variance. It is this compromise.)
+# (The article says that Xavier's goal is to keep the variance of the gradient. That is one of the
+# two conditions; the goal is this compromise between them.)
 
 # %%
 print("fan_in  fan_out        up      down   with Xavier's variance")
@@ -120,8 +122,9 @@ assert abs(n * W.var() - 1 / 3) < 0.01
 #
 # ## Through a net
 #
-# Five layers of tanh, with either. For each we draw the measured profile over depth and, as a
-# line, what `nn.theory` predicts without looking at the weights.
+# Five layers of tanh, drawn either way. `theory.predict_profile` does for a net what tutorial 4 did
+# for one layer after another: it predicts from the sizes and the initialisation, without looking at
+# the weights.
 
 # %%
 width, depth = 300, 5
@@ -138,71 +141,85 @@ for name, init in inits.items():
 
 
 # %%
-def profiles(t):
-    """Standard deviation of x⁽ⁱ⁺¹⁾, rms of ∂L/∂s and of ∂L/∂W, by hidden layer."""
-    rows = t.layers[:-1]
-    rms = [[np.sqrt(np.mean(a**2)) for a in (row.dL_ds, row.dL_dW)] for row in rows]
-    return np.array([row.x_next.std() for row in rows]), *np.array(rms).T
+def rms(array):
+    return np.sqrt(np.mean(np.square(array, dtype=np.float64)))
 
 
-measured = {name: profiles(t) for name, t in traces.items()}
-for name, (x_std, dL_ds, dL_dW) in measured.items():
-    print(f"{name:<9} std x⁽ⁱ⁺¹⁾, layers 1 to {depth}:", x_std.round(3))
-    print(f"{'':<9} ∂L/∂s, layer 1 over layer {depth}: {dL_ds[0] / dL_ds[-1]:.3f}")
-    print(f"{'':<9} ∂L/∂W, layer 1 over layer {depth}: {dL_dW[0] / dL_dW[-1]:.3f}")
-    assert np.allclose(x_std, predictions[name].x_std, rtol=0.1)
-    assert 0.7 < (dL_ds[0] / dL_ds[-1]) / predictions[name].dL_ds[0] < 1.4
+stds, sizes = {}, {}  # of x⁽ⁱ⁺¹⁾, and of ∂L/∂s, in the hidden layers
+for name, t in traces.items():
+    stds[name] = np.array([row.x_next.std() for row in t.layers[:-1]])
+    sizes[name] = np.array([rms(row.dL_ds) for row in t.layers[:-1]])
+    kept = sizes[name][0] / sizes[name][-1]
+    print(f"{name:<9} std of x⁽ⁱ⁺¹⁾, layers 1 to {depth}:", stds[name].round(3))
+    print(f"{'':<9} rms of ∂L/∂s, layer 1 over layer {depth}: {kept:.3f}")
+    assert np.allclose(stds[name], predictions[name].x_std, rtol=0.1)
+    assert 0.7 < kept / predictions[name].dL_ds[0] < 1.4
 
 # %%
-figure, (above, below) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+figure, (up_axes, down_axes) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 layers = np.arange(1, depth + 1)
-for (name, (x_std, dL_ds, _)), colour in zip(measured.items(), ("C0", "C1"), strict=True):
-    above.plot(layers, x_std, "o", color=colour, label=name)
-    above.plot(layers, predictions[name].x_std, color=colour)
-    below.semilogy(layers, dL_ds / dL_ds[-1], "o", color=colour, label=name)
-    below.semilogy(layers, predictions[name].dL_ds, color=colour)
-above.set(xlabel="layer", title="std of $x^{(i+1)}$", ylim=(0, None), xticks=layers)
-below.set(xlabel="layer", title=r"rms of $\partial L/\partial s$, over layer 5's", xticks=layers)
-above.legend(frameon=False, title="dots measured, lines theory")
+for name, colour in (("standard", "C0"), ("Xavier", "C1")):
+    up_axes.plot(layers, stds[name], "o", color=colour, label=name)
+    up_axes.plot(layers, predictions[name].x_std, color=colour)
+    down_axes.semilogy(layers, sizes[name] / sizes[name][-1], "o", color=colour)
+    down_axes.semilogy(layers, predictions[name].dL_ds, color=colour)
+up_axes.set(xlabel="layer", title="std of $x^{(i+1)}$", ylim=(0, None), xticks=layers)
+down_axes.set(xlabel="layer", title=r"rms of $\partial L/\partial s$ over layer 5's", xticks=layers)
+up_axes.legend(frameon=False, title="dots measured, lines predicted")
 plt.show()
 
 # %% [markdown]
 # With the standard weights the signal fades on its way up and the gradient on its way down, each by
-# about √⅓ in a layer. Xavier's keep far more of both. And ∂L/∂W, as tutorial 4 found, is nearly the
-# same in all layers with either: it is a product of x, which shrinks going up, and ∂L/∂s, which
-# shrinks going down, and tells nothing of the two.
+# about √⅓ in a layer. Xavier's keep far more of both.
 
 # %%
-for name, (x_std, dL_ds, dL_dW) in measured.items():
-    up = (x_std[-1] / x_std[0]) ** (1 / (depth - 1))
-    down = (dL_ds[0] / dL_ds[-1]) ** (1 / (depth - 1))
-    print(f"{name:<9} a layer takes x by {up:.3f}, ∂L/∂s by {down:.3f};", end=" ")
-    print(f"∂L/∂W differs between layers by {dL_dW.max() / dL_dW.min():.2f}")
-    assert dL_dW.max() / dL_dW.min() < 1.35
+for name in traces:
+    up = (stds[name][-1] / stds[name][0]) ** (1 / (depth - 1))
+    down = (sizes[name][0] / sizes[name][-1]) ** (1 / (depth - 1))
+    print(f"{name:<9} a layer takes x by {up:.3f}, ∂L/∂s by {down:.3f}")
     assert name == "Xavier" or (abs(up - 3**-0.5) < 0.06 and abs(down - 3**-0.5) < 0.06)
+print(f"√⅓ = {3**-0.5:.3f}")
+
+# %% [markdown]
+# And ∂L/∂W, as tutorial 4 found, is nearly the same in all layers with either: it is a product of
+# x, which shrinks going up, and ∂L/∂s, which shrinks going down, and tells nothing of the two.
+
+# %%
+for name, t in traces.items():
+    weights = np.array([rms(row.dL_dW) for row in t.layers[:-1]])
+    print(f"{name:<9} rms of ∂L/∂W, layers 1 to {depth}, over their mean:", end=" ")
+    print((weights / weights.mean()).round(3))
+    assert weights.max() / weights.min() < 1.35
 
 # %% [markdown]
 # ## Where the compromise costs
 #
 # In a net whose widths go up and down, both factors of Xavier's differ from 1 in every layer. Do
-# they cancel? Between 400 and 100 units the factors are 1.6 and 0.4, and their product is not 1.
-# A net without f shows it purely: nothing but the W.
+# they cancel from one layer to the next?
 
 # %%
 widths = [400, 100] * 5
-x_wide = rng.normal(size=(200, 400))
-layers = list(pairwise(widths))
-assert np.allclose([i * 2 / (i + o) for i, o in layers[:2]], [1.6, 0.4])
-up = math.prod(i * 2 / (i + o) for i, o in layers)
-down = math.prod(o * 2 / (i + o) for i, o in layers[1:])
-print(f"Xavier      predicted: x {up:.4f}   ∂L/∂s, first layer over last {down:.4f}")
+fans = list(pairwise(widths))  # (fan_in, fan_out) of each layer
+factors_up = [i * 2 / (i + o) for i, o in fans]
+factors_down = [o * 2 / (i + o) for i, o in fans[1:]]  # from the last layer to the first
+print("up, the first two layers:", factors_up[:2], f" product {math.prod(factors_up[:2]):.2f}")
+up, down = math.prod(factors_up), math.prod(factors_down)
+print(f"Xavier      predicted: x² {up:.4f}   (∂L/∂s)² {down:.4f}")
+
+# %% [markdown]
+# They do not. A net without f shows it purely: nothing but the W. `lecun_normal` draws them with
+# Var W = 1 / fan_in, the upward condition alone.
+
+# %%
+x_wide = rng.normal(size=(200, widths[0]))
 for name, init in (("Xavier", nn.init.xavier_normal()), ("1 / fan_in", nn.init.lecun_normal())):
     net = nn.MLP([*widths, 10], "identity", init, rng=2)
     with trace() as t:
         nn.cross_entropy(net(x_wide), rng.integers(0, 10, 200)).backward()
-    up = np.mean(t.layers[-2].x_next ** 2) / np.mean(x_wide**2)
-    down = np.mean(t.layers[0].dL_ds ** 2) / np.mean(t.layers[-2].dL_ds ** 2)
-    print(f"{name:<11} measured:  x {up:.4f}   ∂L/∂s, first layer over last {down:.4f}")
+    first, last = t.layers[0], t.layers[-2]
+    up = np.mean(last.x_next**2) / np.mean(x_wide**2)
+    down = np.mean(first.dL_ds**2) / np.mean(last.dL_ds**2)
+    print(f"{name:<11} measured:  x² {up:.4f}   (∂L/∂s)² {down:.4f}")
     assert (up < 0.4 and down < 0.3) if name == "Xavier" else (0.7 < up < 1.4 and 0.7 < down < 1.4)
 
 # %% [markdown]
@@ -232,21 +249,23 @@ print(f"mean square {(values**2).mean():.4f}")
 assert abs(values.mean() - 8 / (3 * np.pi)) < 0.01
 
 # %% [markdown]
-# Glorot & Bengio give the mean singular value of a layer's Jacobian as about 0.8 with Xavier's
-# weights and 0.5 with the standard ones (section 4.2.2). f′ lowers it, the more the larger s is, so
-# it depends on the inputs too: here are ours, and inputs as small as the images of MNIST are.
+# So much for W; f′ ≤ 1 can only make them smaller. Glorot & Bengio give the mean singular value of
+# a layer's Jacobian as about 0.8 with Xavier's weights and 0.5 with the standard ones (section
+# 4.2.2): hardly below 8/(3π), and √⅓ of it.
+#
+# `t.jacobians(examples=1)` has the singular values of every layer's J for one example, and in
+# `mean` their mean for each layer. We leave the output layer out, which isn't square. f′ is the
+# smaller the larger s is, so the inputs matter: ours, and some as small as the images of MNIST.
 
 # %%
-mnist_like = np.sqrt(0.112) * x[:4]  # E[x²] of MNIST is 0.112
 for name, init in inits.items():
     net = nn.MLP([width, *[width] * depth, 10], "tanh", init, rng=1)
-    expected = {"Xavier": 0.8, "standard": 0.5}[name]
-    for size, data in (("1", x[:4]), ("0.112", mnist_like)):
+    for mean_square in (1.0, 0.112):  # MNIST's is 0.112
         with trace() as t:
-            net(data)
-        mean = t.jacobians(examples=1).mean[1:-1]
-        print(f"{name:<9} E[x²] = {size:<6} mean in layers 2 to {depth}:", mean.round(3))
-    assert np.all(abs(mean - expected) < 0.05)
+            net(np.sqrt(mean_square) * x[:1])
+        mean = t.jacobians(examples=1).mean[:-1]
+        print(f"{name:<9} E[x²] = {mean_square:<6} mean in layers 1 to {depth}:", mean.round(3))
+    assert np.all(abs(mean[1:] - {"Xavier": 0.8, "standard": 0.5}[name]) < 0.05)
 
 # %% [markdown]
 # What of the whole net? The Jacobian from end to end is the product of all of them, and its
@@ -272,16 +291,18 @@ plt.figure(figsize=(6.5, 3.4), layout="constrained")
 for name, values in ends.items():
     plt.semilogy(np.arange(1, width + 1), values, label=name)
 plt.ylim(1e-9, 30)
-plt.xlabel("singular values of the ten-layer Jacobian, largest first")
+plt.ylabel("singular value, ten layers")
+plt.xlabel("from the largest to the smallest of the hundred")
 plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
 # ## How far tanh bends
 #
-# All this took tanh for a line. With n Var W = 1 it is not quite one: each layer bends the signal,
-# and the variance q of s shrinks a little. Near q = 0 the theory says q ≈ 1 / (2 · layers): slow,
-# not exponential. That is why Xavier is good enough for tanh, and it is no fixed point.
+# All this took tanh for the line f(s) = s. It bends, tanh s ≈ s − s³/3, so with n Var W = 1 the
+# variance q of s shrinks a little in each layer: to E[tanh² s] ≈ q − 2q². Then 1/q grows by about
+# 2 in each, and after many layers q ≈ 1 / (2 · layers). That is slow, unlike a power of a factor,
+# and it is why Xavier is good enough for tanh. `theory.variance_map` is one such step, exactly:
 
 # %%
 q = 1.0

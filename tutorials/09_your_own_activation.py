@@ -5,10 +5,10 @@
 # net with it, and how much of that can be had from three lines of code?
 #
 # We take one that saturates like tanh, but without an exponential, and go through what the
-# engine can tell of it: derivatives, kinks, gains, the gradient through a deep net. Then we train
+# engine can tell of it: its derivatives, its gains, the gradient through a deep net. Then we train
 # with it, and then we break it, because the errors are part of the tool.
 #
-# *20 minutes to read, some five seconds to run. It follows tutorials 5 and 8.*
+# *20 minutes to read, some ten seconds to run. It follows tutorials 5 and 8.*
 
 # %%
 import textwrap
@@ -17,6 +17,7 @@ import warnings
 import check
 import matplotlib.pyplot as plt
 import numpy as np
+import pictures
 from rich.console import Console
 
 import engine
@@ -51,9 +52,12 @@ print("with another parameter:", isru(a=4.0))
 # %% [markdown]
 # The function was called *once*, with a symbol in the place of s, and so became a formula. Of the
 # formula the engine derived f′ and f″, and it compiles kernels of f and f′ like those of its own
-# activations. On paper, f′ = (1 + s²)^(−3/2) for a = 1.
+# activations. (The range is what it saw of f between s = ±30; isru takes its time to reach ±1.)
+#
+# On paper, f′ = (1 + s²)^(−3/2) for a = 1.
 
 # %%
+assert np.isclose(isru.range[1], isru.value(np.array(30.0)))
 s = np.linspace(-5, 5, 401)
 assert np.allclose(isru.slope(s), (1 + s**2) ** -1.5)
 report = engine.gradcheck(lambda z: isru(z), np.array([-2.0, -0.3, 0.7, 3.0]), order=2)
@@ -77,7 +81,7 @@ plt.show()
 # %%
 for f in (tanh, isru, engine.softsign):
     far = np.linspace(0, 20, 20_001)
-    saturated_from = far[f.slope(far) < 0.05].min()
+    saturated_from = far[f.slope(far) < 0.05].min()  # the maximum is 1 for all three
     print(f"{f.name:<9} saturated beyond |s| = {saturated_from:.2f}")
     if f is isru:
         assert np.isclose(saturated_from, np.sqrt(20 ** (2 / 3) - 1), atol=0.01)
@@ -116,36 +120,44 @@ for mode, by_sampling in sampled.items():
 init = nn.init.kaiming(activation=isru)
 n = 100
 print(f"{init}: n Var W = {n * init.variance(n, n):.4f}, gain² = {theory.gain(isru) ** 2:.4f}")
+ratio = theory.gain(isru, "forward") / theory.gain(isru, "backward")
+print(f"forward over backward: {ratio:.3f}")
 assert np.isclose(n * init.variance(n, n), theory.gain(isru) ** 2)
 
 # %% [markdown]
 # ## Its card
 #
-# All of this, and the gradient through a deep net under each known initialisation, is on its card.
+# All of this, and the gradient through a deep net under several initialisations, is on its card.
 # For a function in a file of yours the command is
 #
 # ```sh
 # gradtrace activation my_file.py:isru
 # ```
 #
-# and from Python:
+# and from Python, with what that command is made of (`Silent` shows no progress):
 
 # %%
 made = card(isru, Settings(depth=20, draws=1), Silent())
-for table in tables(made):
-    Console(width=92, markup=False).print(table)
-
-# %%
-figure(made)
+Console(width=92, force_jupyter=False).print(*tables(made))  # as text in a notebook too
 
 # %% [markdown]
-# In the last table, q* is the variance that s settles at in a deep net, and χ₁ the factor on the
-# gradient's mean square in each layer there; ξ_q and ξ_c are the numbers of layers in which a
-# deviation from q*, and the likeness of two inputs, change by a factor of e.
+# *Kinks* are points where f′ jumps, as ReLU's does at 0. In the last table, look at *predicted* and
+# *measured* first: the factor by which a layer changes the gradient's rms in this net. With the
+# standard weights it is far below 1, as for tanh in tutorial 7; with Xavier's and with its own gain
+# it is on either side of 1.
 #
-# The columns *predicted* and *measured* hold the factor by which a layer changes the gradient's
-# rms in this net. With the standard weights it is far below 1, as for tanh in tutorial 7; with
-# Xavier's and with its own gain it is on either side of 1.
+# The columns between are about nets much deeper still. There the variance of s settles at a **fixed
+# point** q*, one that a layer leaves as it is. χ₁ is the factor on the gradient's mean square at
+# it (where s dies out, q* = 0, none is given). ξ_q and ξ_c are **depth scales**: the number of
+# layers in which the distance from q*, and the unlikeness of two inputs, change by a factor of e.
+#
+# The same as a picture, beside three that are known (silu is the function of exercise 3):
+
+# %%
+pictures.show(figure(made))
+
+# %% [markdown]
+# Is *predicted* right?
 
 # %%
 factor = {}
@@ -159,16 +171,20 @@ assert factor["standard"][0] < 0.6 < factor["xavier_uniform"][0] < 1
 # %% [markdown]
 # ## Train with it
 #
-# Its name is known from now on: "isru" stands where "tanh" would. Ten groups of points, a net of
-# eight layers, and three initialisations for the same learning rate.
+# Its name is known from now on: "isru" stands where "tanh" would. The task is like tutorial 8's,
+# in fewer dimensions and with more noise.
 
 # %%
 centres = rng.normal(size=(10, 50))
 y_train = rng.integers(0, 10, 1000)
 x_train = centres[y_train] + rng.normal(size=(1000, 50))
+distances = ((x_train[:, None] - centres) ** 2).sum(axis=2)
+print(f"nearest to the centre of their class: {(distances.argmin(axis=1) == y_train).mean():.1%}")
 
 
+# %%
 def losses(f, init, updates=400, batch=50):
+    """Of a net with eight hidden layers, at each update."""
     net = nn.MLP([50, *[50] * 8, 10], f, init, rng=1)
     optimiser, order, found = nn.SGD(net.parameters(), lr=0.05), np.random.default_rng(2), []
     for _ in range(updates):
@@ -195,7 +211,7 @@ assert runs["isru, its own gain"][-20:].mean() < 0.5 * runs["isru, standard"][-2
 plt.figure(figsize=(7, 3.4), layout="constrained")
 for (name, run), colour in zip(runs.items(), ("C1", "C3", "0.5"), strict=True):
     plt.plot(np.convolve(run, np.ones(10) / 10, mode="valid"), color=colour, label=name)
-plt.axhline(np.log(10), color="0.6", lw=0.8)
+plt.axhline(np.log(10), color="0.6", lw=0.8, label="a guess, ln 10")
 plt.xlabel("updates")
 plt.ylabel("loss, mean of 10")
 plt.legend(frameon=False)
@@ -207,24 +223,31 @@ plt.show()
 #
 # ## Break it
 #
-# A formula holds for every s, so an `if` can't choose by s. The error says what to write instead:
+# What does the engine say to definitions that can't work? `attempt` prints it:
 
 
 # %%
 def attempt(define):
-    """What comes of a definition: an error or warnings, and all else is well."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    """Print the error or the warning that a definition brings, and return its kind."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a warning is raised, like an error
         try:
             define()
-        except (engine.ActivationError, ValueError) as error:
-            print(textwrap.fill(f"{type(error).__name__}: {error}", 92))
-            return type(error).__name__
-    for warning in caught:
-        print(textwrap.fill(f"{warning.category.__name__}: {warning.message}", 92))
-    return caught[0].category.__name__ if caught else None
+        except (engine.ActivationError, engine.ActivationWarning, ValueError) as problem:
+            kind = type(problem).__name__
+            print(textwrap.fill(f"{kind}: {problem}", 92))
+            return kind
+    print("nothing to say")
+    return None
 
 
+assert attempt(lambda: isru(a=2.0)) is None
+
+# %% [markdown]
+# A formula holds for every s, so an `if` can't choose by s. The error says what to write instead:
+
+
+# %%
 def with_if():
     @activation
     def steps(s):
@@ -250,7 +273,7 @@ assert attempt(with_numpy) == "ActivationError"
 
 # %% [markdown]
 # This one is a good formula on paper. In float32, e⁻ˢ is infinite from s = −89 on, and then f or f′
-# becomes 0 · ∞ or ∞/∞. You are told when you define it, and not by a NaN in the third epoch:
+# becomes 0 · ∞ or ∞/∞. You are told when you define it, and not by a NaN in the middle of training:
 
 
 # %%
@@ -326,7 +349,7 @@ check.safe_swish(safe_swish)
 # %% [markdown]
 # ## What we have
 #
-# - A function of s in the engine's operations is all: derivatives, kinks and kernels follow.
+# - A function of s in the engine's operations is all: derivatives and kernels follow.
 # - Its gain says how to draw the weights. Which gain depends on what is to be kept.
 # - Where it breaks, the message names the line, the values, and a way out.
 #

@@ -7,7 +7,7 @@
 # go through the examination once, on a patient whose illness you know. Then it is your turn; the
 # answers are at the end.
 #
-# *30 minutes to read and do, a few seconds to run. It follows tutorials 4 to 8.*
+# *30 minutes to read and do, some ten seconds to run. It follows tutorials 4 to 8.*
 
 # %%
 import check
@@ -19,9 +19,13 @@ import nn
 from engine import trace
 from experiments.data import SHAPESET_CLASSES, shapeset
 
+# %% [markdown]
+# The images are those of tutorial 5.
+
+# %%
 x, y = shapeset(100, seed=3)  # 100 images of triangles, parallelograms and ellipses
 print("x:", x.shape, f"from {x.min():.0f} to {x.max():.0f}   classes: {len(SHAPESET_CLASSES)}")
-figure, panels = plt.subplots(1, 4, figsize=(9, 2.9), layout="constrained")
+figure, panels = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
 for panel, image, label in zip(panels, x, y, strict=False):
     panel.imshow(image.reshape(32, 32), cmap="gray", vmin=-1, vmax=1)
     panel.set_title(SHAPESET_CLASSES[label].replace("+", "\n+ "), fontsize=9)
@@ -40,7 +44,7 @@ def examine(net, x, y):
 # %% [markdown]
 # ## The examination
 #
-# Five things can be wrong with a net at its beginning, and each has its sign:
+# Of what can be wrong with a net at its beginning, five things are frequent, and each has its sign:
 #
 # | ailment | sign |
 # |---|---|
@@ -64,15 +68,18 @@ t = examine(known, x, y)
 print(t)
 
 # %% [markdown]
-# *factor* is rms ∂L/∂s over that of the layer above. The output's own scale comes from the loss, so
-# begin with layer 7. The factor is nearly the same everywhere, and far below 1. Nothing is
-# saturated. That is the sign of a vanishing gradient: no single layer is to blame, each takes its
-# share. Is it the share that theory gives, √(E[f′²] · n Var W) (tutorial 4)?
+# *factor* is rms ∂L/∂s over that of the next layer. Layer 8's is another matter: the next layer is
+# the output, with 9 units only to sum over. From layer 7 down, the factor is nearly the same
+# everywhere, and far below 1. Nothing is saturated. That is the sign of a vanishing gradient: no
+# single layer is to blame, each takes its share. Is it the share that theory gives,
+# √(E[f′²] · n Var W) (tutorial 4)?
+#
+# (In a ReLU net *saturated* is about 50 % in health: f′ is 0 for half of the s, tutorial 8.)
 
 # %%
 rms = {row.name: np.sqrt(np.mean(row.dL_ds**2)) for row in t.layers}
-for i in (2, 5):
-    here, above = t[f"layer {i}"], t[f"layer {i + 1}"]
+for i in (2, 5, 8):
+    here, above = t.layers[i - 1], t.layers[i]
     n_var_W = above.fan_out * np.mean(above.W**2)
     predicted = np.sqrt(np.mean(here.df_ds**2) * n_var_W)
     measured = rms[here.name] / rms[above.name]
@@ -81,7 +88,8 @@ for i in (2, 5):
 
 # %% [markdown]
 # **Then the picture.** `t.plot()` shows the distributions: a vanishing gradient is a staircase
-# leaning to one side. (It returns a figure, which a notebook shows; elsewhere, `.savefig(path)`.)
+# leaning to one side. (It returns a figure: `pictures.show` brings it to a window or a notebook,
+# `.savefig(path)` to a file.)
 
 # %%
 pictures.show(t.plot())
@@ -122,7 +130,8 @@ assert abs(factor / predicted - 1) < 0.1
 # ## Exercises
 #
 # For each patient say what ails it, one of the five, and the first layer concerned, counted from
-# the input. Replace each `...`; the check says what speaks against an answer that is not right.
+# the input. (If all are, that is layer 1.) Replace each `...`; the check says what speaks against
+# an answer that is not right.
 #
 # Ask of every table: which row is unlike the others, and in which column? Or are all rows alike?
 # Then look further into the layer. `row = t["layer 2"]` has the arrays (`row.x`, `row.s`, `row.b`),
@@ -130,8 +139,9 @@ assert abs(factor / predicted - 1) < 0.1
 # is 0 for every example. `t.explain("layer 2", weight=(0, 0))` and `t.explain("layer 2", bias=0)`
 # write out the sums.
 #
-# Then mend it: change what is wrong and nothing else, examine it again, and let `t.diagnose()` be
-# the judge. A layer's weights and biases are set with `net.layers[0].W.assign(array)`.
+# Then mend it: change what is wrong and nothing else, in the last cell of each. A layer's weights
+# and biases are set with `net_a.layers[0].W.assign(array)`; you may also change what comes in, or
+# draw another net. The cell says whether the trace finds nothing any more.
 #
 # **Patient A**
 
@@ -149,6 +159,10 @@ patient_a = ..., ...  # the ailment, and for example "layer 2"
 
 check.patient_a(patient_a)
 
+# %%
+# Mend A here.
+print("healthy:", examine(net_a, x_a, y_a).diagnose().healthy)
+
 # %% [markdown]
 # **Patient B**
 
@@ -164,6 +178,10 @@ pictures.show(b.plot())
 patient_b = ..., ...
 
 check.patient_b(patient_b)
+
+# %%
+# Mend B here.
+print("healthy:", examine(net_b, x_b, y_b).diagnose().healthy)
 
 # %% [markdown]
 # **Patient C**
@@ -182,6 +200,10 @@ patient_c = ..., ...
 
 check.patient_c(patient_c)
 
+# %%
+# Mend C here.
+print("healthy:", examine(net_c, x_c, y_c).diagnose().healthy)
+
 # %% [markdown]
 # ## What we have
 #
@@ -196,9 +218,12 @@ check.patient_c(patient_c)
 # ## Solutions
 #
 # **Patient A**'s first layer is saturated, and the layers above it are well. Its s are large, and
-# its weights are not to blame: they have Xavier's variance.
+# its weights are not to blame: they have Xavier's variance. (Each solution begins with the patient
+# as it came, whatever you have done to it.)
 
 # %%
+net_a, x_a, y_a = check.patient("A")
+a = examine(net_a, x_a, y_a)
 assert check.patient_a(("saturation", "layer 1"))
 row = a["layer 1"]
 print(f"(fan_in + fan_out)/2 · Var W: {(row.fan_in + row.fan_out) / 2 * row.W.var():.3f}")
@@ -227,6 +252,8 @@ assert examine(net_a, x_a / 127.5 - 1, y_a).diagnose().healthy
 
 # %%
 assert check.patient_b(("dead units", "layer 3"))
+net_b, x_b, y_b = check.patient("B")
+b = examine(net_b, x_b, y_b)
 row = b["layer 3"]
 dead = row.dead()
 print(f"layer 3: {dead.share:.0%} of the units dead, biases {row.b.min():.0f} to {row.b.max():.0f}")
@@ -253,6 +280,8 @@ assert examine(net_b, x_b, y_b).diagnose().healthy
 
 # %%
 assert check.patient_c(("exploding gradient", "layer 1"))
+net_c, x_c, y_c = check.patient("C")
+c = examine(net_c, x_c, y_c)
 for row in c.layers[1:4]:
     n_var_W = row.fan_in * np.mean(row.W**2)
     print(f"{row.name}: std of W {row.W.std():.2f}, n Var W = {n_var_W:.2f}", end=", ")

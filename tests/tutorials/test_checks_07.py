@@ -42,6 +42,7 @@ def test_the_jacobian():
     [
         (lambda W, s: W.T, "Jacobian of s"),
         (lambda W, s: np.tanh(s)[:, None] * W.T, "f(s) stands"),
+        (lambda W, s: (1 - s**2)[:, None] * W.T, "s itself"),
         (lambda W, s: W * slope(s), "rows and columns"),
         (lambda W, s: W.T * slope(s), "f′(s_j)"),
         (lambda W, s: slope(s)[:, None] * W, "w_kj"),

@@ -20,6 +20,7 @@ def test_the_leaky_gain():
         (lambda a: math.sqrt(2 / (1 + a)), "mean of squares"),
         (lambda a: math.sqrt(2) / (1 + a * a), "root is of all"),
         (lambda a: math.sqrt(1 / (1 + a * a)), "half"),
+        (lambda a: 1 / math.sqrt((1 + a * a) / 2 - (1 - a) ** 2 / (2 * math.pi)), "Var f(s)"),
         (lambda a: 5.0, "too large"),
     ],
 )
@@ -45,7 +46,8 @@ def test_the_bound():
         (lambda n, a: math.sqrt(3 / n), "gain is missing"),
         (lambda n, a: bound(n, a) ** 2, "square"),
         (lambda n, a: 2 / (1 + a * a) * math.sqrt(3 / n), "gain stands squared"),
-        (lambda n, a: 1 / math.sqrt(n), "fan_in = 300"),
+        (lambda n, a: 1 / math.sqrt(n), "for one a alone"),
+        (lambda n, a: 1.0, "fan_in = 300"),
     ],
 )
 def test_wrong_bounds(wrong, reason):
@@ -66,6 +68,8 @@ def test_the_ratio():
         (lambda w: w[0] / w[-1], "divided by which"),
         (lambda w: 1.0, "fan_in"),
         (lambda w: 0.5 ** (len(w) - 1), "give it back"),
+        (lambda w: math.sqrt(w[-1] / w[0] / 2 ** (len(w) - 1)), "give it back"),
+        (lambda w: math.sqrt(w[-1] / w[0] * 2 ** (len(w) - 1)), "give back a half"),
         (lambda w: [1.0], "single number"),
     ],
 )

@@ -60,11 +60,20 @@ def test_wrong_diagnoses(name):
         ((KIND[name], "layer 50"), "there is no 'layer 50'"),
         (("a cold", "layer 1"), "none of the ailments"),
         ((..., ...), "replace the ..."),
-        (KIND[name], "return 2 things"),
+        (KIND[name], "give two things"),
+        ((KIND[name],), "give two things"),
     ):
         verdict = patient_check(name)(answer)
         assert not verdict
         assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("name", KIND)
+def test_what_speaks_against_symmetric_weights_is_this_nets_number(name):
+    net, _, _ = check.patient(name)
+    apart = min(np.ptp(layer.W.numpy(), axis=1).max() for layer in net.layers)
+    reason = patient_check(name)(("symmetric weights", "layer 1")).reason
+    assert f"as much as {apart:.2g} apart" in reason
 
 
 def treated(name):

@@ -41,14 +41,21 @@ def test_names_may_lead_somewhere_and_other_code_does_not(docstrings):
 
 
 def test_code_keeps_its_lines_and_its_blank_ones(docstrings):
-    assert rst(docstrings, "It does\n\n    a = 1\n\n      b*\n\nand ends.") == (
-        "It does\n\n::\n\n        a = 1\n\n          b*\n\nand ends."
+    assert rst(docstrings, "It does\n\n    if a:\n\n      b()\n\nand ends.") == (
+        "It does\n\n.. code-block:: python\n\n        if a:\n\n          b()\n\nand ends."
     )
 
 
-def test_columns_keep_their_places(docstrings):
-    assert rst(docstrings, "Two.\n\ngain      how much\nq, q_star  how far") == (
-        "Two.\n\n::\n\n    gain      how much\n    q, q_star  how far"
+def test_what_is_no_code_is_not_coloured_as_code(docstrings):
+    assert rst(docstrings, "It is\n\n    x⁽ⁱ⁺¹⁾ = f(s)   and so on") == (
+        "It is\n\n.. code-block:: text\n\n        x⁽ⁱ⁺¹⁾ = f(s)   and so on"
+    )
+
+
+def test_names_in_a_column_become_a_list_of_links(docstrings):
+    assert rst(docstrings, "Two.\n\ngain       how much\nq, q_star  a* or b") == (
+        "Two.\n\n* \\ :py:obj:`gain <gain>`\\ : how much\n"
+        "* \\ :py:obj:`q <q>`\\ , \\ :py:obj:`q_star <q_star>`\\ : a\\* or b"
     )
 
 

@@ -15,7 +15,7 @@ import nn
 from engine import Finding, Trace, trace
 from experiments.data import shapeset
 
-from .verdict import Array, NotYet, Verdict, exercise, parts
+from .verdict import Array, NotYet, Verdict, exercise
 
 EXAMPLES = 100
 CLASSES = 9
@@ -69,7 +69,12 @@ def _traced(name: str) -> Trace:
 
 def _diagnosis(name: str) -> Callable[[Any], Verdict]:
     def check(answer: Any) -> str:
-        kind, layer = parts(answer, ("the ailment", "the layer where it begins"))
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise NotYet(
+                "give two things with a comma between them, the ailment and the layer where it "
+                "begins; for example: 'symmetric weights', 'layer 2'"
+            )
+        kind, layer = answer
         if kind not in AILMENTS:
             raise NotYet(f"{kind!r} is none of the ailments: {', '.join(AILMENTS)}")
         t = _traced(name)
@@ -112,7 +117,11 @@ def _against(kind: str, t: Trace) -> str:
         return (
             f"most units of a layer would have f′(s) = 0 for every example; at most {most:.0%} do"
         )
-    return "a layer's W would have equal columns: look at np.ptp(t.layers[i].W, axis=1)"
+    apart = min(np.ptp(row.W, axis=1).max() for row in t.layers)
+    return (
+        "a layer's W would have equal columns; in every layer of this net the entries of a row "
+        f"lie as much as {apart:.2g} apart"
+    )
 
 
 def _rms(a: Array | None) -> float:

@@ -81,6 +81,17 @@ def safe_cross_entropy(answer: Any) -> str:
                     f"{where} it is {found:.6g}, and it should grow with the distance of the "
                     "outputs; is something cut off?"
                 )
+    o, labels = np.array([[0.0, 1000.0], [-1000.0, -1001.0]]), np.array([1, 0])
+    apart = "a batch in which one example's outputs lie far below the other's"
+    try:
+        found = numbers(f"the cost of {apart}", call(answer, o, labels), ())
+    except NotYet:
+        found = np.array(np.nan)
+    if not np.isclose(found, cross_entropy(o, labels).item()):
+        raise NotYet(
+            f"each example alone comes out right, and {apart} does not; what is taken from an "
+            "example's o should depend on that example"
+        )
     return "for outputs up to ±1000"
 
 

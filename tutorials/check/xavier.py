@@ -56,6 +56,7 @@ def tanh_jacobian(answer: Any) -> str:
         typical = [
             (W.T, "that is the Jacobian of s; the step from s to x⁽ⁱ⁺¹⁾ is missing"),
             (np.tanh(s)[:, None] * W.T, "f(s) stands where f′(s) should"),
+            ((1 - s**2)[:, None] * W.T, "tanh′ is 1 − y² with y = tanh s; s itself stands there"),
         ]
         if n_in == n_out:
             typical += [

@@ -14,6 +14,7 @@ All else is text as it stands: |x|, a* and xavier_uniform_ are no markup.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from itertools import takewhile
@@ -50,8 +51,11 @@ def _blocks(lines: list[str]) -> list[list[str]]:
 
 
 def _block(block: list[str]) -> list[str]:
-    if block[0].startswith(" ") or all(COLUMNS.match(line) for line in block):
-        return ["::", "", *(f"    {line}".rstrip() for line in block)]
+    if block[0].startswith(" "):
+        kind = "python" if _is_python(block) else "text"
+        return [f".. code-block:: {kind}", "", *(f"    {line}".rstrip() for line in block)]
+    if all(COLUMNS.match(line) for line in block):
+        return [_named(*re.split(" {2,}", line, maxsplit=1)) for line in block]
     head = list(takewhile(lambda line: not line.startswith(" "), block))
     rest = dedent("\n".join(block[len(head) :])).splitlines()
     section = SECTION.match(head[0])
@@ -66,6 +70,20 @@ def _block(block: list[str]) -> list[str]:
     else:
         body = [_text([*head, *rest])]
     return [f":{section[1]}:", *("    " + line for line in body)] if section else body
+
+
+def _is_python(block: list[str]) -> bool:
+    """A formula or a table is none, though words of it may be Python's."""
+    try:
+        ast.parse(dedent("\n".join(block)))
+    except SyntaxError:
+        return False
+    return True
+
+
+def _named(names: str, what: str) -> str:
+    """An entry of a list of names, each leading to what it names; a telephone can wrap it."""
+    return f"* {_text([', '.join(f'`{name}`' for name in names.split(', '))])}: {_text([what])}"
 
 
 def _bullets(lines: list[str]) -> list[str]:
