@@ -88,3 +88,22 @@ def test_errors_name_the_operation_and_the_shapes():
 def test_not_a_function():
     with pytest.raises(TypeError, match="takes a function"):
         custom_vjp(3)
+
+
+def test_an_operation_that_changes_its_input_is_refused():
+    @custom_vjp
+    def shifted(x):
+        x += 1
+        return x
+
+    shifted.vjp(lambda g, y, x: g)
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ValueError, match=r"shifted: it changes an input in place.*x = x\.copy\(\)"):
+        shifted(x)
+    assert x.numpy().tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match="another"):
+        custom_vjp(_raises)(x)
+
+
+def _raises(x):
+    raise ValueError("another")
