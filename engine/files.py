@@ -20,14 +20,18 @@ _UNREADABLE = (
     *(ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
 )
+_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUM")  # .npz, an empty one, .npy
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
     """Write an .npz file of that exact name; a reader never sees half of it.
 
-    Raises: TypeError for an array of Python objects, which would be pickled.
+    Raises: TypeError for an array of Python objects, which would be pickled; FileNotFoundError if
+        its folder isn't there.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
     objects = [name for name, array in arrays.items() if array.dtype.hasobject]
     if objects:
         raise TypeError(f"{path}: {', '.join(objects)} holds Python objects; give numbers")
@@ -53,6 +57,10 @@ def read_arrays(path: str | Path) -> dict[str, Array]:
     try:
         # Opened here, because np.load leaves a file open that begins as a zip and is none.
         with Path(path).open("rb") as stream:
+            # NumPy takes what is neither for a pickle, and advises to load it without safety.
+            if stream.read(len(_MAGIC[0])) not in _MAGIC:
+                raise ValueError("its first bytes are not those of one")
+            stream.seek(0)
             file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")

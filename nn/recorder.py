@@ -46,7 +46,7 @@ class Recorder:
         updates: at which update each record was made; `losses`: the probe's loss there.
         layers: the names of the layers; a second use of one is "name (2)".
 
-    Raises: ValueError for `every` below 1.
+    Raises: ValueError for `every` below 1; TypeError for a probe that is no pair.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class Recorder:
     ) -> None:
         if every < 1:
             raise ValueError(f"Recorder(every={every}): at least 1 update from record to record")
+        if not isinstance(probe, tuple | list) or len(probe) != 2:
+            raise TypeError("Recorder: probe is a pair, (examples, labels)")
         x, y = probe
         self._net: Layer | None = net
         self._probe = np.array(x), np.array(y)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,10 @@ def find_activation(f: Activation | str) -> Activation:
             return ACTIVATIONS[f]
         if ".py:" in f:
             return _from_file(*f.rsplit(":", 1))
-        raise ValueError(f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}")
+        raise ValueError(
+            f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}, and FILE.py:NAME "
+            "for one in a file"
+        )
     raise TypeError(
         f"an activation must be an Activation or the name of one, not {type(f).__name__}; make one "
         "of a function of your own with @activation"
@@ -229,9 +233,19 @@ def _from_file(path: str, name: str) -> Activation:
     except ActivationError:
         raise
     except Exception as error:
-        raise ActivationError(f"{path}: {type(error).__name__}: {error}") from error
+        raise ActivationError(_where(path, error)) from error
     finally:
         sys.path[:] = before
     if not isinstance(found, Activation):
         raise ValueError(f"{path} defines no activation {name}; write @activation above its def")
     return found
+
+
+def _where(path: str, error: Exception) -> str:
+    """The file, the last line of it that the error came through, and the error in one line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    place = f"{path}, line {lines[-1]}" if lines else path
+    return " ".join(f"{place}: {type(error).__name__}: {error}".split())

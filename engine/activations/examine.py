@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 Evaluate = Callable[[Array], Array]
 
 _REACH = 1000.0
+_ANYWHERE = (-np.inf, np.inf)
 _KINKS_OF = {"relu": (0.0,), "hardtanh": (-1.0, 1.0), "selu": (0.0,)}
 
 
@@ -24,16 +25,16 @@ _KINKS_OF = {"relu": (0.0,), "hardtanh": (-1.0, 1.0), "selu": (0.0,)}
 class Finding:
     """f or f′ isn't finite on a part of [−1000, 1000].
 
-    Attributes: `what` ("swish′"), `problem` ("NaN" or "infinite"), and for each dtype where it
-    happens, the point nearest to 0 on each side.
+    Attributes: `what` ("swish′"), `problem` ("NaN" or "infinite"), and `points`: where it happens,
+    from the point nearest to 0 on ("s ≤ -88.8", or "s = 0" if 0 is alone), and in which dtypes.
     """
 
     what: str
     problem: str
-    points: tuple[tuple[str, float], ...]
+    points: dict[str, list[str]]
 
     def __str__(self) -> str:
-        at = ", ".join(f"s {'≥' if s > 0 else '≤'} {s:.4g} in {dtype}" for dtype, s in self.points)
+        at = ", ".join(f"{where} in {' and '.join(names)}" for where, names in self.points.items())
         return (
             f"{self.what} is {self.problem} for {at}; write it so that no part of it overflows "
             "there, for example with sigmoid, tanh or softplus, with exp(−abs(s)), or with where"
@@ -46,15 +47,21 @@ def examine(title: str, f: Evaluate, slope: Evaluate) -> tuple[Finding, ...]:
     found = []
     for what, function in ((title, f), (f"{title}′", slope)):
         for problem, test in (("NaN", np.isnan), ("infinite", np.isinf)):
-            points = []
+            points: dict[str, list[str]] = {}
             for dtype in (np.float32, np.float64):
-                for side in (-1, 1):
+                for side, relation in ((-1, "≤"), (1, "≥")):
                     s = (side * grid).astype(dtype)
-                    bad = np.flatnonzero(test(function(s)))
-                    if bad.size:
-                        points.append((np.dtype(dtype).name, float(s[bad[0]])))
+                    bad = test(function(s))
+                    if not bad.any():
+                        continue
+                    first = int(np.argmax(bad))
+                    alone = first == 0 and not bad[1]
+                    where = f"s {'=' if alone else relation} {s[first] + 0.0:.4g}"
+                    names = points.setdefault(where, [])
+                    if np.dtype(dtype).name not in names:  # 0 is on both sides
+                        names.append(np.dtype(dtype).name)
             if points:
-                found.append(Finding(what, problem, tuple(points)))
+                found.append(Finding(what, problem, points))
     return tuple(found)
 
 
@@ -62,7 +69,8 @@ def find_range(f: Evaluate) -> tuple[float, float]:
     """The least and the largest value on a grid of 1/100 to ±30, and at ±∞ where it has one."""
     values = f(np.concatenate([np.linspace(-30, 30, 6001), [-np.inf, np.inf]]))
     values = values[~np.isnan(values)]
-    return (float(values.min()), float(values.max())) if values.size else (-np.inf, np.inf)
+    # Added to, −0 is 0.
+    return (float(values.min()) + 0.0, float(values.max()) + 0.0) if values.size else _ANYWHERE
 
 
 def find_kinks(
@@ -118,9 +126,14 @@ def _zero(value: Evaluate, low: float, high: float) -> float:
 
 
 def check_slope(
-    title: str, f: Evaluate, slope: Evaluate, given: Evaluate, kinks: tuple[float, ...]
+    title: str,
+    f: Evaluate,
+    slope: Evaluate,
+    given: Evaluate,
+    kinks: tuple[float, ...],
+    where: str = "",
 ) -> None:
-    """Compare a given f′ with the derivative of f, away from kinks.
+    """Compare a given f′ with the derivative of f, away from kinks; `where` is for the message.
 
     Raises: ActivationError with the point where they differ most, both values, and the mistake
         that would give just that.
@@ -138,7 +151,7 @@ def check_slope(
     i = int(np.argmax(off))
     mistake = _likely(s, f, slope, right, got, given)
     raise ActivationError(
-        f"{title}′ as given is not the derivative of {title}: at s = {s[i]:.4g} it is "
+        f"{title}′ as given is not the derivative of {title}: {where}at s = {s[i]:.4g} it is "
         f"{got[i]:.6g}, and the derivative is {right[i]:.6g}; {mistake}"
     )
 

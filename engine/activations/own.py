@@ -15,7 +15,7 @@ import linecache
 import traceback
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, final, overload
 
@@ -124,14 +124,20 @@ class OwnActivation(Activation):
                 f"{', '.join(self.parameters) or 'no parameters'}; they must be the same"
             )
         slope = read(function, title, parameters)
-        values = tuple(self.parameters.values())
-        check_slope(
-            self.name,
-            lambda s: self._evaluated(self.expression, s, values),
-            lambda s: self._evaluated(derivative(self.expression, name("s")), s, values),
-            lambda s: self._evaluated(slope, s, values),
-            self.kinks,
-        )
+        exact = derivative(self.expression, name("s"))
+        # At the parameters' own values a slope that leaves one out, or has its number, looks right.
+        others = [{key: value + 0.5} for key, value in self.parameters.items()]
+        for other in ({}, *others):
+            numbers = {**self.parameters, **other}
+            f, right, given = (
+                partial(self._named, e, parameters=numbers) for e in (self.expression, exact, slope)
+            )
+            check_slope(
+                self.name,
+                *(f, right, given),
+                self._variant(**numbers).kinks,
+                "".join(f"with {key} = {value:g}, " for key, value in other.items()),
+            )
         self.__dict__.pop("derivative", None)  # the cached one has the old slope
         kinks = self.kinks if self._declared is None else self._declared
         self.__init__(self.name, self.expression, slope, self.parameters, kinks, self._describe)
@@ -155,11 +161,17 @@ class OwnActivation(Activation):
         unknown = set(parameters) - set(self.parameters)
         if unknown or not parameters:
             return super()._variant(**parameters)
-        new = {**self.parameters, **{key: float(value) for key, value in parameters.items()}}
+        new = {**self.parameters, **{key: self._number(key, v) for key, v in parameters.items()}}
         if new == self.parameters:
             return self
         f, slope = self.expression, self.slope_expression
         return OwnActivation(self.name, f, slope, new, self._declared, self._describe)
+
+    def _number(self, key: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"{self.name}: {key} is a number, not {value!r}") from None
 
 
 @final

@@ -68,7 +68,15 @@ class Operation:
         return f"Operation({self.name}{'' if self._vjp else ', without a vjp'})"
 
     def _checked_value(self, *inputs: Any, **parameters: Any) -> Any:
-        y = np.asarray(self._value(*inputs, **parameters))
+        try:
+            y = np.asarray(self._value(*map(_locked, inputs), **parameters))
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.name}{at_place()}: it changes an input in place, and others use that array "
+                "too; begin with x = x.copy(), or write x = x + 1 in place of x += 1"
+            ) from error
         if y.dtype != inputs[0].dtype:
             if y.dtype.kind not in "fiub":
                 raise TypeError(f"{self.name}{at_place()}: its value has dtype {y.dtype}")
@@ -86,10 +94,17 @@ class Operation:
         return gradients if isinstance(gradients, tuple | list) else (gradients,)
 
 
+def _locked(x: Any) -> Any:
+    """A view that can't be written to."""
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
 def custom_vjp(value: Function) -> Operation:
     """Make an operation of a function of arrays; give its derivative with `@name.vjp`.
 
-    The value gets NumPy arrays, which it must not change, and may use NumPy. See the module for an
+    The value gets NumPy arrays, which it can't change, and may use NumPy. See the module for an
     example.
     """
     if not callable(value):

@@ -8,6 +8,9 @@ The thresholds, and why they are what they are:
                      falls fastest, 0.77 at ten layers; ReLU under Xavier has 0.71, tanh under the
                      standard initialisation 0.57, sigmoid 0.25. Two or three layers with 0.6 each
                      do no harm; that is what the product is for.
+    FAR              and less than a hundredth (more than 100) in all, at whatever factor: 24 layers
+                     at 0.82. tanh under Xavier, whose gradient falls as √(0.71 / layers), has a
+                     tenth after 70.
     SHARE_SATURATED  half of the entries of f′(s) below 5 % of its maximum. Hardtanh on normal data
                      of variance 1 has 32 %, tanh 3 %.
     dead units       weights symmetric about 0 leave half of a layer's units without an active
@@ -28,11 +31,12 @@ import numpy.typing as npt
 
 from engine.errors import GraphError
 from engine.meanfield import slope_second_moment
-from engine.tracing.diagnosis import Diagnosis, Finding
-from engine.tracing.find import calls_of
+from engine.tracing.diagnosis import Diagnosis, Finding, named
+from engine.tracing.find import chain_to, count_passes
 from engine.tracing.gradients import gradient_finding, overall_factor
 from engine.tracing.measures import DEAD, SATURATED, Measures, flat_sides, mean_square, measure
 from engine.tracing.nonfinite import FirstNonFinite, first_nonfinite
+from engine.tracing.updates import update_finding
 
 if TYPE_CHECKING:
     from engine.tracing.record import Trace
@@ -41,7 +45,6 @@ Array = npt.NDArray[Any]
 
 SHARE_SATURATED = 0.5
 ALIKE = 1e-4
-UPDATE = (1e-6, 0.1)
 
 
 def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
@@ -52,10 +55,11 @@ def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
         lr: the learning rate; given, the size of a plain gradient step is judged too.
 
     Gradients are judged over the hidden layers: all but the last one of the trace, whose scale
-    comes from the loss. With a NaN or Inf in the pass, only that and the weights are judged.
+    comes from the loss; where branches meet, along the later one. With a NaN or Inf in the pass,
+    only that and the weights are judged.
 
-    Raises: GraphError if the trace saw no backward pass of a layer, ValueError unless lr is
-        positive and finite.
+    Raises: GraphError if the trace saw no backward pass of a layer, or several passes that have
+        nothing to do with each other; ValueError unless lr is positive and finite.
     """
     if lr is not None and not (lr > 0 and math.isfinite(lr)):
         raise ValueError(f"diagnose: lr={lr}; a learning rate is positive and finite")
@@ -64,6 +68,12 @@ def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
         raise GraphError(
             "diagnose: the trace saw no backward pass of a layer; call loss.backward() inside the "
             "trace() block"
+        )
+    passes = count_passes(t)
+    if passes > 1:
+        raise GraphError(
+            f"diagnose: this trace holds {passes} passes, each with layers of its own; trace each "
+            "in a block of its own"
         )
     hidden = layers[:-1]
     broken = first_nonfinite(t)
@@ -76,9 +86,11 @@ def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
         return Diagnosis([f for f in found if f], f"{count}, as far as the numbers are finite.")
     alike = [m for m in layers if _columns_alike(m)]
     others = [m for m in hidden if m not in alike]
-    found = [_symmetric(alike), _dead(others), _saturation(others), gradient_finding(hidden)]
-    found.append(_updates(t, layers, lr, any(found)))
-    return Diagnosis([f for f in found if f], _summary(layers, hidden))
+    on_the_way = chain_to(t, layers[-1].position)
+    chain = [m for m in hidden if m.position in on_the_way]
+    found = [_symmetric(alike), _dead(others), _saturation(others), gradient_finding(chain)]
+    found.append(update_finding(t, layers, lr, any(found)))
+    return Diagnosis([f for f in found if f], _summary(layers, chain))
 
 
 def _summary(layers: list[Measures], hidden: list[Measures]) -> str:
@@ -155,7 +167,7 @@ def _symmetric(alike: list[Measures]) -> Finding | None:
     return Finding(
         "symmetric weights",
         names,
-        f"all units of {_named(names)} have the same weights ({value}), biases and gradients.",
+        f"all units of {named(names)} have the same weights ({value}), biases and gradients.",
         "f(s) and ∂L/∂s are the same for every unit, so each update leaves them alike: the layer "
         "acts as a single unit" + (", and ∂L/∂x = ∂L/∂s Wᵀ is 0 below it." if zero else "."),
         "draw the weights at random, with Xavier's or Kaiming's variance; only biases may start "
@@ -192,7 +204,7 @@ def _dead(hidden: list[Measures]) -> Finding | None:
         names,
         f"{_percent(share)} of the units of {row.name} have |f′(s)| below {_percent(DEAD)} of its "
         f"maximum for every one of the {len(row.x)} examples, from {dead[0].row.name} on "
-        f"({_named(names)}).",
+        f"({named(names)}).",
         f"E[f′²] is {worst.slope2:.3g} there: "
         + (
             f"the biases, {b:.3g} on average, are far from what x W adds"
@@ -236,7 +248,7 @@ def _saturation(hidden: list[Measures]) -> Finding | None:
         names,
         f"it starts in {first.row.name}: {_percent(first.saturated or 0)} of its f′(s) are below "
         f"{_percent(SATURATED)} of the maximum {largest:.3g}; most, "
-        f"{_percent(worst.saturated or 0)}, in {worst.row.name} ({_named(names)}).",
+        f"{_percent(worst.saturated or 0)}, in {worst.row.name} ({named(names)}).",
         f"{cause}, so E[f′²] is {first.slope2:.3g} where it could be {largest**2:.3g}.",
         "scale the data to mean 0 and variance 1, set the biases to 0 and the weights to Xavier's "
         f"variance: then E[f′²] is {_slope2_at_one(first):.3g} or more; if it came in training, "
@@ -248,54 +260,6 @@ def _saturation(hidden: list[Measures]) -> Finding | None:
             "s_rms": size,
         },
     )
-
-
-def _updates(t: Trace, layers: list[Measures], lr: float | None, others: bool) -> Finding | None:
-    if lr is None:
-        return None
-    ratios = []
-    for m in layers:
-        size = math.sqrt(mean_square(m.row.W))
-        step = lr * math.sqrt(mean_square(_whole_gradient(t, m)))
-        if size and step:  # zeros are judged by the other findings
-            ratios.append((m.row.name, step / size))
-    high = [(name, r) for name, r in ratios if r > UPDATE[1]]
-    low = [(name, r) for name, r in ratios if r < UPDATE[0]]
-    if not high and not low:
-        return None
-    off = high or low
-    name, ratio = max(high, key=lambda p: p[1]) if high else min(low, key=lambda p: p[1])
-    good = lr * 1e-3 / ratio
-    names = tuple(dict.fromkeys(n for n, _ in off))
-    word = "large" if high else "small"
-    return Finding(
-        "update ratio",
-        names,
-        f"with lr = {lr:g}, lr · rms(∂L/∂W) / rms(W) is {ratio:.3g} in {name}, too {word}; it "
-        f"should be within {UPDATE[0]:g} … {UPDATE[1]:g} ({_named(names)}).",
-        "a step of plain gradient descent "
-        + ("replaces the weights" if high else "leaves the weights as they are")
-        + f" in about {max(1, 1 / ratio):.3g} {'step' if ratio >= 1 else 'steps'}.",
-        f"lr = {good:.2g} gives 1e-3 in {name}"
-        + ("; mend what is found above first, for it changes this." if others else "."),
-        {"ratio": ratio, "lr": lr},
-    )
-
-
-def _whole_gradient(t: Trace, m: Measures) -> Array | None:
-    """∂L/∂W over all calls of the layer, as an update uses it."""
-    try:
-        rows, _ = calls_of(t, m.row.name)
-    except ValueError:  # several layers share the name
-        rows = [m.row]
-    parts = [row.dL_dW for row in rows if row.dL_dW is not None]
-    return np.asarray(sum(parts[1:], parts[0])) if parts else None
-
-
-def _named(names: tuple[str, ...]) -> str:
-    if len(names) <= 4:
-        return ", ".join(names)
-    return f"{len(names)} layers, {names[0]} … {names[-1]}"
 
 
 def _percent(share: float) -> str:

@@ -78,6 +78,13 @@ class Diagnosis(Sequence[Finding]):
         return f"Diagnosis({'healthy' if self.healthy else ', '.join(f.kind for f in self)})"
 
 
+def named(names: tuple[str, ...]) -> str:
+    """The layers' names; of more than four, how many, the first and the last."""
+    if len(names) <= 4:
+        return ", ".join(names)
+    return f"{len(names)} layers, {names[0]} … {names[-1]}"
+
+
 def _rows(table: tuple[tuple[str, float, float, float, str], ...]) -> list[str]:
     """At most twelve rows: the first six and the last six."""
     if not table:

@@ -1,4 +1,4 @@
-"""Which rows of a trace a layer's name or position means."""
+"""Which rows of a trace a layer's name or position means, and how the rows hang together."""
 
 from __future__ import annotations
 
@@ -48,6 +48,47 @@ def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, 
         f"W was used in {len(others)} more {'calls' if len(others) > 1 else 'call'} ({names}), "
         "whose sums W.grad adds to this one.",
     )
+
+
+def fed_by(t: Trace) -> list[frozenset[int]]:
+    """For each layer, the positions of those whose output reaches its x with no layer between."""
+    position = {id(row.node): i for i, row in enumerate(t.layers)}
+    reached: list[frozenset[int]] = []
+    found = []
+    for node in t.nodes:
+        before = [reached[s] if isinstance(s, int) else frozenset[int]() for s in node.sources]
+        if id(node) in position:
+            found.append(before[0])
+            reached.append(frozenset({position[id(node)]}))
+        else:
+            reached.append(frozenset[int]().union(*before))
+    return found
+
+
+def chain_to(t: Trace, last: int) -> set[int]:
+    """The layers on the way to that one: each the latest of those that feed the one after it."""
+    feeds, found = fed_by(t), {last}
+    while feeds[last]:
+        last = max(feeds[last])
+        found.add(last)
+    return found
+
+
+def count_passes(t: Trace) -> int:
+    """How many parts of the trace with layers that were swept share no operation."""
+    groups = list(range(len(t.nodes)))
+
+    def group(i: int) -> int:
+        while groups[i] != i:
+            groups[i] = i = groups[groups[i]]
+        return i
+
+    for i, node in enumerate(t.nodes):
+        for source in node.sources:
+            if isinstance(source, int):
+                groups[group(i)] = group(source)
+    swept = {id(row.node) for row in t.layers if row.node.sweeps}
+    return len({group(i) for i, node in enumerate(t.nodes) if id(node) in swept})
 
 
 def _same_weights(a: LayerRecord, b: LayerRecord) -> bool:

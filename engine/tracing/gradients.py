@@ -13,6 +13,7 @@ from engine.tracing.remedies import Remedy, best_remedy, geometric_mean
 # See `engine.tracing.diagnose` for the reasons.
 FACTOR = 0.75
 CHANGE = 0.1
+FAR = 0.01
 # How far a part may be from what it would be under the remedy before it is called off; and the
 # least share of all that is off, in logarithms, with which it is named beside the other part.
 PART = 1.5
@@ -35,8 +36,8 @@ def gradient_finding(hidden: list[Measures]) -> Finding | None:
     if factor is None:
         return None
     total = hidden[0].dL_ds / hidden[-1].dL_ds
-    shrinks = factor < FACTOR and total < CHANGE
-    if not shrinks and not (factor > 1 / FACTOR and total > 1 / CHANGE):
+    shrinks = total < FAR or (factor < FACTOR and total < CHANGE)
+    if not shrinks and not (total > 1 / FAR or (factor > 1 / FACTOR and total > 1 / CHANGE)):
         return None
     if factor == 0:
         return _nothing_left(hidden)
@@ -48,15 +49,15 @@ def gradient_finding(hidden: list[Measures]) -> Finding | None:
     table = tuple(_row(a, b, shrinks, remedy) for a, b in pairwise(hidden))
     name = "vanishing gradient" if shrinks else "exploding gradient"
     first, last = hidden[0].row.name, hidden[-1].row.name
-    change = f"1/{1 / total:.3g}" if shrinks else f"{total:.3g} times"
+    change = f"1/{1 / total:.3g} of" if shrinks else f"{total:.3g} times"
     return Finding(
         name,
         tuple(m.row.name for m in hidden),
         f"rms(∂L/∂s) changes by a factor of {factor:.3g} per layer; in {first} it is {change} "
-        f"of that in {last}.",
+        f"that in {last}.",
         f"E[f′²]·n·Var W = {slope2:.3g} · {n_var_W:.3g} = {slope2 * n_var_W:.3g} per layer, √ = "
         f"{math.sqrt(slope2 * n_var_W):.3g}; {_off(slope2, n_var_W, shrinks, remedy)}.",
-        f"{remedy} instead of {factor:.3g}.",
+        f"{remedy} instead of {factor:.3g}{_by_chance(slope2, n_var_W, shrinks, remedy)}.",
         {
             "factor": factor,
             "total": total,
@@ -95,6 +96,16 @@ def _off(slope2: float, n_var_W: float, shrinks: bool, remedy: Remedy) -> str:
     if not which:
         return f"neither part alone is far off ({wanted})"
     return f"{which} {'are' if ' and ' in which else 'is'} too {word} ({wanted})"
+
+
+def _by_chance(slope2: float, n_var_W: float, shrinks: bool, remedy: Remedy) -> str:
+    """What to add where the parts are about those of the remedy already."""
+    if _which(slope2, n_var_W, shrinks, remedy):
+        return ""
+    return (
+        "; where the weights have that variance already, it is this draw: take wider layers, whose "
+        "draws differ less, or fewer"
+    )
 
 
 def _nothing_left(hidden: list[Measures]) -> Finding:

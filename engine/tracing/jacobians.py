@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
+from engine.tracing.table import shortened
 
 if TYPE_CHECKING:
     from engine.tracing.record import Trace
@@ -23,7 +24,7 @@ Array = npt.NDArray[Any]
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Jacobians:
     """Singular values, largest first, in float64; NaN for an example that is not finite.
 
@@ -39,6 +40,28 @@ class Jacobians:
     names: tuple[str, ...]
     layers: tuple[Array, ...]
     end_to_end: Array | None
+
+    def __str__(self) -> str:
+        """A row for each layer, and one for the whole net: 78 columns."""
+        rows = list(zip(self.names, self.layers, strict=True))
+        if self.end_to_end is not None:
+            rows.append(("end to end", self.end_to_end))
+        count, titles = len(self.layers[0]), ("smallest", "median", "mean", "largest")
+        lines = [
+            f"Singular values of ∂x⁽ⁱ⁺¹⁾/∂x⁽ⁱ⁾, over {count} example{'s' * (count > 1)}",
+            "",
+            f"{'layer':<24}  {'values':>8}" + "".join(f"  {title:>9}" for title in titles),
+        ]
+        for name, values in rows:
+            shown = (values.min(), np.median(values), values.mean(), values.max())
+            lines.append(
+                f"{shortened(name, 24):<24}  {values.shape[1]:>8}  "
+                + "  ".join(f"{v:>9.3g}" for v in shown)
+            )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Jacobians({len(self.names)} layers, {len(self.layers[0])} examples)"
 
     @property
     def mean(self) -> Array:

@@ -9,26 +9,31 @@ from dataclasses import dataclass
 from engine import meanfield
 from engine.activations import Activation, relu, tanh
 
-# A factor within these bounds per layer is one that ten layers turn into less than a factor of ten.
+# A factor within these bounds per layer is one that ten layers turn into less than a factor of ten;
+# more layers must do so too.
 GOOD = (0.8, 1.25)
+MOST = 10.0
 
 
 @dataclass(frozen=True)
 class Remedy:
     """An initialisation (biases 0), maybe with another activation, and what it would give.
 
-    `factor` is that of ∂L/∂s's root mean square per layer, the geometric mean over the depth, and
-    `slope2`, `n_var_W` its two parts, squared: factor² = E[f′²] · n Var W.
+    `factor` is that of ∂L/∂s's root mean square per layer, the geometric mean over the `links` from
+    layer to layer, and `slope2`, `n_var_W` its two parts, squared: factor² = E[f′²] · n Var W.
     """
 
     text: str
     factor: float
     slope2: float
     n_var_W: float
+    links: int
 
     @property
     def good(self) -> bool:
-        return GOOD[0] <= self.factor <= GOOD[1]
+        if not GOOD[0] <= self.factor <= GOOD[1]:
+            return False
+        return abs(math.log(self.factor)) * self.links <= math.log(MOST)
 
     def __str__(self) -> str:
         return (
@@ -64,7 +69,7 @@ def predicted(
         slopes.append(meanfield.slope_second_moment(f, q))
     slope2 = geometric_mean(slopes[:-1])
     n_var_W = geometric_mean([o * variance(i, o) for i, o in fans[1:]])
-    return Remedy(text, math.sqrt(slope2 * n_var_W), slope2, n_var_W)
+    return Remedy(text, math.sqrt(slope2 * n_var_W), slope2, n_var_W, len(fans) - 1)
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -217,8 +217,9 @@ def slopes_of(f: Activation, g: Array, y: Any, s: Any, x: Array, W: Array) -> Ar
 
 def _not_kept(name: str, where: str) -> GraphError:
     return GraphError(
-        f'{where}: {name} was not kept, since the trace was opened with keep="stats"; open it '
-        f'with trace(keep="arrays"), or ask a layer for statistics({name!r})'
+        f"{where}: its arrays ({name} was asked for) were not kept, since the trace was opened "
+        'with keep="stats"; open it with trace(keep="arrays"), or ask the layer for statistics, as '
+        'in statistics("dL_ds")'
     )
 
 

@@ -74,6 +74,15 @@ class Statistics:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    def __str__(self) -> str:
+        """Two lines of at most 80 columns."""
+        broken = f", {self.nonfinite} NaN or infinite" if self.nonfinite else ""
+        return (
+            f"{'×'.join(map(str, self.shape)) or 'scalar'}: mean {self.mean:.3g}, "
+            f"std {self.std:.3g}, rms {self.rms:.3g}, zeros {100 * self.zeros:.3g} %{broken}\n"
+            f"    {self.min:.3g} … {self.max:.3g}, 96 % within {self.p2:.3g} … {self.p98:.3g}"
+        )
+
 
 class Measured(NamedTuple):
     """What one look at an array takes; percentiles and histogram can wait until someone asks."""

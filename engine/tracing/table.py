@@ -6,6 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+from engine.tracing.find import fed_by
 from engine.tracing.statistics import QUANTITIES
 
 if TYPE_CHECKING:
@@ -26,12 +27,16 @@ LEGEND = (
 
 
 def cells(trace: Trace) -> list[list[str]]:
-    """The rows, as text; "–" where a quantity does not exist, "!" after a name: not all finite."""
+    """The rows, as text; "–" where a quantity does not exist, "!" after a name: not all finite.
+
+    The factor is that of a layer whose output the next row's layer takes, and no other's.
+    """
     sizes = [_value(row, "dL_ds", "rms") for row in trace.layers]
+    feeds = fed_by(trace)
     made = []
     for i, row in enumerate(trace.layers):
         factor = math.nan
-        if i + 1 < len(sizes) and sizes[i + 1]:
+        if i + 1 < len(sizes) and sizes[i + 1] and i in feeds[i + 1]:
             factor = sizes[i] / sizes[i + 1]
         saturated = row.saturated()
         made.append(

@@ -64,14 +64,15 @@ S2 = Statement(
 S2_DEPTH = Statement(
     "S2 ξ",
     "tanh with σ_b² = .05: ξ_c, the layers in which c comes nearer to c* by e",
-    _SCHOENHOLZ,
+    f"{_SCHOENHOLZ}; more draws at σ_w² = 2 after a first run had too few",
     Tolerance("relative", 0.15),
 )
 S4 = Statement(
     "S4",
     "tanh with Xavier does not keep the variance: 2 l q is near 1 after l layers, and l times the "
     "gradient's mean square, layer 1 over layer l + 1, is near .71",
-    "mean-field theory, q → 1/(2l); the expected numbers start from E[x²] = 1",
+    "mean-field theory, q → 1/(2l); the expected numbers start from E[x²] = 1; more draws after a "
+    "first run had too few",
     Tolerance("relative", 0.05),
 )
 S5 = Statement(
@@ -174,6 +175,13 @@ class _Run:
 
         return np.asarray(self[f"tanh_{key}"][:, TANH.index((var_w, var_b))])
 
+    def depths(self, var_w: float) -> npt.NDArray[np.float64]:
+        """ξ_c of every draw at this σ_w², the further ones of the study "near" included."""
+        from experiments.questions.theory import NEAR
+
+        draws = self.tanh("xi_c", var_w)
+        return np.concatenate([draws, self["near_xi_c"][:, 0]]) if var_w == NEAR[0] else draws
+
 
 def _gain(run: _Run, mode: int, statement: Statement) -> Claim:
     measured = run["gains_measured"]
@@ -206,7 +214,7 @@ def _s2_depth(run: _Run) -> Claim:
     # The mean is of 1/ξ, in which the factor per layer is all but linear.
     measured = []
     for var_w in TANH_TABLE:
-        rate = Measured.of(1 / run.tanh("xi_c", var_w))
+        rate = Measured.of(1 / run.depths(var_w))
         ends = (1 / rate.value, 1 / rate.high, 1 / rate.low if rate.low > 0 else math.inf)
         measured.append(Measured(*ends))
     labels = [f"ξ_c {var_w:g}" for var_w in TANH_TABLE]

@@ -127,4 +127,5 @@ def profile(layers: Sequence[Law], x_second_moments: Sequence[float] | Array) ->
 
 
 def _relative(squares: Sequence[float]) -> Array:
-    return np.sqrt(np.asarray(squares) / squares[-1])
+    with np.errstate(invalid="ignore"):  # an f without a slope has 0 / 0, which is NaN
+        return np.sqrt(np.asarray(squares) / squares[-1])

@@ -136,3 +136,22 @@ def test_a_vjp_that_gives_plain_arrays_may_be_recorded(name, last):
         gradients.append([x.grad.numpy(), W.grad.numpy()])
     np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-12, atol=1e-15)
     assert np.any(gradients[0]) == (last == "own")
+
+
+def test_an_operation_that_changes_its_input_is_refused():
+    @custom_vjp
+    def shifted(x):
+        x += 1
+        return x
+
+    shifted.vjp(lambda g, y, x: g)
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ValueError, match=r"shifted: it changes an input in place.*x = x\.copy\(\)"):
+        shifted(x)
+    assert x.numpy().tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match="another"):
+        custom_vjp(_raises)(x)
+
+
+def _raises(x):
+    raise ValueError("another")

@@ -208,3 +208,16 @@ def test_a_file_of_another_net(tmp_path):
     with pytest.raises(ValueError, match=r"layer 1\.W has shape \(2, 4\), not \(2, 5\)"):
         ours.load(tmp_path / "net.npz")
     assert bits(ours.state_dict()) == before
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere; make it first") as told:
+        net().save(tmp_path / "nowhere" / "net.npz")
+    assert str(told.value).startswith(str(tmp_path / "nowhere" / "net.npz"))
+
+
+def test_a_file_of_another_kind_is_no_reason_to_load_pickles(tmp_path):
+    (tmp_path / "net.npz").write_text("hello")
+    with pytest.raises(ValueError, match="its first bytes are not those of one") as told:
+        net().load(tmp_path / "net.npz")
+    assert "pickle" not in str(told.value)

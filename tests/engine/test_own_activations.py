@@ -234,6 +234,22 @@ def test_a_wrong_derivative_is_refused_with_the_point_and_the_mistake(wrong, mis
     np.testing.assert_array_equal(f.slope(S), before)
 
 
+def test_a_derivative_without_the_parameter_is_refused():
+    """At the parameter's own value it is right, and wrong for any other."""
+    f = activation(title="own square")(lambda s, a=2.0: a * s * s)
+    with pytest.raises(ActivationError, match=r"with a = 2\.5, at s = .*a factor 1\.25 is missing"):
+        f.derivative(lambda s: 4 * s)
+    right = activation(title="own square")(lambda s, a=2.0: a * s * s)
+    right.derivative(lambda s, a=2.0: 2 * a * s)
+    assert right(a=3.0).slope(np.array([2.0])) == [12.0]
+
+
+def test_a_parameter_that_is_no_number():
+    f = activation(title="own line")(lambda s, a=2.0: a * s)
+    with pytest.raises(TypeError, match="own line: a is a number, not 'wide'"):
+        f(a="wide")
+
+
 def test_a_derivative_of_y_is_recognised():
     f = quietly(lambda s: 1 / (1 + exp(-s)), title="own sigmoid")
     with pytest.raises(ActivationError, match="as a function of y = f"):
@@ -304,9 +320,27 @@ def test_numerical_trouble_is_said_at_the_definition():
         f = activation(swish)
     assert told[0].filename == __file__
     assert [finding.what for finding in f.findings] == ["swish′"]
-    assert dict(f.findings[0].points)["float64"] == pytest.approx(-710, abs=1)
+    at = {dtypes[0]: float(where[4:]) for where, dtypes in f.findings[0].points.items()}
+    assert at["float64"] == pytest.approx(-710, abs=1)
     with pytest.warns(ActivationWarning, match="infinite for s ≥"):
         activation(title="own exp")(lambda s: exp(s))
+
+
+@pytest.mark.parametrize(
+    ("definition", "where"),
+    [
+        (lambda s: s / s, "s = 0 in float32 and float64;"),
+        (lambda s: sqrt(s - 200), "s ≤ 0 in float32 and float64, s ≥ 0 in float32 and float64;"),
+        (lambda s: sqrt(s), "s ≤ -0.05 in float32 and float64;"),
+        (lambda s: sqrt(-s), "s ≥ 0.05 in float32 and float64;"),
+    ],
+    ids=["at 0", "around 0", "below", "above"],
+)
+def test_trouble_at_0_alone_is_told_from_trouble_from_0_on(definition, where):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        finding = activation(title="troubled")(definition).findings[0]
+    assert f"troubled is NaN for {where}" in str(finding)
 
 
 def test_without_trouble_nothing_is_said():
@@ -334,8 +368,14 @@ def test_an_activation_of_a_file(tmp_path):
     with pytest.raises(ValueError, match="no file"):
         find_activation("nowhere.py:f")
     path.write_text("def f(:\n")
-    with pytest.raises(ActivationError, match="SyntaxError"):
+    with pytest.raises(ActivationError, match=r"mine\.py, line 1: SyntaxError: [^\n(]+$"):
         find_activation(f"{path}:f")
+    path.write_text("\nimport no_such_module\n")
+    with pytest.raises(ActivationError, match=r"mine\.py, line 2: ModuleNotFoundError: "):
+        find_activation(f"{path}:f")
+    for name in (str(path), f"{path.stem}:f"):
+        with pytest.raises(ValueError, match=r"FILE\.py:NAME"):
+            find_activation(name)
 
 
 def test_a_second_process_compiles_nothing(tmp_path):

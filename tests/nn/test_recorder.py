@@ -257,3 +257,8 @@ def test_files_that_are_none(trained, tmp_path):
     trained[0].save(tmp_path / "net.npz")
     with pytest.raises(ValueError, match="recorder_version is missing"):
         Recorder.load(tmp_path / "net.npz")
+
+
+def test_a_probe_that_is_no_pair_is_refused():
+    with pytest.raises(TypeError, match=r"\(examples, labels\)"):
+        Recorder(MLP([3, 2], rng=0), probe=np.zeros((5, 3)))

@@ -17,7 +17,7 @@ each_tutorial = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path
 
 # The line that begins a cell in the percent format.
 CELL = re.compile(r"^# %%( \[markdown\])?$", re.M)
-LONGEST_CELL = 24  # lines; most have about ten
+LONGEST_CELL = 16
 
 
 def run(path, folder):

@@ -16,6 +16,7 @@ from engine import (
     Tensor,
     cross_entropy,
     dense,
+    identity,
     log,
     meanfield,
     place,
@@ -266,6 +267,44 @@ def test_the_scale_of_the_loss_does_not_matter():
             with trace() as t:
                 (cross_entropy(net(x), labels) * scale).backward()
             assert [f.kind for f in t.diagnose()] == kinds
+
+
+def test_many_layers_that_each_take_little():
+    """1.17 per layer is within bounds for a few layers; after forty the gradient is 400-fold."""
+    deep = Net("tanh", lambda n, m: 4 / n, 40, 64)
+    finding = only(traced(deep, *data()).diagnose(), "exploding gradient")
+    assert 1.1 < finding.numbers["factor"] < 1.25
+    assert finding.numbers["total"] > 100
+    assert "Xavier" in finding.remedy
+    assert traced(Net("tanh", lambda n, m: 4 / n, 8, 64), *data()).diagnose().healthy
+    assert traced(Net("tanh", xavier, 60, 64), *data()).diagnose().healthy
+
+
+def test_a_remedy_is_good_for_as_many_layers_as_there_are():
+    """A factor that eight layers bear adds up over 120."""
+    for depth, good in ((8, True), (120, False)):
+        remedy = predicted("", [(64, 64)] * depth, identity, 1.0, lambda i, o: 0.9 / i)
+        assert remedy.factor == pytest.approx(math.sqrt(0.9))
+        assert remedy.good is good
+
+
+def test_two_passes_in_one_trace_are_refused():
+    net, (x, labels) = Net("sigmoid", xavier, 5, 32), data()
+    with trace() as t:
+        cross_entropy(net(x), labels).backward()
+        cross_entropy(net(-x), labels).backward()
+    with pytest.raises(GraphError, match="2 passes"):
+        t.diagnose()
+
+
+def test_two_branches_with_one_loss_are_one_pass_and_the_factor_is_along_one():
+    net, (x, labels) = Net("sigmoid", xavier, 5, 32), data()
+    alone = only(traced(net, x, labels).diagnose(), "vanishing gradient")
+    with trace() as t:
+        (cross_entropy(net(-x), labels) + cross_entropy(net(x), labels)).backward()
+    both = only(t.diagnose(), "vanishing gradient")
+    assert both.numbers["factor"] == pytest.approx(alone.numbers["factor"], rel=1e-6)
+    assert [row[0] for row in both.table] == ["layer 1", "layer 2", "layer 3", "layer 4"]
 
 
 def test_saturation_says_where_it_starts_and_why():

@@ -31,6 +31,25 @@ def test_end_to_end_is_the_jacobian_of_the_net():
     assert len(t.jacobians(99).end_to_end) == 4
 
 
+def test_the_table_has_a_row_for_each_layer_and_one_for_the_net():
+    net = MLP([5, 8, 7, 3], "tanh", rng=0)
+    with trace() as t:
+        net(np.random.default_rng(0).normal(size=(4, 5)))
+    j = t.jacobians(3)
+    lines = str(j).splitlines()
+    assert [line.split("  ")[0] for line in lines[3:]] == [
+        "layer 1",
+        "layer 2",
+        "output",
+        "end to end",
+    ]
+    values = j.layers[1]
+    shown = [7, values.min(), np.median(values), values.mean(), values.max()]
+    np.testing.assert_allclose([float(v) for v in lines[4].split()[2:]], shown, rtol=0.01)
+    assert max(map(len, lines)) <= 80
+    assert repr(j) == "Jacobians(3 layers, 3 examples)"
+
+
 def test_layers_that_are_no_chain_have_no_end_to_end():
     W = Tensor(np.eye(3), requires_grad=True)
     with trace() as t:

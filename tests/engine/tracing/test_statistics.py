@@ -137,6 +137,13 @@ def test_a_recorded_backward_pass_has_statistics_too():
         )
 
 
+def test_printed_they_are_two_short_lines():
+    values = np.array([[1.0, -2.0, 0.0], [np.nan, 4.0, np.inf]])
+    lines = str(Statistics.of(values)).splitlines()
+    assert lines[0] == "2×3: mean 0.75, std 2.17, rms 2.29, zeros 25 %, 2 NaN or infinite"
+    assert lines[1] == "    -2 … 4, 96 % within -2 … 4"
+
+
 def test_arrays_that_were_not_kept_say_so():
     t = run("stats")
     for name in QUANTITIES:

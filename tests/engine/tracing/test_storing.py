@@ -135,7 +135,7 @@ def test_a_trace_of_statistics_is_refused_by_what_needs_arrays(tmp_path):
         lambda: t.explain(0, weight=(0, 0)),
         lambda: t.compare(t),
     ):
-        with pytest.raises(GraphError, match="was not kept"):
+        with pytest.raises(GraphError, match="were not kept"):
             use()
     assert names_in(tmp_path) == []
     assert "2×2" in t.to_dot()  # the shapes are enough

@@ -45,6 +45,18 @@ def test_the_numbers_are_those_of_the_arrays():
     np.testing.assert_allclose(np.delete(got, 2), np.delete(want, 2), rtol=0.06)
 
 
+def test_the_factor_is_to_the_layer_that_takes_the_output():
+    W = [Tensor(RNG.normal(size=(8, 8)) / 3, requires_grad=True) for _ in range(3)]
+    x = RNG.normal(size=(20, 8))
+    with trace() as t:
+        two = dense(x, W[0], f="tanh"), dense(dense(-x, W[1], f="tanh"), W[2])
+        (two[0] + two[1]).sum().backward()
+    factors = [line.split()[-2] for line in str(t).splitlines() if line.startswith("dense")]
+    rms = [np.sqrt((layer.dL_ds**2).mean()) for layer in t.layers]
+    assert [factors[0], factors[2]] == ["–", "–"]
+    assert float(factors[1]) == pytest.approx(rms[1] / rms[2], rel=0.01)
+
+
 def test_long_names_lose_their_middle():
     text = str(
         run(2, name="an encoder of a very long name / block 7 / a projection of its own" * 2)

@@ -204,7 +204,6 @@ class TestSettings:
 
     def test_presets(self):
         question = QUESTIONS["accuracy"]
-        assert question.preset("default") == Settings()
         assert question.preset("paper").stride == 1
         assert question.preset("quick").stride > Settings().stride > 1
         assert set(PRESETS) == {"quick", "paper"}

@@ -272,13 +272,8 @@ class TestSettings:
             Settings(**wrong)
         assert "\n" not in str(caught.value)
 
-    def test_a_folder_for_data_that_are_generated_is_refused(self, tmp_path):
-        with pytest.raises(SettingsError, match="--data mnist"):
-            Settings(data_dir=tmp_path)
-
     def test_presets(self):
         question = QUESTIONS["initialization"]
-        assert question.preset("default") == Settings()
         assert (Settings().depth, Settings().width) == (5, 1000)
         paper = question.preset("paper")
         assert (paper.data, paper.depth, paper.width, paper.train_width) == (

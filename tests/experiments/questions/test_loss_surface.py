@@ -173,7 +173,6 @@ class TestSettings:
 
     def test_presets(self):
         question = QUESTIONS["loss_surface"]
-        assert question.preset("default") == Settings()
         assert Settings().draws == 20 and len(Settings().hidden) == 5
         assert set(PRESETS) == {"quick", "paper"}
         for name in PRESETS:

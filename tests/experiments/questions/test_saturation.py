@@ -186,12 +186,6 @@ class TestRepeats:
 
 
 class TestSettings:
-    def test_a_cluster_takes_the_place_of_processes(self):
-        assert Settings().workers == 2
-        assert Settings(scheduler="tcp://127.0.0.1:8786").workers == 1
-        with pytest.raises(SettingsError, match="--workers and --scheduler"):
-            Settings(scheduler="tcp://127.0.0.1:8786", workers=3)
-
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
@@ -215,13 +209,8 @@ class TestSettings:
             Settings(**wrong)
         assert "\n" not in str(caught.value)
 
-    def test_a_folder_for_data_that_are_generated_is_refused(self, tmp_path):
-        with pytest.raises(SettingsError, match="--data mnist"):
-            Settings(data_dir=tmp_path)
-
     def test_presets(self):
         question = QUESTIONS["saturation"]
-        assert question.preset("default") == Settings()
         quick, paper = question.preset("quick"), question.preset("paper")
         assert quick.updates < Settings().updates
         assert (paper.width, paper.depth, paper.batch, paper.probe) == (1000, 5, 10, 300)

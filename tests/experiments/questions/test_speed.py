@@ -236,7 +236,6 @@ class TestSettings:
 
     def test_presets(self):
         question = QUESTIONS["speed"]
-        assert question.preset("default") == Settings()
         quick, paper = question.preset("quick"), question.preset("paper")
         assert (quick.sizes, Settings().sizes, paper.sizes) == ("few", "most", "all")
         assert quick.rounds < Settings().rounds < paper.rounds

@@ -119,12 +119,6 @@ class TestMissingData:
 
 
 class TestSettings:
-    def test_a_cluster_takes_the_place_of_processes(self):
-        assert Settings().workers == 2
-        assert Settings(scheduler="tcp://127.0.0.1:8786").workers == 1
-        with pytest.raises(SettingsError, match="--workers and --scheduler"):
-            Settings(scheduler="tcp://127.0.0.1:8786", workers=3)
-
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [

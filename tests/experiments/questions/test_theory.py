@@ -33,6 +33,12 @@ def test_every_claim_is_there_and_what_was_not_run_says_so(tiny):
         assert len(claim.labels) in (0, len(claim.measured))
 
 
+def test_what_differs_most_from_draw_to_draw_is_drawn_more_often(tiny):
+    drawn = {name: len(tiny.arrays[name]) for name in ("tanh_q", "xavier_q", "near_xi_c")}
+    assert drawn == {"tanh_q": 2, "xavier_q": 8, "near_xi_c": 6}
+    assert tiny.arrays["near_xi_c"].shape == (6, 1)
+
+
 class Count(Silent):
     expected = done = 0
 

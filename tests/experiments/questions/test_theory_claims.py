@@ -37,6 +37,7 @@ def made_up():
     return {
         "gains_measured": about(list(GAIN_TABLE.values())),
         "tanh_q": about(q), "tanh_chi_1": about(chi), "tanh_c": about(c), "tanh_xi_c": about(xi),
+        "near_xi_c": about([25.2]),
         "predicted_xavier_q": 0.5 / layers, "xavier_q": about(0.5 / layers),
         "predicted_xavier_gradient": 0.71 / layers, "xavier_gradient": about(0.71 / layers),
         "sigmoid_factor": about([0.1414, 0.2361]),
@@ -98,6 +99,17 @@ def test_correlations_far_off_and_norms_that_do_not_spread():
     found = by_id(arrays)
     assert (found["S7 far"].verdict, found["S8"].verdict) == ("does not hold", "does not hold")
     assert found["S7"].verdict == "holds"
+
+
+def test_the_further_draws_near_the_critical_line_are_judged_with_the_first():
+    """ξ_c at σ_w² = 2 is the mean over both, of 1/ξ_c."""
+    arrays = made_up()
+    first = arrays["tanh_xi_c"][:, TANH.index((2.0, 0.05))]
+    arrays["near_xi_c"] *= 2
+    claim = by_id(arrays)["S2 ξ"]
+    both = np.concatenate([first, arrays["near_xi_c"][:, 0]])
+    assert claim.measured[claim.labels.index("ξ_c 2")].value == pytest.approx(1 / np.mean(1 / both))
+    assert claim.verdict == "does not hold"
 
 
 def test_what_a_shallow_run_cannot_say():

@@ -79,10 +79,6 @@ class TestYield:
         m = run(settings, Silent()).measurements
         np.testing.assert_array_equal(m["loss_at_start"], m["loss_at_end"])  # lr moves nothing
 
-    def test_a_folder_for_data_that_are_generated_is_refused(self, tmp_path):
-        with pytest.raises(SettingsError, match="--data mnist"):
-            Settings(data_dir=tmp_path)
-
     def test_claims(self, tiny):
         assert [claim.statement.id for claim in tiny.claims] == IDS
         assert "not yet measured" not in [claim.verdict for claim in tiny.claims]
@@ -311,7 +307,6 @@ class TestSettings:
 
     def test_presets(self):
         question = QUESTIONS["vanishing"]
-        assert question.preset("default") == Settings()
         assert (Settings().depth, Settings().width) == (10, 256)
         quick, paper = question.preset("quick"), question.preset("paper")
         assert (quick.depth, quick.width, quick.draws) == (5, 128, 20)

@@ -1,0 +1,66 @@
+"""The size of a step: lr · rms(∂L/∂W) / rms(W) of plain gradient descent."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.tracing.diagnosis import Finding, named
+from engine.tracing.find import calls_of
+from engine.tracing.measures import Measures, mean_square
+
+if TYPE_CHECKING:
+    from engine.tracing.record import Trace
+
+Array = npt.NDArray[Any]
+
+# See `engine.tracing.diagnose` for the reasons.
+UPDATE = (1e-6, 0.1)
+
+
+def update_finding(
+    t: Trace, layers: list[Measures], lr: float | None, others: bool
+) -> Finding | None:
+    """A finding if a step is out of range; `others`: whether there are other findings."""
+    if lr is None:
+        return None
+    ratios = []
+    for m in layers:
+        size = math.sqrt(mean_square(m.row.W))
+        step = lr * math.sqrt(mean_square(_whole_gradient(t, m)))
+        if size and step:  # zeros are judged by the other findings
+            ratios.append((m.row.name, step / size))
+    high = [(name, r) for name, r in ratios if r > UPDATE[1]]
+    low = [(name, r) for name, r in ratios if r < UPDATE[0]]
+    if not high and not low:
+        return None
+    off = high or low
+    name, ratio = max(high, key=lambda p: p[1]) if high else min(low, key=lambda p: p[1])
+    good = lr * 1e-3 / ratio
+    names = tuple(dict.fromkeys(n for n, _ in off))
+    word = "large" if high else "small"
+    return Finding(
+        "update ratio",
+        names,
+        f"with lr = {lr:g}, lr · rms(∂L/∂W) / rms(W) is {ratio:.3g} in {name}, too {word}; it "
+        f"should be within {UPDATE[0]:g} … {UPDATE[1]:g} ({named(names)}).",
+        "a step of plain gradient descent "
+        + ("replaces the weights" if high else "leaves the weights as they are")
+        + f" in about {max(1, 1 / ratio):.3g} {'step' if ratio >= 1 else 'steps'}.",
+        f"lr = {good:.2g} gives 1e-3 in {name}"
+        + ("; mend what is found above first, for it changes this." if others else "."),
+        {"ratio": ratio, "lr": lr},
+    )
+
+
+def _whole_gradient(t: Trace, m: Measures) -> Array | None:
+    """∂L/∂W over all calls of the layer, as an update uses it."""
+    try:
+        rows, _ = calls_of(t, m.row.name)
+    except ValueError:  # several layers share the name
+        rows = [m.row]
+    parts = [row.dL_dW for row in rows if row.dL_dW is not None]
+    return np.asarray(sum(parts[1:], parts[0])) if parts else None
