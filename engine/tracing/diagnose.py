@@ -236,6 +236,10 @@ def _saturation(hidden: list[Measures]) -> Finding | None:
     largest = flat_sides(first.row.f)[2]
     names = tuple(m.row.name for m in flat)
     size = math.sqrt(mean_square(first.row.s))
+    most = ""
+    if len(flat) > 1:
+        share = _percent(worst.saturated or 0)
+        most = f"; most, {share}, in {worst.row.name} ({named(names)})"
     if first.s_bias > 0.5:
         b2 = math.sqrt(mean_square(first.row.b))
         cause = f"the biases of {first.row.name}, rms {b2:.3g}, push s to rms {size:.3g}"
@@ -247,8 +251,7 @@ def _saturation(hidden: list[Measures]) -> Finding | None:
         "saturation",
         names,
         f"it starts in {first.row.name}: {_percent(first.saturated or 0)} of its f′(s) are below "
-        f"{_percent(SATURATED)} of the maximum {largest:.3g}; most, "
-        f"{_percent(worst.saturated or 0)}, in {worst.row.name} ({named(names)}).",
+        f"{_percent(SATURATED)} of the maximum {largest:.3g}{most}.",
         f"{cause}, so E[f′²] is {first.slope2:.3g} where it could be {largest**2:.3g}.",
         "scale the data to mean 0 and variance 1, set the biases to 0 and the weights to Xavier's "
         f"variance: then E[f′²] is {_slope2_at_one(first):.3g} or more; if it came in training, "

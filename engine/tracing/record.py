@@ -10,10 +10,10 @@ Operations that leave no node on the tape can't be recorded; a trace that saw no
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, final
 from weakref import WeakKeyDictionary
 
 import numpy.typing as npt
@@ -211,6 +211,8 @@ class Trace:
         """How another trace of the same architecture differs: see `engine.tracing.comparing`."""
         from engine.tracing.comparing import compare
 
+        if not isinstance(other, Trace):
+            raise TypeError(f"compare() needs another Trace, not {type(other).__name__}")
         return compare(self._recorded(), other._recorded())
 
     def to_mermaid(self) -> str:
@@ -260,8 +262,42 @@ def _operations(n: int) -> str:
     return f"{n} operation{'s' * (n > 1)}"
 
 
-@contextmanager
-def trace(keep: Keep = "arrays") -> Iterator[Trace]:
+@final
+class _Block:
+    """What `trace` gives: a trace opens where its `with` block begins, and closes at the end."""
+
+    def __init__(self, keep: Keep) -> None:
+        self._keep = keep
+
+    def __enter__(self) -> Trace:
+        if state.trace is not None:
+            raise GraphError(
+                "a trace is already open in this thread; close it before opening another"
+            )
+        state.trace = opened = Trace(self._keep)
+        return opened
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        opened, state.trace = state.trace, None
+        if opened is None:
+            return
+        opened.close()
+        if kind is None and opened.why_empty:
+            warnings.warn(f"trace(): {opened.why_empty}", stacklevel=2)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"trace() records the operations of a block and has no {name!r} itself; write "
+            f"`with trace() as t:` before them, and t.{name} after"
+        )
+
+
+def trace(keep: Keep = "arrays") -> _Block:
     """Record the layers of the pass in the block: `with trace() as t: …; loss.backward()`.
 
     Args:
@@ -277,13 +313,4 @@ def trace(keep: Keep = "arrays") -> Iterator[Trace]:
     """
     if keep not in ("arrays", "stats"):
         raise ValueError(f'trace(keep={keep!r}): keep is "arrays" or "stats"')
-    if state.trace is not None:
-        raise GraphError("a trace is already open in this thread; close it before opening another")
-    state.trace = opened = Trace(keep)
-    try:
-        yield opened
-    finally:
-        state.trace = None
-        opened.close()
-    if opened.why_empty:
-        warnings.warn(f"trace(): {opened.why_empty}", stacklevel=3)
+    return _Block(keep)

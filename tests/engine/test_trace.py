@@ -301,3 +301,25 @@ def test_a_trace_of_something_or_of_an_empty_block_does_not_warn(recwarn):
         net(X)
         raise ZeroDivisionError  # one message is enough
     assert not recwarn.list
+
+
+def test_a_trace_that_is_no_block_says_how_to_make_one():
+    t = trace()
+    with pytest.raises(AttributeError, match=r"with trace\(\) as t:.*t\.layers after"):
+        _ = t.layers
+    assert not hasattr(t, "plot")
+
+
+def test_a_trace_is_compared_with_traces():
+    with trace() as t:
+        dense(np.ones((4, 3)), Tensor(np.ones((3, 2)), requires_grad=True), f="tanh").sum()
+    with pytest.raises(TypeError, match="another Trace, not int"):
+        t.compare(3)
+
+
+def test_an_error_in_the_block_closes_the_trace():
+    for _ in range(2):
+        with pytest.raises(KeyError), trace():
+            raise KeyError("the block's own")
+    with trace(), pytest.raises(engine.GraphError, match="already open"), trace():
+        pass
