@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.lab.claims import Claim, Measured, Statement
-from experiments.questions.saturation_kinds import FREE, FROZEN, Kind
+from experiments.questions.saturation_kinds import DEEP, FREE, FROZEN, Kind
 from experiments.questions.saturation_statements import (
     EARLY,
     END,
@@ -175,8 +175,7 @@ def _g2_layers(run: _Run) -> Claim:
 
 
 def _g3(run: _Run) -> Claim:
-    deep = Kind("sigmoid", 5)
-    return G3.measured((0.0,), (Measured.of(run.below_entropy(deep)),), (_after(run, deep),))
+    return G3.measured((0.0,), (Measured.of(run.below_entropy(DEEP)),), (_after(run, DEEP),))
 
 
 def _g3_sooner(run: _Run) -> Claim:
@@ -191,7 +190,7 @@ def _g4(run: _Run) -> Claim:
     if run.settings.data != "shapeset":
         raise _NotRunError
     papers = PAPER["shapeset"]["sigmoid"]
-    error = 100 * run.get(Kind("sigmoid", 5), "error")
+    error = 100 * run.get(DEEP, "error")
     values = (Measured(papers, papers, papers), Measured.of(error))
     return G4.measured((CONSTANT_ERROR,) * 2, values, ("Table 1", "here"))
 
