@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from experiments.figures.panels import finish
+from experiments.figures.panels import DATA_NAMES, finish
 from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, number, table
 
@@ -65,8 +65,8 @@ def figure(settings: Settings, result: Result) -> Figure:
     _errors(right, settings, result)
     _legend(above, colours)
     made.suptitle(
-        f"Activations along the training: layers of {settings.width}, {settings.data} (N: "
-        "normalized initialisation; b=0: output biases frozen)",
+        f"Activations along the training: layers of {settings.width}, {DATA_NAMES[settings.data]} "
+        "(N: normalized initialisation; b=0: output biases frozen)",
         fontsize=13,
     )
     return made
@@ -137,7 +137,7 @@ def _losses(ax: Axes, settings: Settings, result: Result) -> None:
     entropy = float(result.measurements["entropy_of_classes"])
     line = ax.axhline(entropy, color="black", linestyle=":", linewidth=1.3)
     line.set_label("entropy of the classes")
-    ax.legend(handles=[line], fontsize=9, frameon=False, loc="upper right")
+    ax.legend(handles=[line], fontsize=9, frameon=False, loc="best")
     ax.set_ylabel("loss (nats)")
     finish(ax, "loss of the first net, colours as on the right", "thousand updates")
 

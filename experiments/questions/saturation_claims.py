@@ -175,6 +175,8 @@ def _g2_layers(run: _Run) -> Claim:
 
 
 def _g3(run: _Run) -> Claim:
+    if run.settings.data != "shapeset":  # in Table 1 the paper's have escaped on MNIST
+        raise _NotRunError
     return G3.measured((0.0,), (Measured.of(run.below_entropy(DEEP)),), (_after(run, DEEP),))
 
 
@@ -201,7 +203,10 @@ def _g5(run: _Run) -> Claim:
 
 
 def _g5_frozen(run: _Run) -> Claim:
-    return G5_FROZEN.measured((0.1,), (Measured.of(run.early(FROZEN, "mean")[:, -1]),))
+    top = Measured.of(run.early(FROZEN, "mean")[:, -1])
+    if run.too_early:
+        top = replace(top, low=-math.inf)
+    return G5_FROZEN.measured((0.1,), (top,))
 
 
 def _g5_less(run: _Run) -> Claim:

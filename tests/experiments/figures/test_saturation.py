@@ -50,7 +50,10 @@ class TestFigure:
         assert [t.get_text() for t in made.subfigs[0].legends[0].get_texts()] == [
             f"layer {i}" for i in range(1, 6)
         ]
-        assert "layers of 12, shapeset" in made.get_suptitle()
+        assert "layers of 12, Shapeset" in made.get_suptitle()
+
+    def test_the_title_names_the_data(self, tiny):
+        assert ", MNIST (" in figure(replace(TINY, data="mnist"), tiny).get_suptitle()
 
     def test_a_layer_has_one_colour_in_every_panel(self, made):
         legend = [handle.get_color() for handle in made.subfigs[0].legends[0].get_lines()]
