@@ -1,7 +1,7 @@
 """`gradtrace list`, `gradtrace run NAME [--flags]` and the other commands.
 
 Exit codes: 0 done, 1 an unforeseen error (or, from `verify`, an exact claim that does not hold), 2
-flags, values or data that the user can mend, 130 interrupted.
+flags, values or data that the user can mend, 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -127,7 +127,3 @@ def _run(question: Question, flags: list[str]) -> None:
         console.print(table)
     written = ", ".join(map(str, done.files))
     console.print(f"{done.seconds:.1f} s; written: {written}", highlight=False, markup=False)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

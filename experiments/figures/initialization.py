@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.figures.initialization_tables import SHORT, shown_layers, tables
-from experiments.figures.panels import finish
+from experiments.figures.panels import DATA_NAMES, finish
 from experiments.lab.question import Result
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def figure(settings: Settings, result: Result) -> Figure:
     _legend(made, settings, layers, colours)
     made.suptitle(
         f"{settings.depth} hidden layers of {settings.width} {settings.activation} units, "
-        f"{settings.data}: standard initialisation (top), Xavier's (middle), both (bottom)",
+        f"{DATA_NAMES[settings.data]}: standard initialisation (top), Xavier's (middle), both "
+        "(bottom)",
         fontsize=13,
     )
     return made

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+DATA_NAMES = {"shapeset": "Shapeset", "mnist": "MNIST", "cifar10": "CIFAR-10"}
+"""Data sets as figures and tables call them."""
+
 
 def finish(ax: Axes, title: str, xlabel: str) -> None:
     """Title, label, a faint grid, and no frame at the top and on the right."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from experiments.figures.panels import finish
+from experiments.figures.panels import DATA_NAMES, finish
 from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, number, table
 
@@ -23,10 +24,10 @@ Array = npt.NDArray[Any]
 Colour = tuple[float, float, float, float]
 Colours = list[Colour]
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito), and grey.
+# Colours that stay apart for colour-blind eyes (Okabe & Ito), grey and brown.
 _COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
-    "#8c8c8c",
+    *("#8c8c8c", "#7a3b10"),
 )
 
 
@@ -43,25 +44,29 @@ def figure(settings: Settings, result: Result) -> Figure:
 
     sigmoids = [kind for kind in settings.kinds() if kind.activation == "sigmoid"]
     others = [kind for kind in settings.kinds() if kind.activation != "sigmoid"]
-    n_columns = max(len(sigmoids), len(others))
+    # Columns that both rows can be cut into: 20 for five panels above four.
+    n_columns = math.lcm(max(1, len(sigmoids)), len(others))
+    above_each, below_each = n_columns // max(1, len(sigmoids)), n_columns // len(others)
     rows = 2 + bool(sigmoids)
-    made = Figure(figsize=(3.3 * n_columns + 0.5, 2.75 * (rows + 1) + 0.9), layout="constrained")
+    made = Figure(figsize=(3.3 * len(others) + 0.5, 2.75 * (rows + 1) + 0.9), layout="constrained")
     above, below = made.subfigures(2, 1, squeeze=False, height_ratios=(rows, 1))[:, 0]
     grid = above.add_gridspec(rows, n_columns)
     deepest = max(kind.depth for kind in settings.kinds())
     colours = [_colour(layer, deepest) for layer in range(deepest)]
     for i, kind in enumerate(sigmoids):
-        _means(above.add_subplot(grid[0, i]), result, kind, colours, i == 0)
+        columns = slice(i * above_each, (i + 1) * above_each)
+        _means(above.add_subplot(grid[0, columns]), result, kind, colours, i == 0)
     for i, kind in enumerate(others):
-        _percentiles(above.add_subplot(grid[rows - 2, i]), result, kind, colours, i == 0)
-        _histogram(above.add_subplot(grid[rows - 1, i]), result, kind, colours, i == 0)
+        columns = slice(i * below_each, (i + 1) * below_each)
+        _percentiles(above.add_subplot(grid[rows - 2, columns]), result, kind, colours, i == 0)
+        _histogram(above.add_subplot(grid[rows - 1, columns]), result, kind, colours, i == 0)
     left, right = below.subplots(1, 2)
     _losses(left, settings, result)
     _errors(right, settings, result)
     _legend(above, colours)
     made.suptitle(
-        f"Activations along the training: layers of {settings.width}, {settings.data} (N: "
-        "normalized initialisation; b=0: output biases frozen)",
+        f"Activations along the training: layers of {settings.width}, {DATA_NAMES[settings.data]} "
+        "(N: normalized initialisation; b=0: output biases frozen)",
         fontsize=13,
     )
     return made
@@ -132,7 +137,7 @@ def _losses(ax: Axes, settings: Settings, result: Result) -> None:
     entropy = float(result.measurements["entropy_of_classes"])
     line = ax.axhline(entropy, color="black", linestyle=":", linewidth=1.3)
     line.set_label("entropy of the classes")
-    ax.legend(handles=[line], fontsize=9, frameon=False, loc="upper right")
+    ax.legend(handles=[line], fontsize=9, frameon=False, loc="best")
     ax.set_ylabel("loss (nats)")
     finish(ax, "loss of the first net, colours as on the right", "thousand updates")
 

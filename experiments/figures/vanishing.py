@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
+from experiments.figures.panels import DATA_NAMES
 from experiments.lab.activations import label
 from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, number, table
@@ -88,8 +89,8 @@ def figure(settings: Settings, result: Result) -> Figure:
         )
     made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     made.suptitle(
-        f"{settings.depth} hidden layers of {settings.width}, {settings.data}: activations, "
-        "gradients and loss",
+        f"{settings.depth} hidden layers of {settings.width}, {DATA_NAMES[settings.data]}: "
+        "activations, gradients and loss",
         fontsize=13,
     )
     return made

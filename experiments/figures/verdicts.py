@@ -10,11 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from experiments.figures.panels import DATA_NAMES
 from experiments.lab.records import ClaimRecord, Record
 from experiments.lab.tables import STYLE, interval, number
 
 VERDICTS = ("holds", "does not hold", "not shown", "not yet measured")
-_NAMES = {"shapeset": "Shapeset", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Outcome:
 
 def titled(question: str, data: str | None) -> str:
     """The question's name, with its data set where that is not the usual one."""
-    return question if data in (None, "shapeset") else f"{question}, {_NAMES.get(data, data)}"
+    return question if data in (None, "shapeset") else f"{question}, {DATA_NAMES.get(data, data)}"
 
 
 def counts(claims: Iterable[ClaimRecord]) -> str:
@@ -101,7 +101,7 @@ def verdicts_markdown(outcomes: Sequence[Outcome]) -> str:
     """The same for the docs: a claim's verdicts on several data sets stand in one row."""
     others = sorted({o.data for o in outcomes if o.data not in (None, "shapeset")} - {None})
     header = ("", "claim", "expected", "measured", "verdict")
-    lines = [_row([*header, *(f"on {_NAMES.get(str(d), str(d))}" for d in others), "source"])]
+    lines = [_row([*header, *(f"on {DATA_NAMES.get(str(d), str(d))}" for d in others), "source"])]
     lines.append(_row([":--"] * (len(header) + len(others) + 1)))
     for question in dict.fromkeys(outcome.question for outcome in outcomes):
         here = {o.data: o for o in outcomes if o.question == question}

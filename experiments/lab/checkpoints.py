@@ -5,6 +5,7 @@ A process may be killed at any moment: what is read then is the last checkpoint 
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,10 +77,7 @@ class Checkpoint:
         if problem:
             raise SettingsError(f"{path} is no checkpoint of this program: {problem}; {REMEDY}")
         if str(arrays["identity"]) != identity:
-            raise SettingsError(
-                f"{path} was written by another training or other versions: "
-                f"{arrays['identity']} there, {identity} here; {REMEDY}"
-            )
+            raise SettingsError(_other(path, str(arrays["identity"]), identity))
         return cls(
             identity,
             int(arrays["update"]),
@@ -106,6 +104,26 @@ def _part(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
         for name, array in arrays.items()
         if name.startswith(prefix)
     }
+
+
+def _other(path: Path, there: str, here: str) -> str:
+    """What keeps a checkpoint of one identity from being continued as another."""
+    try:
+        theirs, ours = json.loads(there), json.loads(here)
+    except ValueError:
+        return f"{path} was written by another training: {there} there, {here} here; {REMEDY}"
+    different = [k for k in theirs | ours if theirs.get(k) != ours.get(k)]
+    if different == ["code"]:
+        return (
+            f"{path} was written by other code of engine, nn or experiments than there is now, and "
+            "a net may not be trained by both; go back to that code, or start anew without --resume"
+        )
+    values = [f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in different]
+    values = [" ".join(value.split()) for value in values]  # formulas have lines
+    return (
+        f"{path} was written by another training or other versions: {'; '.join(values)}. Go back "
+        "to those, or start anew without --resume"
+    )
 
 
 def _problem(arrays: dict[str, Array]) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 
 from experiments.lab.question import SettingsError
 from experiments.lab.results import versions
+from experiments.lab.sources import code_digest
 
 _SECONDS = 10.0
 
@@ -63,6 +64,7 @@ def software() -> dict[str, str]:
         "numpy": np.__version__,
         "numba": numba.__version__,
         "gradtrace": versions()["gradtrace"],
+        "code": code_digest(),
     }
 
 

@@ -188,7 +188,7 @@ def _run(settings: LongRuns) -> str:
 
 
 def _name(t: Training) -> str:
-    return f"{label(t.activation)}-{t.init}-{t.depth}x{t.width}-{_digest(t.identity)}"
+    return f"{label(t.activation)}-{t.init}-{t.depth}x{t.width}-{_digest(t.asked)}"
 
 
 def _digest(thing: Any) -> str:

@@ -11,10 +11,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, final
@@ -25,14 +28,22 @@ from experiments.lab.progress import Progress
 
 Message = tuple[str, str, int]  # "step" or "skip", what, steps
 
+_GRACE = 2.0  # seconds in which processes that are told to stop may do so themselves
+
 
 @dataclass(frozen=True)
 class Processes:
-    """Running processes, an executor of `concurrent.futures`, and what they have to say."""
+    """Running processes, and what they have to say."""
 
-    executor: Executor
+    _executor: Executor
     _queue: SimpleQueue[Message]
-    _stop: Event
+
+    def submit(
+        self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]
+    ) -> list[Future[Any]]:
+        """`function` with the arguments of each of the calls, in their order."""
+        with _signals_held():
+            return [self._executor.submit(function, *arguments) for arguments in calls]
 
     def tell(self, progress: Progress) -> None:
         """Pass on what they have reported since."""
@@ -43,26 +54,67 @@ class Processes:
             else:
                 progress.step(what, steps)
 
-    def stop(self) -> None:
-        """Every function that reports progress from now on is interrupted there."""
-        self._stop.set()
-
 
 @contextmanager
 def processes(n: int) -> Iterator[Processes]:
-    """n processes for the block; leaving it early stops what they are doing."""
+    """n processes for the block; leaving it early stops what they are doing, in `_GRACE` at most.
+
+    Then those that are still busy, starting or compiling perhaps, are killed.
+    """
+    others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     queue: SimpleQueue[Message] = context.SimpleQueue()
     stop = context.Event()
     executor = ProcessPoolExecutor(n, context, _begin, (queue, stop))
-    found = Processes(executor, queue, stop)
     try:
-        yield found
+        yield Processes(executor, queue)
     except BaseException:
-        found.stop()
+        stop.set()
+        # Waiting here for the executor would be waiting for the slowest process.
+        executor.shutdown(wait=False, cancel_futures=True)
+        _end(set(multiprocessing.active_children()) - others)
         raise
+    executor.shutdown()
+
+
+def _end(children: Iterable[BaseProcess]) -> None:
+    running = {child.sentinel: child for child in children}
+    limit = time.monotonic() + _GRACE
+    try:
+        while running and (left := limit - time.monotonic()) > 0:
+            for sentinel in wait(list(running), left):
+                del running[sentinel]  # type: ignore[arg-type]
     finally:
-        executor.shutdown(cancel_futures=True)
+        for child in running.values():
+            child.kill()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM have their effect after the block.
+
+    Within it they could leave a process that nobody knows of. A process that is started in it
+    never gets a Ctrl-C: before it has read its first modules it could only answer by a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signal interrupts others
+        yield
+        return
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+    came: list[int] = []
+    handlers = [signal.signal(number, lambda number, _: came.append(number)) for number in numbers]
+    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
+    if masks:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in zip(numbers, handlers, strict=True):
+            if handler is not None:  # None: not one of Python's
+                signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 @final
@@ -82,9 +134,13 @@ class Reporting:
         self._send(("skip", "", steps))
 
     def _send(self, message: Message) -> None:
+        self.heed()
+        self._queue.put(message)
+
+    def heed(self) -> None:
+        """Raises: KeyboardInterrupt if all are to stop."""
         if self._stop.is_set():
             raise KeyboardInterrupt
-        self._queue.put(message)
 
 
 _reporting: Reporting | None = None
@@ -101,6 +157,7 @@ def _begin(queue: SimpleQueue[Message], stop: Event) -> None:
     global _reporting
     _reporting = Reporting(queue, stop)
     # Ctrl-C goes to every process of a terminal; the one that started these decides what follows.
+    # (Where signals have masks, it is blocked from the start: `_signals_held`.)
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

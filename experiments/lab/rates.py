@@ -7,13 +7,15 @@ from typing import final
 
 WINDOW = 60.0
 _APART = 0.5
+_SETTLED = 3.0  # seconds of steps from which on a rate is told
 
 
 @final
 class Rate:
     """Steps a second over the last minute, from (time, steps done) as they come in.
 
-    Counted from the first report: before it, data are made and kernels compiled.
+    Counted from the first report of a step that is done: before it, data are made and kernels
+    compiled, and what that takes says nothing about the steps to come.
     """
 
     def __init__(self) -> None:
@@ -21,6 +23,8 @@ class Rate:
 
     def saw(self, time: float, done: int) -> None:
         """At this time, so many steps were done in all."""
+        if not (self._seen or done > 0):
+            return
         if len(self._seen) > 1 and time - self._seen[-2][0] < _APART:
             self._seen.pop()
         self._seen.append((time, done))
@@ -29,11 +33,11 @@ class Rate:
 
     @property
     def per_second(self) -> float:
-        """0 while nothing is known."""
+        """0 while nothing is known, at least for the first three seconds of steps."""
         if not self._seen:
             return 0.0
         (first, before), (last, after) = self._seen[0], self._seen[-1]
-        return (after - before) / (last - first) if last > first else 0.0
+        return (after - before) / (last - first) if last - first >= _SETTLED else 0.0
 
     def told(self, left: int, unit: str) -> str:
         """For example "1,230 updates/s, 0:01:23 left"; "" while nothing is known."""

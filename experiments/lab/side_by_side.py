@@ -74,7 +74,7 @@ def _in_processes(
 ) -> None:
     try:
         with processes(n) as running:
-            futures = [running.executor.submit(_reported, function, item) for item in items]
+            futures = running.submit(_reported, [(function, item) for item in items])
             _gather(futures, take, lambda: running.tell(progress))
     except BrokenExecutor:
         raise SettingsError(
@@ -132,7 +132,9 @@ class Counted:
 
 
 def _reported(function: Function[Item, Made], item: Item) -> Made:
-    return function(item, reporting())
+    progress = reporting()
+    progress.heed()  # an executor hands out one item more than it can take back
+    return function(item, progress)
 
 
 def _counted(function: Function[Item, Made], item: Item) -> tuple[Made, Counted]:

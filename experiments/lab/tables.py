@@ -83,8 +83,11 @@ def markdown(made: Table) -> str:
 def interval(measured: Measured) -> str:
     """The number and half the width of its interval, which has one digit.
 
-    A wide interval that is lopsided, as those of ratios are, is given by its ends.
+    A wide interval that is lopsided, as those of ratios are, is given by its ends. A number that
+    can't be had, of layers that never saturate for example, is a dash.
     """
+    if math.isnan(measured.value):
+        return "–"
     if measured.low == measured.high:
         return number(measured.value)
     below, above = measured.value - measured.low, measured.high - measured.value

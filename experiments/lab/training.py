@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -31,6 +32,7 @@ from experiments.lab.checkpoints import REMEDY, Checkpoint
 from experiments.lab.limits import check_limits, check_positive
 from experiments.lab.progress import Progress, Silent
 from experiments.lab.question import SettingsError
+from experiments.lab.sources import code_digest
 
 _LIMITS = {
     "depth": (1, 1000),
@@ -45,7 +47,6 @@ _LIMITS = {
     "every": (0, 10**9),
     "threads": (1, 1024),
 }
-_VERSION = 1  # to be raised when the same settings give other bits than before
 _WEIGHTS = 0  # tells the stream of weights from other streams of the same seed
 _SAY = 0.2  # seconds between two reports of progress
 _BLOCK = 1000
@@ -107,17 +108,23 @@ class Training:
             raise SettingsError(f"init {self.init!r} is unknown; there are {known}")
 
     @property
+    def asked(self) -> str:
+        """All of this that the bits of the result depend on, as JSON."""
+        return json.dumps(self._asked(), default=methodcaller("item"))  # NumPy's numbers
+
+    @property
     def identity(self) -> str:
-        """What the bits of the result depend on, as a text: all of this but `data_dir` and
-        `threads`, and the versions of what computes."""
-        given = asdict(self)
+        """What is asked, and what else the bits depend on: the code, and versions of what runs it.
+
+        As JSON.
+        """
         f = activation_of(self.activation, "activation")
         own = {"formula": f.source} if isinstance(f, engine.OwnActivation) else {}
-        versions = {"numpy": np.__version__, "numba": numba.__version__, "training": _VERSION}
-        return json.dumps(
-            {k: v for k, v in given.items() if k not in ("data_dir", "threads")} | own | versions,
-            default=methodcaller("item"),  # NumPy's numbers
-        )
+        versions = {"numpy": np.__version__, "numba": numba.__version__, "code": code_digest()}
+        return json.dumps(self._asked() | own | versions, default=methodcaller("item"))
+
+    def _asked(self) -> dict[str, Any]:
+        return {k: v for k, v in asdict(self).items() if k not in ("data_dir", "threads")}
 
     @property
     def label(self) -> str:
@@ -171,6 +178,8 @@ def train(
     data, validation = examples(t.data, t.data_dir, t.n_train, t.n_valid, t.n_test, t.seed)
     batches = batches_of(data, t.n_train, t.n_valid, t.batch, t.seed)
     state = _State(t, data)
+    if checkpoint is not None:
+        code_digest()  # of the files as they are now: they may be edited while this runs
     if resume and checkpoint is not None and checkpoint.exists():
         found = Checkpoint.read(checkpoint, t.identity)
         try:

@@ -1,7 +1,8 @@
 """`saturation`: which layers saturate, when, and do they come back?
 
-Sigmoid nets of 3, 4 and 5 layers, tanh and softsign nets under standard and normalized
-initialisation are trained by plain SGD on cross-entropy, several of each from different seeds.
+Sigmoid nets of 3, 4 and 5 layers (the last under normalized initialisation too), tanh and softsign
+nets under standard and normalized initialisation are trained by plain SGD on cross-entropy, several
+of each from different seeds.
 Along the way the mean, the standard deviation and the 98th percentile of every layer's
 activations are taken on fixed test examples (Glorot & Bengio 2010, section 3 and figures 2, 3, 4
 and 10). Nets of 4 sigmoid layers whose output biases stay 0 are the control of the mechanism.
@@ -36,7 +37,7 @@ _LIMITS = {
     "width": (1, 20_000),
     "depth": (1, 100),
     "updates": (10, 100_000_000),
-    "sigmoid_updates": (30, 100_000_000),
+    "sigmoid_updates": (50, 100_000_000),
     "batch": (1, 10_000),
     "n_train": (0, 1_000_000),
     "seeds": (2, 1000),
@@ -59,11 +60,13 @@ class Settings(LongRuns):
     width: int = 100
     """Units in each hidden layer."""
     sigmoid_depths: tuple[int, ...] = (3, 4, 5)
-    """Hidden layers of the sigmoid nets; a control, b frozen at 0, is trained where 4 is listed."""
+    """Hidden layers of the sigmoid nets. Where 4 is listed, a control, b frozen at 0, is trained
+    too; where 5 is, a net with normalized initialisation."""
     depth: int = 5
     """Hidden layers of the tanh and softsign nets."""
     sigmoid_updates: int = 70_000
-    """Updates of sigmoid nets of 4 layers or more; shallower and the control a third."""
+    """Updates of sigmoid nets of 4 layers or more; shallower ones and the control take a third,
+    those with normalized initialisation a fifth."""
     updates: int = 14_000
     """Updates of the tanh and softsign nets."""
     sigmoid_lr: float = 0.3
@@ -97,7 +100,7 @@ class Settings(LongRuns):
         if len(set(depths)) < len(depths):
             raise SettingsError(f"--sigmoid-depths: name each once, got {depths}")
         check_data_dir(self.data, self.data_dir)
-        least = min(self.updates, self.sigmoid_updates // 3)
+        least = min(map(self.updates_of, self.kinds()))
         if self.records > least:
             raise SettingsError(
                 f"--records {self.records} is more than the {least} updates of the shortest "
@@ -110,7 +113,9 @@ class Settings(LongRuns):
     def updates_of(self, kind: Kind) -> int:
         if kind.activation != "sigmoid":
             return self.updates
-        # What the control and shallow nets show, they show early.
+        # What these show, they show early, and the default is to take minutes.
+        if kind.normalized:
+            return self.sigmoid_updates // 5
         return self.sigmoid_updates // (3 if kind.frozen or kind.depth < 4 else 1)
 
     def every(self, kind: Kind) -> int:

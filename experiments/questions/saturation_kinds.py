@@ -52,12 +52,15 @@ class Kind:
 
 
 FREE, FROZEN = Kind("sigmoid", 4), Kind("sigmoid", 4, frozen=True)
+DEEP, DEEP_N = Kind("sigmoid", 5), Kind("sigmoid", 5, normalized=True)
 
 
 def kinds(sigmoid_depths: tuple[int, ...], depth: int) -> Iterator[Kind]:
-    """Sigmoid nets of those depths, one of 4 layers with frozen biases, tanh and softsign."""
+    """Sigmoid nets of those depths, of 5 layers N too and of 4 with frozen biases; the others."""
     for each in sigmoid_depths:
         yield Kind("sigmoid", each)
+    if DEEP.depth in sigmoid_depths:
+        yield DEEP_N
     if FREE.depth in sigmoid_depths:
         yield FROZEN
     for f in ("tanh", "softsign"):

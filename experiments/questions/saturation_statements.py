@@ -49,7 +49,8 @@ G2_LAYERS = Statement(
 )
 G3 = Statement(
     "G3",
-    "sigmoid, 5 layers: no escape, as far as the run goes (entropy of the classes minus loss)",
+    "Shapeset: sigmoid, 5 layers: no escape, as far as the run goes (entropy of the classes minus "
+    "loss)",
     f"{_PAPER}, section 3.1",
     Tolerance("at most", LEFT / 2),
 )

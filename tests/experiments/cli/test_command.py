@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-m", "experiments.cli.main"]
+COMMAND = [sys.executable, "-m", "experiments.cli.entry"]
 TINY = shlex.split(
     "run vanishing --depth 3 --width 16 --draws 2 --updates 2 --probe 10 --activations tanh"
 )

@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_written(question, questions, capfd):
 
 def test_in_a_process_of_its_own(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.cli.main", "verify", "--quick", "--questions",
+        [sys.executable, "-m", "experiments.cli.entry", "verify", "--quick", "--questions",
          "article"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         encoding="utf-8", timeout=120,

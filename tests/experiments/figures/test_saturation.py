@@ -14,7 +14,8 @@ TINY = Settings(
     width=12, sigmoid_updates=60, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
 )
 TITLES = [
-    *("sigmoid, 3 layers", "sigmoid, 4 layers", "sigmoid, 5 layers", "sigmoid, 4 layers, b=0"),
+    *("sigmoid, 3 layers", "sigmoid, 4 layers", "sigmoid, 5 layers"),
+    *("sigmoid N, 5 layers", "sigmoid, 4 layers, b=0"),
     *("tanh, 5 layers", "tanh N, 5 layers"),
     *("softsign, 5 layers", "softsign N, 5 layers"),
 ]
@@ -43,15 +44,16 @@ class TestFigure:
         assert (tmp_path / "figure.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
 
     def test_panels_and_legend(self, made):
-        assert len(made.axes) == 4 + 4 + 4 + 2
+        assert len(made.axes) == 5 + 4 + 4 + 2
         titles = [ax.get_title() for ax in made.axes]
-        assert [title for title in titles if title in TITLES] == [
-            *TITLES[:4], *TITLES[4:],
-        ]  # fmt: skip
+        assert [title for title in titles if title in TITLES] == TITLES
         assert [t.get_text() for t in made.subfigs[0].legends[0].get_texts()] == [
             f"layer {i}" for i in range(1, 6)
         ]
-        assert "layers of 12, shapeset" in made.get_suptitle()
+        assert "layers of 12, Shapeset" in made.get_suptitle()
+
+    def test_the_title_names_the_data(self, tiny):
+        assert ", MNIST (" in figure(replace(TINY, data="mnist"), tiny).get_suptitle()
 
     def test_a_layer_has_one_colour_in_every_panel(self, made):
         legend = [handle.get_color() for handle in made.subfigs[0].legends[0].get_lines()]
@@ -90,11 +92,11 @@ class TestFigure:
         ax = panel(made, LOSS)
         labels = [line.get_label() for line in ax.lines]
         assert labels == [*TITLES, "entropy of the classes"]
-        np.testing.assert_array_equal(ax.lines[4].get_ydata(), tiny.arrays["tanh_5_loss"][0])
+        np.testing.assert_array_equal(ax.lines[5].get_ydata(), tiny.arrays["tanh_5_loss"][0])
         assert ax.lines[-1].get_ydata()[0] == pytest.approx(2.11, abs=1e-3)
         ax = panel(made, "test error of each net at the end")
         assert [t.get_text() for t in ax.get_yticklabels()] == TITLES
-        np.testing.assert_allclose(ax.lines[6].get_xdata(), 100 * tiny.arrays["softsign_5_error"])
+        np.testing.assert_allclose(ax.lines[7].get_xdata(), 100 * tiny.arrays["softsign_5_error"])
 
     def test_a_kinds_curve_and_its_errors_have_one_colour(self, made):
         curves, errors = panel(made, LOSS).lines, panel(made, "test error of each net at the end")
@@ -137,7 +139,7 @@ class TestTables:
         first = tables(TINY, tiny)[0]
         assert list(first.columns[0].cells) == TITLES
         assert [len(str(cell).splitlines()) for cell in first.columns[1].cells] == [
-            3, 4, 5, 4, 5, 5, 5, 5,
+            3, 4, 5, 5, 4, 5, 5, 5, 5,
         ]  # fmt: skip
-        shown = [float(v) for v in list(first.columns[3].cells)[4].splitlines()]
+        shown = [float(v) for v in list(first.columns[3].cells)[5].splitlines()]
         np.testing.assert_allclose(shown, tiny.arrays["tanh_5_p98"][0, -1], rtol=6e-3)

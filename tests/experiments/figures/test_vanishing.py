@@ -48,7 +48,7 @@ class TestFigure:
         assert [ax.get_xlabel() for ax in axes[2]] == ["hidden layer"] * 3 + ["update"]
         assert [ax.get_ylabel() for ax in axes[:, 0]] == ["sigmoid", "tanh", "relu"]
         assert {ax.get_yscale() for ax in axes[:, :3].flat} == {"log"}
-        assert "3 hidden layers of 16, shapeset" in made.get_suptitle()
+        assert "3 hidden layers of 16, Shapeset" in made.get_suptitle()
 
     def test_without_training(self, untrained, tmp_path):
         made = figure(UNTRAINED, untrained)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments.lab import training
 from experiments.lab.checkpoints import Checkpoint, discard_unfinished
 from experiments.lab.progress import Silent
 from experiments.lab.question import SettingsError
@@ -111,8 +112,38 @@ def one_line(path, t=TINY):
     return message
 
 
+def refused(path, t=TINY):
+    with pytest.raises(SettingsError) as caught:
+        train(t, checkpoint=path, resume=True)
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(str(path))
+    assert message.endswith("or start anew without --resume")
+    return message
+
+
 def test_another_training_is_refused(written):
-    assert '"seed": 1' in one_line(written, replace(TINY, seed=1))
+    message = refused(written, replace(TINY, seed=1, batch=5))
+    assert "other versions: batch 4 there, 5 here; seed 0 there, 1 here." in message
+
+
+def test_other_code_or_versions_are_refused(written, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "code_digest", lambda: "another")
+        assert "by other code of engine, nn or experiments" in refused(written)
+    version = np.__version__
+    monkeypatch.setattr(np, "__version__", "1.0")
+    assert f"other versions: numpy {version} there, 1.0 here." in refused(written)
+
+
+def test_the_code_counts_as_it_was_when_the_training_began(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(training, "code_digest", lambda: asked.append("code") or "code")
+    descend = training._State.descend
+    monkeypatch.setattr(
+        training._State, "descend", lambda *a: (asked.append("begun"), descend(*a))[1]
+    )
+    train(TINY, checkpoint=tmp_path / "net.npz", save_every=0)
+    assert asked[:2] == ["code", "begun"]
 
 
 @pytest.mark.parametrize(

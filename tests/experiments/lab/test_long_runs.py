@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli import main
 from experiments.cli.flags import FlagError, read_settings
-from experiments.lab import long_runs
+from experiments.lab import long_runs, training
 from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.long_runs import LongRuns, how_to_resume, train_all
 from experiments.lab.progress import Silent
@@ -119,6 +119,18 @@ def test_nothing_to_resume(tmp_path):
     progress = Counting()
     train_all(NETS, again, tmp_path, progress)
     assert progress.skipped == 30
+
+
+def test_other_code_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        train_all(NETS, LongRuns(save_every=0), tmp_path, Counting(stop_at=60))
+    monkeypatch.setattr(training, "code_digest", lambda: "another")
+    progress = Counting()
+    with pytest.raises(SettingsError, match="by other code of engine, nn or experiments"):
+        train_all(NETS, LongRuns(resume=True), tmp_path, progress)
+    assert progress.done == 0
+    anew = train_all(NETS, LongRuns(), tmp_path, progress)
+    assert progress.done == 120 and progress.skipped == 0 and len(anew) == len(NETS)
 
 
 def test_a_question_may_train_twice(tmp_path):

@@ -32,10 +32,21 @@ def test_many_reports_take_little_memory():
 
 def test_a_run_that_stands_still_is_not_taken_for_a_fast_one():
     rate = Rate()
-    rate.saw(0, 0)
-    rate.saw(1, 1000)
-    rate.saw(50, 1000)
+    rate.saw(0, 20)
+    rate.saw(1, 1020)
+    rate.saw(50, 1020)
     assert rate.per_second == pytest.approx(20)
+
+
+def test_what_is_done_before_the_first_step_is_no_part_of_it():
+    rate = Rate()
+    rate.saw(0, 0)  # "data"
+    rate.saw(40, 1)  # the first update, whose kernels were compiled
+    rate.saw(40.2, 400)
+    rate.saw(42.9, 5801)
+    assert rate.told(10_000, "updates") == ""
+    rate.saw(43, 6001)
+    assert rate.told(10_000, "updates") == "2,000 updates/s, 0:00:05 left"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +89,10 @@ def test_what_an_earlier_run_did_counts_for_the_share_and_not_for_the_rate(secon
         progress.expect(1000, "updates")
         progress.step("tanh", 0)
         progress.skip(500)
+        seconds[0] += 20
+        progress.step("tanh", 1)
         seconds[0] += 10
         progress.step("tanh", 100)
-    assert capsys.readouterr().err == " 60 %  tanh; 10 updates/s, 0:00:40 left\n"
+    assert capsys.readouterr().err.splitlines() == [
+        " 50 %  tanh", " 60 %  tanh; 10 updates/s, 0:00:40 left"
+    ]  # fmt: skip

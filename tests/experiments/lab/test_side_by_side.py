@@ -36,6 +36,21 @@ def fail(item, progress):
         time.sleep(0.01)
         progress.step("waiting")
 
+def sleep(path, progress):
+    with open(path + ".part", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(path + ".part", path)
+    time.sleep(120)
+
+def fail_after(path, progress):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    raise DataError("a folder lacks a file")
+
+def by_name(item, progress):
+    function, path = item
+    globals()[function](path, progress)
+
 def die(item, progress):
     os._exit(3)
 
@@ -103,6 +118,34 @@ def test_a_failure_stops_the_others(work):
     with pytest.raises(DataError, match="lacks a file"):
         map_runs(work.fail, [0, 1, 2], workers=2, progress=Silent())
     assert time.monotonic() - start < 30  # the others would have taken 100 s
+
+
+def test_a_process_that_does_not_listen_is_killed(work, tmp_path):
+    sign = tmp_path / "asleep"
+    items = [("sleep", str(sign)), ("fail_after", str(sign))]
+    start = time.monotonic()
+    with pytest.raises(DataError, match="lacks a file"):
+        map_runs(work.by_name, items, workers=2, progress=Silent())
+    assert time.monotonic() - start < 60
+    assert within(10, lambda: not alive(int(sign.read_text())))
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_is_not_begun_yet_is_not_begun_after_a_failure(work, tmp_path):
+    sign = str(tmp_path / "begun")
+    # One process fails and falls asleep over item 2; the other hears of it, and leaves item 3.
+    items = [("fail_after", sign), ("endless", sign)]
+    items += [("sleep", str(tmp_path / str(i))) for i in range(2, 6)]
+    with pytest.raises(DataError):
+        map_runs(work.by_name, items, workers=2, progress=Silent())
+    assert [path.name for path in tmp_path.glob("[0-9]")] in ([], ["2"])
 
 
 def test_a_process_that_ends_without_a_word(work):

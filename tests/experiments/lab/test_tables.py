@@ -99,7 +99,7 @@ def test_markdown():
         (Measured(1.71, 1.23, math.inf), "1.71 (≥ 1.2)"),
         (Measured(1.71, -math.inf, 2e6), "1.71 (≤ 2e+6)"),
         (Measured(1.71, -math.inf, math.inf), "1.71 ± inf"),
-        (Measured(math.nan, -math.inf, math.inf), "nan ± inf"),
+        (Measured(math.nan, -math.inf, math.inf), "–"),
     ],
 )
 def test_lopsided_intervals_are_given_by_their_ends(measured, shown):

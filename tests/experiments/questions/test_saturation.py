@@ -19,7 +19,7 @@ TINY = Settings(
     width=12, sigmoid_updates=60, updates=30, n_train=60, seeds=2, records=5, probe=20, workers=1
 )
 KEYS = [
-    *("sigmoid_3", "sigmoid_4", "sigmoid_5", "sigmoid_4_frozen"),
+    *("sigmoid_3", "sigmoid_4", "sigmoid_5", "sigmoid_N_5", "sigmoid_4_frozen"),
     *("tanh_5", "tanh_N_5", "softsign_5", "softsign_N_5"),
 ]
 
@@ -34,7 +34,7 @@ class TestYield:
         shapes = {"entropy": ()}
         for key in KEYS:
             depth = 5 if key.endswith("5") else int(key.split("_")[1])
-            records = 6
+            records = 5 if key == "sigmoid_N_5" else 6
             shapes |= {
                 f"{key}_{name}": (2, records, depth) for name in ("mean", "std", "p98", "saturated")
             }
@@ -57,6 +57,8 @@ class TestYield:
         for key, end in ends.items():
             np.testing.assert_array_equal(tiny.arrays[f"{key}_updates"][0], np.linspace(0, end, 6))
         np.testing.assert_array_equal(tiny.arrays["tanh_5_updates"][1], np.arange(0, 31, 6))
+        ends = [0, 3, 6, 9, 12]
+        np.testing.assert_array_equal(tiny.arrays["sigmoid_N_5_updates"][0], ends)
 
     def test_measurements(self, tiny):
         m = tiny.measurements
@@ -79,7 +81,7 @@ class TestYield:
 
         progress = Counting()
         run(TINY, progress)
-        assert progress.done == progress.expected == 2 * (60 + 60 + 20 + 20 + 4 * 30)
+        assert progress.done == progress.expected == 2 * (60 + 60 + 20 + 12 + 20 + 4 * 30)
 
 
 class TestByHand:
@@ -192,11 +194,11 @@ class TestSettings:
             ({"width": 0}, "--width must be at least 1, got 0"),
             ({"depth": 0}, "--depth must be at least 1, got 0"),
             ({"updates": 9}, "--updates must be at least 10, got 9"),
-            ({"sigmoid_updates": 29}, "--sigmoid-updates must be at least 30, got 29"),
+            ({"sigmoid_updates": 49}, "--sigmoid-updates must be at least 50, got 49"),
             ({"seeds": 1}, "--seeds must be at least 2, got 1"),
             ({"records": 2}, "--records must be at least 3, got 2"),
             ({"records": 50, "updates": 40}, "--records 50 is more than the 40 updates"),
-            ({"records": 50, "sigmoid_updates": 120}, "--records 50 is more than the 40 updates"),
+            ({"records": 50, "sigmoid_updates": 120}, "--records 50 is more than the 24 updates"),
             ({"lr": 0.0}, "--lr must be positive and finite, got 0"),
             ({"sigmoid_lr": math.nan}, "--sigmoid-lr must be positive and finite, got nan"),
             ({"sigmoid_depths": (0, 4)}, "--sigmoid-depths must lie in 1 … 100"),

@@ -246,7 +246,7 @@ class TestSettings:
 
 def test_real_processes_from_the_command_line(tmp_path):
     """With two rivals, tiny blocks, and no PyTorch unless it is here."""
-    command = [sys.executable, "-m", "experiments.cli.main", "run", "speed", "--quick"]
+    command = [sys.executable, "-m", "experiments.cli.entry", "run", "speed", "--quick"]
     flags = "--groups small steps --rounds 2 --block-ms 0.1 --threads 1"
     root = str(Path(speed.__file__).parents[2])
     done = subprocess.run(
