@@ -186,13 +186,23 @@ def _about(x: Array, factor: float, origin: float) -> tuple[float, float]:
 
 @jit()
 def _look_at_parts(
-    arrays: tuple[Array, ...], masks: Array, plan: Array, parts: Array, low: int, high: int
+    arrays: tuple[Array, ...],
+    masks: Array,
+    plan: Array,
+    parts: Array,
+    samples: Array,
+    low: int,
+    high: int,
 ) -> None:
     for i in range(len(plan)):
-        x, first = arrays[i], plan[i, 0]
+        x, first, stride, at = arrays[i], plan[i, 0], plan[i, 2], plan[i, 3]
         for part in range(max(low, first), min(high, plan[i, 1])):
             start = (part - first) * _PART
-            _moments(x[start : start + _PART], masks, 1.0, parts[part])
+            end = min(start + _PART, x.size)
+            _moments(x[start:end], masks, 1.0, parts[part])
+            # The sample too, while the part is in a near cache.
+            for k in range(-(-start // stride), -(-end // stride)):
+                samples[at + k] = x[k * stride]
 
 
 @jit()
@@ -210,8 +220,8 @@ def _look_serial(
     samples: Array,
 ) -> None:
     arrays = (a, b, c, d, e, f)
-    _look_at_parts(arrays, masks, plan, parts, 0, len(parts))
-    _finish(arrays, masks, plan, parts, sums, samples)
+    _look_at_parts(arrays, masks, plan, parts, samples, 0, len(parts))
+    _finish(arrays, masks, plan, parts, sums)
 
 
 @jit(parallel=True)
@@ -233,8 +243,8 @@ def _look_parallel(
     n = len(parts)
     for thread in numba.prange(n_threads):
         low, high = thread * n // n_threads, (thread + 1) * n // n_threads
-        _look_at_parts(arrays, masks, plan, parts, low, high)
-    _finish(arrays, masks, plan, parts, sums, samples)
+        _look_at_parts(arrays, masks, plan, parts, samples, low, high)
+    _finish(arrays, masks, plan, parts, sums)
 
 
 @jit()
@@ -244,7 +254,6 @@ def _finish(
     plan: Array,
     parts: Array,
     sums: Array,
-    samples: Array,
 ) -> None:
     for i in range(len(plan)):
         x, own, joined = arrays[i], parts[plan[i, 0] : plan[i, 1]], sums[i]
@@ -261,10 +270,6 @@ def _finish(
             joined[2], joined[3] = low, high
             joined[4] /= factor
             joined[5] /= factor
-        stride, at = plan[i, 2], plan[i, 3]
-        for k in range(0, x.size, stride):
-            samples[at] = x[k]
-            at += 1
 
 
 @jit()
