@@ -42,8 +42,9 @@ print(f"s = {s:.4f}   y = {y:.4f}   e = {e:.4f}   L = {L:.4f}")
 # Each step taken alone has an easy derivative, its **local derivative**:
 #
 # $$\frac{\partial L}{\partial e} = 2e, \quad \frac{\partial e}{\partial y} = 1, \quad
-# \frac{\partial y}{\partial s} = 1 - y^2, \quad \frac{\partial s}{\partial w} = x, \quad
-# \frac{\partial s}{\partial b} = 1.$$
+# \frac{\partial y}{\partial s} = 1 - y^2,$$
+#
+# $$\frac{\partial s}{\partial w} = x, \quad \frac{\partial s}{\partial b} = 1.$$
 #
 # The **chain rule** says that along the way from w to L they are multiplied. We begin at L's end
 # and keep every product, since the next one starts from it:

@@ -263,7 +263,9 @@ plt.show()
 # library computes that one number at a time. How can it be done with vectors? With nothing but
 # arithmetic: split x into a multiple of ln 2 and a small rest,
 #
-# $$x = n \ln 2 + r, \quad |r| \le \tfrac12 \ln 2, \qquad e^x = 2^n e^r.$$
+# $$x = n \ln 2 + r, \quad |r| \le \tfrac12 \ln 2,$$
+#
+# $$e^x = 2^n e^r.$$
 #
 # A float is stored as digits times a power of two, so multiplying it by 2ⁿ adds n to that power and
 # is exact. For small r a polynomial is enough: e^r ≈ 1 + r + r²/2 + r³/6 + … Of which degree?
