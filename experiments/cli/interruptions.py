@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType, TracebackType
 from typing import final
@@ -69,14 +70,15 @@ class Interruptions:
         if not (self.number and isinstance(event.exc_value, KeyboardInterrupt)):
             self._hook(event)
             return
-        from threading import Timer
-
         # Raised here it would be lost as well.
-        timer = Timer(_AGAIN, self._once_more)
+        timer = threading.Timer(_AGAIN, self._once_more)
         timer.daemon = True
         timer.start()
 
     def _once_more(self) -> None:
         if not self._answered:
             number, self.number = self.number, 0
-            signal.raise_signal(number)
+            if hasattr(signal, "pthread_kill"):  # to this thread, it would not end a wait of main's
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
+            else:
+                signal.raise_signal(number)
