@@ -158,8 +158,7 @@ def sweep(
                 continue
             if node.keeps_grad:
                 found[node] = g
-            kernels_alone = node.rule.silent and node.rule.saves  # as in a layer
-            if silence is None and (wrap is not None or not kernels_alone):
+            if silence is None and (wrap is not None or not node.rule.silent_vjp):
                 silence = _silence()
             gradients = pull_back(node, g, floor, wrap, watching)
             for parent, gradient in zip(node.parents, gradients, strict=True):
@@ -205,16 +204,13 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
                 f"{version.name} was changed after {node} had used it and before the backward "
                 "pass that needs its old value; change it after backward(), or compute again"
             )
-    needs: list[Any] = []
-    for parent in node.parents:
-        needed: Any = parent is not None and parent.number >= floor
-        if needed and type(parent) is Leaf and parent.as_factors:
-            needed = _need_of_factors(node, wrap is not None or watching)
-        needs.append(needed)
+    needs: list[Any] = [p is not None and p.number >= floor for p in node.parents]
+    for i, parent in enumerate(node.parents):
+        if type(parent) is Leaf and parent.as_factors and needs[i]:
+            needs[i] = _need_of_factors(node, wrap is not None or watching)
+    saved = node.parameters
     if rule.saves:
-        saved = {"saved": node.saved if wrap is None else None, **node.parameters}
-    else:
-        saved = node.parameters
+        saved = {"saved": node.saved if wrap is None else None, **saved}
     xs: Sequence[Any] = inputs
     y: Any = output
     if wrap is not None:

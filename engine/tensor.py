@@ -248,7 +248,11 @@ class Tensor(ArrayMethods):
             array = seed._array.copy() if isinstance(seed, Tensor) else seed
             found = sweep(self._node, array, retain_graph=retain_graph)
         for node, g in found.items():
-            new = g if isinstance(g, Tensor | Factors) else Tensor._wrap(np.asarray(g))
+            new = g
+            if type(g) is np.ndarray:
+                new = Tensor._wrap(g)
+            elif not isinstance(g, Tensor | Factors):
+                new = Tensor._wrap(np.asarray(g))
             if node.grad is None:
                 node.grad = new
             else:

@@ -19,37 +19,39 @@ from engine.kernels.exponential import exp
 Array = npt.NDArray[Any]
 
 
-def cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
+def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """The mean loss over the examples, and their class probabilities.
 
     Args:
         logits: (N, K), float32 or float64.
         labels: (N,) integers in [0, K); not checked here.
 
-    Returns: the loss in nats, and p = softmax(logits), (N, K).
+    Returns: the loss in nats, an array of no axis, and p = softmax(logits), (N, K).
     """
-    p = np.empty(logits.shape, logits.dtype)
+    p, loss = np.empty(logits.shape, logits.dtype), np.empty((), logits.dtype)
     logits = np.ascontiguousarray(logits)
-    return _cross_entropy(logits, np.ascontiguousarray(labels, dtype=np.int64), p), p
+    _cross_entropy(logits, np.ascontiguousarray(labels, dtype=np.int64), p, loss)
+    return loss, p
 
 
 def cross_entropy_slopes(p: Array, labels: Array, scale: float) -> Array:
     """(p − y)·scale with y one-hot: for scale = 1/N, ∂L/∂logits."""
     out = np.empty(p.shape, p.dtype)
-    _cross_entropy_slopes(p, np.ascontiguousarray(labels, dtype=np.int64), p.dtype.type(scale), out)
+    _cross_entropy_slopes(p, np.ascontiguousarray(labels, dtype=np.int64), float(scale), out)
     return out
 
 
-def squared_error(a: Array, t: Array) -> float:
-    """Σ (a − t)² over all entries; a and t of one shape and dtype."""
-    total: float = _squared_error(np.ascontiguousarray(a), np.ascontiguousarray(t))
-    return total
+def squared_error(a: Array, t: Array, over: float) -> Array:
+    """Σ (a − t)² / over, an array of no axis; a and t of one shape and dtype."""
+    loss = np.empty((), a.dtype)
+    _squared_error(np.ascontiguousarray(a), np.ascontiguousarray(t), float(over), loss)
+    return loss
 
 
 def scaled_difference(a: Array, t: Array, scale: float) -> Array:
     """(a − t)·scale."""
     out = np.empty(a.shape, a.dtype)
-    _scaled_difference(np.ascontiguousarray(a), np.ascontiguousarray(t), a.dtype.type(scale), out)
+    _scaled_difference(np.ascontiguousarray(a), np.ascontiguousarray(t), float(scale), out)
     return out
 
 
@@ -60,9 +62,9 @@ def cross_entropy_reference(logits: Array, labels: Array) -> tuple[float, Array]
 
 
 @jit()
-def _cross_entropy(logits: Array, labels: Array, p: Array) -> float:
+def _cross_entropy(logits: Array, labels: Array, p: Array, loss: Array) -> None:
     n, k = logits.shape
-    loss = 0.0
+    losses = 0.0
     for i in range(n):
         highest = logits[i, 0]
         for j in range(1, k):
@@ -74,31 +76,33 @@ def _cross_entropy(logits: Array, labels: Array, p: Array) -> float:
             total += e
         for j in range(k):
             p[i, j] /= total
-        loss += math.log(total) - (logits[i, labels[i]] - highest)
-    return loss / n
+        losses += math.log(total) - (logits[i, labels[i]] - highest)
+    loss[()] = losses / n
 
 
 @jit()
 def _cross_entropy_slopes(p: Array, labels: Array, scale: float, out: Array) -> None:
+    by = p.dtype.type(scale)  # here, where a number too large for it becomes ∞ in silence
     for i in range(p.shape[0]):
         for j in range(p.shape[1]):
-            out[i, j] = p[i, j] * scale
+            out[i, j] = p[i, j] * by
         k = labels[i]
-        out[i, k] = (p[i, k] - 1) * scale
+        out[i, k] = (p[i, k] - 1) * by
 
 
 @jit()
-def _squared_error(a: Array, t: Array) -> float:
+def _squared_error(a: Array, t: Array, over: float, loss: Array) -> None:
     x, y = a.reshape(-1), t.reshape(-1)
     total = 0.0
     for i in range(x.size):
         d = x[i] - y[i]
         total += d * d
-    return total
+    loss[()] = total / over
 
 
 @jit()
 def _scaled_difference(a: Array, t: Array, scale: float, out: Array) -> None:
     x, y, z = a.reshape(-1), t.reshape(-1), out.reshape(-1)
+    by = a.dtype.type(scale)
     for i in range(x.size):
-        z[i] = (x[i] - y[i]) * scale
+        z[i] = (x[i] - y[i]) * by

@@ -24,7 +24,7 @@ from engine.errors import ShapeError
 from engine.factors import Factors
 from engine.operation import apply, shape_of
 from engine.rules.layout import reshape, transpose
-from engine.rules.table import partials, rule
+from engine.rules.table import QUIET, partials, rule
 from engine.scope import at_place, state
 from engine.tape import FACTORS
 from engine.tensor import Operand, Tensor
@@ -109,8 +109,8 @@ def _dense_vjp(
     saved: Any,
     needs: Sequence[bool],
 ) -> list[Any]:
-    if not isinstance(dL_dx_next, Tensor):
-        return _dense_vjp_of_arrays(dL_dx_next, x_next, x, W, *b, f=f, s=saved, needs=needs)
+    if type(dL_dx_next) is not Tensor:
+        return _dense_vjp_of_arrays(dL_dx_next, x_next, x, W, f, saved, needs)
     s = _affine(x, W, *b)
     dL_ds = dL_dx_next if f is identity else f.scale(dL_dx_next, s)
     dL_dW = _product(x.T, dL_ds) if needs[1] else None
@@ -124,19 +124,18 @@ def _dense_vjp_of_arrays(
     y: Array,
     x: Array,
     W: Array,
-    *b: Array,
     f: Activation,
     s: Array | None,
     needs: Sequence[Any],
 ) -> list[Any]:
     """The same four lines, as kernels; ∂L/∂W may be left as its factors, x and ∂L/∂s."""
-    as_factors = needs[1] == FACTORS
-    dL_ds, dL_db, dL_dW, dL_dx = f.layer_backward(
-        g, y, s, x, W, bool(needs[1] and not as_factors), needs[0]
-    )
+    as_factors = needs[1] is FACTORS
+    needs_dW = bool(needs[1]) and not as_factors
+    dL_ds, dL_db, dL_dW, dL_dx = f.layer_backward(g, y, s, x, W, needs_dW, needs[0])
     if state.trace is not None:
         state.trace.saw_slopes(dL_ds)
-    return [dL_dx, Factors(x, dL_ds) if as_factors else dL_dW, *(dL_db for _ in b)]
+    of_W = Factors(x, dL_ds) if as_factors else dL_dW
+    return [dL_dx, of_W, dL_db] if len(needs) == 3 else [dL_dx, of_W]
 
 
 def _affine(x: Any, W: Any, *b: Any) -> Any:
@@ -144,7 +143,7 @@ def _affine(x: Any, W: Any, *b: Any) -> Any:
     return s + b[0] if b else s
 
 
-DENSE = rule("dense", _dense_value, _dense_vjp, saves=True, silent=True)
+DENSE = rule("dense", _dense_value, _dense_vjp, saves=True, **QUIET)
 
 
 def dense(

@@ -14,7 +14,7 @@ from engine.errors import ShapeError
 from engine.operation import apply, shape_of
 from engine.rules.layout import reshape
 from engine.rules.reductions import softmax
-from engine.rules.table import partials, rule
+from engine.rules.table import QUIET, partials, rule
 from engine.scope import at_place
 from engine.tensor import Operand, Tensor, plain
 
@@ -22,8 +22,7 @@ Array = npt.NDArray[Any]
 
 
 def _cross_entropy_value(logits: Array, *, labels: Array) -> tuple[Array, Array]:
-    loss, p = kernels.cross_entropy(logits, labels)
-    return np.array(loss, logits.dtype), p
+    return kernels.cross_entropy(logits, labels)
 
 
 def _cross_entropy_vjp(
@@ -36,11 +35,13 @@ def _cross_entropy_vjp(
     return [(softmax(logits) - target) * (g * (1.0 / len(labels)))]
 
 
-_cross_entropy = rule("cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True)
+_cross_entropy = rule(
+    "cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True, **QUIET
+)
 
 
 def _squared_error_value(a: Array, t: Array, *, over: float) -> Array:
-    return np.array(kernels.squared_error(a, t) / over, a.dtype)
+    return kernels.squared_error(a, t, over)
 
 
 def _difference(g: Any, a: Any, t: Any, over: float) -> Any:
@@ -57,6 +58,7 @@ _squared_error = rule(
         lambda g, y, a, t, over: _difference(g, a, t, over),
         lambda g, y, a, t, over: _difference(g, t, a, over),
     ),
+    **QUIET,
 )
 
 

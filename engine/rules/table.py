@@ -43,6 +43,7 @@ class Rule:
         linear: the derivative looks at no values of the operands, so it does not matter if they are
             changed before the backward pass.
         silent: value never raises NumPy's floating-point warnings, so they need not be caught.
+        silent_vjp: nor does the vjp of arrays.
     """
 
     name: str
@@ -53,6 +54,11 @@ class Rule:
     saves: bool = False
     linear: bool = False
     silent: bool = False
+    silent_vjp: bool = False
+
+
+# Of kernels alone, both ways.
+QUIET = {"silent": True, "silent_vjp": True}
 
 
 RULES: dict[str, Rule] = {}

@@ -1,5 +1,7 @@
 """The fused losses beside their definitions."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -75,8 +77,8 @@ def test_slopes_are_those_of_the_loss(dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_squares(dtype):
     a, t = np.random.default_rng(0).normal(size=(2, 6, 4)).astype(dtype)
-    np.testing.assert_allclose(squared_error(a, t), np.square(a - t).sum(), rtol=1e-6)
-    np.testing.assert_allclose(squared_error(a.T, t.T), np.square(a - t).sum(), rtol=1e-6)
+    np.testing.assert_allclose(squared_error(a, t, 1.0), np.square(a - t).sum(), rtol=1e-6)
+    np.testing.assert_allclose(squared_error(a.T, t.T, 1.0), np.square(a - t).sum(), rtol=1e-6)
     difference = scaled_difference(a[:, ::2], t[:, ::2], 3.0)
     assert difference.dtype == dtype
     np.testing.assert_allclose(difference, 3 * (a - t)[:, ::2], rtol=1e-6)
@@ -84,4 +86,19 @@ def test_squares(dtype):
 
 def test_many_small_squares_are_summed_without_loss():
     a = np.full(10_000_001, 1e-4, np.float32)
-    assert abs(squared_error(a, np.zeros_like(a)) / 0.10000001 - 1) < 1e-6
+    assert abs(squared_error(a, np.zeros_like(a), 0.10000001) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_too_large_becomes_infinite_in_silence(dtype):
+    huge = np.full((2, 3), np.finfo(dtype).max, dtype)
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert squared_error(huge, -huge, 1.0) == np.inf
+        assert squared_error(huge, np.zeros_like(huge), 1e-300) == np.inf
+        assert (scaled_difference(huge, np.zeros_like(huge), 1e300) == np.inf).all()
+        loss, p = cross_entropy(np.array([[0.0, np.finfo(dtype).max]], dtype), np.array([0]))
+        assert loss == np.finfo(dtype).max and loss.shape == () and loss.dtype == dtype
+        assert cross_entropy_slopes(p, np.array([0]), 1e300)[0, 1] == (
+            np.inf if dtype == np.float32 else 1e300
+        )
