@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
+from experiments.cli.marked import filled
 from experiments.figures.svg import inlined
 from experiments.figures.verdicts import Outcome, titled, verdicts_markdown
 from experiments.lab.question import SettingsError
@@ -20,8 +20,6 @@ from experiments.lab.repeating import command
 from experiments.pages.report_page import Section, anchor, page
 from experiments.questions import QUESTIONS
 from experiments.questions.article_sentences import ORDER
-
-BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,9 @@ class Settings:
     html: Path | None = None
     """The page; without it report.html in the folder of the results."""
     markdown: Path | None = None
-    """A Markdown file, README.md for example, whose table of verdicts is to be replaced: what
-    stands between <!-- verdicts --> and <!-- end of verdicts -->."""
+    """A Markdown file, README.md for example, of which parts are to be replaced: the table of
+    verdicts between <!-- verdicts --> and <!-- end of verdicts -->, and texts of the results
+    between marks with their names, <!-- speed/steps.md --> and <!-- end of speed/steps.md -->."""
 
     def __post_init__(self) -> None:
         if self.html is not None and self.html.is_dir():
@@ -61,7 +60,10 @@ def report_command(args: Sequence[str], console: Console) -> None:
         )
         raise SettingsError(f"--results: {settings.results} holds no results; {some}")
     records.sort(key=_place)
-    around = None if settings.markdown is None else _around(settings.markdown)
+    text = ""
+    if settings.markdown is not None:
+        outcomes = [Outcome(record.question, record.data, record) for record in records]
+        text = filled(settings.markdown, settings.results, verdicts_markdown(outcomes))
     sections = [Section(record, _figure(record, problems), _command(record)) for record in records]
     missing = {
         name: question.asks
@@ -69,9 +71,7 @@ def report_command(args: Sequence[str], console: Console) -> None:
         if all(record.question != name for record in records)
     }
     written = [write_whole(settings.page, page(sections, missing, problems))]
-    if settings.markdown is not None and around is not None:
-        outcomes = [Outcome(record.question, record.data, record) for record in records]
-        text = f"{around[0]}{BEGIN}\n\n{verdicts_markdown(outcomes)}\n{END}{around[1]}"
+    if settings.markdown is not None:
         written.append(write_whole(settings.markdown, text))
     for problem in problems:
         print(f"gradtrace: {problem}", file=sys.stderr)
@@ -110,19 +110,3 @@ def _figure(record: Record, problems: list[str]) -> str:
 def _command(record: Record) -> str:
     question = QUESTIONS.get(record.question)
     return "" if question is None else command(question, record.settings)
-
-
-def _around(path: Path) -> tuple[str, str]:
-    """What stands before and after the table in a Markdown file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f"--markdown: {path} can't be read: {why}") from None
-    found = re.split(f"{re.escape(BEGIN)}.*?{re.escape(END)}", text, flags=re.S)
-    if len(found) != 2:
-        raise SettingsError(
-            f"--markdown: {path} must hold {BEGIN} and, below it, {END} once; the table goes "
-            "between them"
-        )
-    return found[0], found[1]

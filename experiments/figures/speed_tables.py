@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from experiments.figures.durations import duration
+from experiments.figures.speed_chapter import compared_markdown, steps_markdown
 from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, markdown, number, table
 from experiments.speed.cases import Elementwise, Limit
@@ -46,12 +48,20 @@ def tables(settings: Settings, result: Result) -> list[Table]:
 
 
 def texts(settings: Settings, result: Result) -> Mapping[str, str]:
-    """speed.md: the tables without the claims, one of times for each group of cases."""
+    """speed.md: the tables without the claims, one of times for each group of cases.
+
+    Also those of the chapter, where what they are made of was run.
+    """
     times = Times.of(result.measurements, result.arrays)
     groups = {group: [t for t in _timed(times) if t.case.group == group] for group in GROUPS}
     of_groups = [_times(timed, f": {group}") for group, timed in groups.items() if timed]
     found = [_machine(result.measurements), *of_groups]
-    return {"speed.md": "\n".join(map(markdown, [*found, *_others(times)]))}
+    made = {"speed.md": "\n".join(map(markdown, [*found, *_others(times)]))}
+    if "steps" in times.groups:
+        made["steps.md"] = steps_markdown(times)
+    if times.groups >= {"matmul", "activations", "training", "small"}:
+        made["compared.md"] = compared_markdown(times)
+    return made
 
 
 def _timed(times: Times) -> list[Timing]:
@@ -159,10 +169,3 @@ def _missing(times: Times, absent: dict[str, str]) -> Table:
     for start, why in times.starts.failures.items():
         made.add_row("start-up", start, why)
     return made
-
-
-def duration(seconds: float) -> str:
-    """Three digits and a unit: "12.3 ms"."""
-    units = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
-    unit, size = next((u for u in units.items() if seconds >= u[1]), ("µs", 1e-6))
-    return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"

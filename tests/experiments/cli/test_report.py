@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from experiments.cli.main import main
-from experiments.cli.report import BEGIN, END
+from experiments.cli.marked import VERDICTS, marks
+
+BEGIN, END = marks(VERDICTS)
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +77,29 @@ def test_the_table_in_a_markdown_file(results, capfd):
         "x and y \\| z" in x2
         and "1 ± 0.01 (x, of 2) | holds | **does not hold**: 9, expected 2" in x2
     )
+
+
+def test_texts_of_the_results_in_a_markdown_file(results):
+    begin, end = marks("one/words.md")
+    path = Path("chapter.md")
+    path.write_text(f"a\n\n{begin}\nold\n{end}\n\n{BEGIN}{END}\nb\n", encoding="utf-8")
+    (results / "one/words.md").write_text("| new | é |\n", encoding="utf-8")
+    for _ in range(2):  # twice gives the same
+        assert main(["report", "--markdown", "chapter.md"]) == 0
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"a\n\n{begin}\n\n| new | é |\n\n{end}\n\n{BEGIN}\n\n|  | claim")
+        assert text.endswith(f"{END}\nb\n")
+
+
+def test_a_text_that_is_not_among_the_results(results, capfd):
+    begin, end = marks("two/words.md")
+    Path("chapter.md").write_text(f"{begin}old{end}")
+    capfd.readouterr()
+    assert main(["report", "--markdown", "chapter.md"]) == 2
+    said = capfd.readouterr().err.replace("\\", "/")
+    assert "chapter.md names two/words.md, and results/two/words.md can't be read" in said
+    assert Path("chapter.md").read_text() == f"{begin}old{end}"
+    assert not (results / "report.html").exists()
 
 
 @pytest.mark.parametrize("text", ["nothing", f"{BEGIN}", f"{END} {BEGIN}", f"{BEGIN}{END}" * 2])

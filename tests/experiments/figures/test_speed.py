@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from experiments.figures.durations import duration
 from experiments.figures.speed import figure, tables, texts
-from experiments.figures.speed_tables import duration
 from experiments.speed.plans import GROUPS
 from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
 from experiments.speed.startup import GRADIENTS, Starts
