@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from engine.activations import Activation, identity
 from engine.errors import GraphError
+from engine.kernels.buffers import empty
 from engine.tape import Node
 from engine.tracing.statistics import (
     QUANTITIES,
@@ -61,7 +62,7 @@ class NodeRecord:
         self.inputs, self.output = list(inputs), output
         for position, _, _ in node.versions:
             # What can be changed in place, as parameters are: the trace keeps this pass's values.
-            self.inputs[position] = self.inputs[position].copy()
+            self.inputs[position] = _copied(self.inputs[position])
         self.dL_dy = None
         self.dL_dx = [None] * len(self.inputs)
 
@@ -213,6 +214,13 @@ class LayerRecord:
 
 def slopes_of(f: Activation, g: Array, y: Any, s: Any, x: Array, W: Array) -> Array:
     return g if f is identity else f.layer_backward(g, y, s, x, W, False, False)[0]
+
+
+def _copied(x: Array) -> Array:
+    """Into memory that an earlier trace may have had: fresh pages cost more than the copy."""
+    copy = empty(x.shape, x.dtype)
+    np.copyto(copy, x)
+    return copy
 
 
 def _not_kept(name: str, where: str) -> GraphError:

@@ -142,7 +142,8 @@ def _traces(ax: Axes, times: Times, at_most: float) -> None:
     for i, timing in enumerate(times.of_group("traces")):
         case = timing.case
         assert isinstance(case, Training)
-        names.append(f"batch {case.batch}, {_threads([timing.threads])}")
+        units = f"{len(case.sizes) - 2}×{case.sizes[1]}"
+        names.append(f"{units}, batch {case.batch}, {_threads([timing.threads])}")
         for name, colour in shades.items():
             ratio = timing.ratio(name, OURS)
             if not math.isfinite(ratio.value):
@@ -163,7 +164,7 @@ def _traces(ax: Axes, times: Times, at_most: float) -> None:
         handles.values(), handles.keys(), frameon=False, fontsize=9, ncols=3, loc="upper center",
         bbox_to_anchor=(0.4, -0.12),
     )  # fmt: skip
-    finish(ax, "what a trace costs, 784–3×256–10", "times the plain step's time")
+    finish(ax, "what a trace costs", "times the plain step's time")
 
 
 def _steps(ax: Axes, times: Times) -> None:

@@ -127,7 +127,9 @@ def trainings(extent: Extent) -> Iterator[Case]:
 
 
 def traces(extent: Extent) -> Iterator[Case]:
-    """A net of MNIST's size, whose step is short enough for a trace to weigh."""
+    """Glorot's net at the paper's batch, and a smaller one whose step is short beside a trace."""
+    for batch in (10,) if extent == "few" else (10, 64):
+        yield Training("traces", "float32", GLOROT, batch, "cross_entropy")
     for batch in (64,) if extent == "few" else (10, 64, 256):
         yield Training("traces", "float32", TRACED, batch, "cross_entropy")
 

@@ -41,7 +41,7 @@ class TestFigure:
         assert titles(made) == [
             "matmul", "activations (marks grow with their number)", "training and start-up",
             "4 layers, batch 64", "of 256 units, batch 64", "4 layers of 256",
-            "4 layers of 256, batch 64", "what a trace costs, 784–3×256–10",
+            "4 layers of 256, batch 64", "what a trace costs",
             "roofline, float32, 2 threads",
             f"steps to a fast product, float32, {256 if extent == 'few' else 1024}³",
         ]  # fmt: skip

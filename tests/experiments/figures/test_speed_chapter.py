@@ -41,7 +41,8 @@ def test_the_rivals(made_up):
     settings, result = made_up(sizes="most", threads=(1, 2))
     times = Times.of(result.measurements, result.arrays)
     found = {row[0]: row[1:] for row in rows(texts(settings, result)["compared.md"])}
-    by_label = {(t.case.label, t.threads): t for t in times.timings if t.case.group != "scaling"}
+    others = ("scaling", "traces")
+    by_label = {(t.case.label, t.threads): t for t in times.timings if t.case.group not in others}
     for name, cells in found.items():
         label, ours = name.removesuffix(", `SGD(fused=True)`"), OURS
         if label != name:

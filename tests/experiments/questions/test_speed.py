@@ -261,7 +261,7 @@ def test_real_processes_from_the_command_line(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     folder = tmp_path / "results/speed"
-    names = ["arrays.npz", "figure.png", "figure.svg", "result.json", "speed.md"]
+    names = ["arrays.npz", "figure.png", "figure.svg", "result.json", "speed.md", "steps.md"]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert max(map(len, done.stdout.splitlines())) <= 100 and "…" not in done.stdout
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
