@@ -1,6 +1,7 @@
 """Losses: their formulas, their gradients, extreme logits, and what they refuse."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -129,3 +130,18 @@ def test_quadratic_costs_do_not_broadcast(f):
             place("layer 2"),
         ):
             f(Tensor(np.ones(a)), np.ones(b))
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("loss", ["mse", "quadratic", "cross_entropy"])
+def test_what_overflows_in_a_loss_warns_nobody(loss):
+    huge = np.full((2, 3), 1e30, np.float32)
+    x = Tensor(huge, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if loss == "cross_entropy":
+            y = engine.cross_entropy(x * np.float32(1e9), [0, 1])
+        else:
+            y = getattr(engine, loss)(x, -huge)
+        y.backward(np.float32(1e20))
+    assert not np.isfinite(y.item())

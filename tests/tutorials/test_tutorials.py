@@ -8,7 +8,10 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from experiments.data import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tutorials"
@@ -113,3 +116,10 @@ def test_exercises_stand_before_their_solutions(path):
         exercise = name.removesuffix("_solution")
         assert exercise in names
         assert names.index(exercise) < names.index(solutions[0])
+
+
+@pytest.mark.skipif(not os.environ.get("GRADTRACE_DATA"), reason="GRADTRACE_DATA is not set")
+def test_the_size_of_mnists_images_is_what_tutorial_7_says():
+    images = load("mnist").x_train
+    text = (FOLDER / "07_xavier.py").read_text(encoding="utf-8")
+    assert f"# MNIST's is {np.mean(np.square(images, dtype=np.float64)):.3f}" in text
