@@ -25,6 +25,7 @@ from typing import Any, final
 import numba
 
 from experiments.lab.progress import Progress
+from experiments.lab.signals import signals_held
 
 Message = tuple[str, str, int]  # "step" or "skip", what, steps
 
@@ -42,7 +43,7 @@ class Processes:
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]
     ) -> list[Future[Any]]:
         """`function` with the arguments of each of the calls, in their order."""
-        with _signals_held():
+        with signals_held():
             return [self._executor.submit(function, *arguments) for arguments in calls]
 
     def tell(self, progress: Progress) -> None:
@@ -89,34 +90,6 @@ def _end(children: Iterable[BaseProcess]) -> None:
             child.kill()
 
 
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM have their effect after the block.
-
-    Within it they could leave a process that nobody knows of. A process that is started in it
-    never gets a Ctrl-C: before it has read its first modules it could only answer by a traceback.
-    """
-    if threading.current_thread() is not threading.main_thread():  # no signal interrupts others
-        yield
-        return
-    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
-    came: list[int] = []
-    handlers = [signal.signal(number, lambda number, _: came.append(number)) for number in numbers]
-    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
-    if masks:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        if masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in zip(numbers, handlers, strict=True):
-            if handler is not None:  # None: not one of Python's
-                signal.signal(number, handler)
-        for number in came[:1]:
-            signal.raise_signal(number)
-
-
 @final
 class Reporting:
     """The progress of a function in one of the processes."""
@@ -157,7 +130,7 @@ def _begin(queue: SimpleQueue[Message], stop: Event) -> None:
     global _reporting
     _reporting = Reporting(queue, stop)
     # Ctrl-C goes to every process of a terminal; the one that started these decides what follows.
-    # (Where signals have masks, it is blocked from the start: `_signals_held`.)
+    # (Where signals have masks, it is blocked from the start: `signals_held`.)
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

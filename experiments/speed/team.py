@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
+from experiments.lab.signals import signals_held
 from experiments.speed.processes import Worker, WorkerDiedError, WorkerError
 from experiments.speed.rivals import BEST_CORE, OPENBLAS, OURS, TITLES, VARIANTS, Rival
 
@@ -56,7 +57,8 @@ class Station:
             if self._starts == _MOST_STARTS:
                 raise WorkerError(f"given up after {_MOST_STARTS} starts: {self._why}")
             self._starts += 1
-            self._worker = self._start(self.rival, self.threads)
+            with signals_held():
+                self._worker = self._start(self.rival, self.threads)
         return self._worker
 
     def drop(self) -> None:

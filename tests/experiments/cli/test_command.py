@@ -205,11 +205,7 @@ def test_ctrl_c_leaves_no_worker_of_speed_behind(tmp_path):
     assert len(workers) >= 2
     assert process.returncode == 130 and out == ""
     assert err.splitlines()[-1] == "gradtrace: interrupted" and "Traceback" not in err
-    # One that was just starting ends when it finds its standard input closed.
-    end = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert names(tmp_path) == []
 
 
