@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.tracing.record import Trace
+    from engine.tracing.keeping import Keeper
 
 
 class _State(threading.local):
@@ -21,7 +21,7 @@ class _State(threading.local):
     recording: bool = True  # do operations on tensors leave nodes?
     place: str = ""  # where the program is, for example "layer 3"
     watching: bool = False  # is detect_nonfinite open?
-    trace: Trace | None = None  # the innermost open trace
+    trace: Keeper | None = None  # of the open trace
     sweeping: bool = False  # is a backward pass under way?
     nesting: int = 0  # how many of grad, vjp, jacobian, hvp are running
 

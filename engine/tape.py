@@ -183,6 +183,8 @@ def sweep(
         if silence is not None:
             silence.__exit__(None, None, None)
         state.sweeping, state.watching = before, watching
+        if state.trace is not None:
+            state.trace.look_now()
     return found
 
 

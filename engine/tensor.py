@@ -13,7 +13,7 @@ from engine.array_methods import ArrayMethods, plain
 from engine.dtypes import as_floats, float_dtype
 from engine.errors import GraphError, ShapeError
 from engine.factors import Factors
-from engine.scope import no_grad
+from engine.scope import no_grad, state
 from engine.summary import summary
 from engine.tape import Array, Leaf, Node, Version, sweep
 
@@ -102,6 +102,8 @@ class Tensor(ArrayMethods):
                 f"the result of {self._node} can't be changed in place; compute a new tensor, or "
                 "change the variable that it was computed from"
             )
+        if state.trace is not None:
+            state.trace.look_now()
         if not self._owned:  # another tensor may look at this memory
             self._array = np.array(self._array, order="C", copy=True)
             self._version, self._owned = Version(self.name or "a tensor"), True

@@ -93,6 +93,12 @@ class Activation:
         """f′(s) of an array."""
         return self._kernel.slope(s, *self._constants)
 
+    def slope_run(self, dtype: np.dtype[Any]) -> tuple[int, tuple[float, ...]] | None:
+        """The address of the compiled f′, and f's parameters; None where f′ is no kernel."""
+        if not kernels.JIT:
+            return None
+        return self._kernel.run("slope", dtype), self._constants
+
     def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
         """x⁽ⁱ⁺¹⁾ = f(s) of arrays, and s = xW + b if f′ needs it or it is to be kept."""
         if not kernels.JIT:
@@ -209,6 +215,9 @@ class Derivative(Activation):
     def slope(self, s: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(self._slope(s))
+
+    def slope_run(self, dtype: np.dtype[Any]) -> tuple[int, tuple[float, ...]] | None:
+        return None
 
     def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
         s = kernels.matmul(x, W) + b

@@ -1,4 +1,4 @@
-"""What the histograms of a trace are made of: how many entries are of which size."""
+"""What is counted of arrays in a trace: entries of each size, and units that are dead."""
 
 from __future__ import annotations
 
@@ -34,29 +34,11 @@ def magnitudes_reference(v: Array) -> Array:
     return np.bincount(np.searchsorted(EDGES, size, side="right"), minlength=N_BINS)
 
 
-def slope_counts(slopes: Array, largest: float) -> tuple[Array, Array]:
-    """How small the slopes are, and which columns have one that isn't 0.
-
-    Args: f′(s) (batch, units), C-contiguous; the largest |f′| that there is.
-
-    Returns: counts (101,) of the finite |f′| in [k/100, (k + 1)/100) of the largest, the last with
-    all above; and alive (units,). With `largest` 0, slopes of 0 count as the smallest.
-    """
-    counts = np.zeros(101, np.int64)
-    alive = np.zeros(slopes.shape[1], np.bool_)
-    _slope_counts(slopes, largest, counts, alive)
-    return counts, alive
-
-
-def slope_counts_reference(slopes: Array, largest: float) -> tuple[Array, Array]:
-    """The same with NumPy."""
-    edges = np.arange(101) / 100 * largest
-    size = np.abs(slopes[np.isfinite(slopes)].astype(np.float64))
-    if largest > 0:
-        bins = np.searchsorted(edges, size, side="right") - 1
-    else:
-        bins = np.where(size > 0, 100, 0)
-    return np.bincount(bins, minlength=101), (slopes != 0).any(axis=0)
+def dead_columns(slopes: Array) -> Array:
+    """Whether each column of a matrix, C-contiguous, is 0 throughout."""
+    dead = np.ones(slopes.shape[1], np.bool_)
+    _dead_columns(slopes, dead)
+    return dead
 
 
 # A bin is wider than a factor of two, so a binary exponent meets one edge at most: the bin at its
@@ -76,23 +58,9 @@ def _magnitudes(x: Array, first: Array, following: Array, counts: Array) -> None
 
 
 @jit()
-def _slope_counts(slopes: Array, largest: float, counts: Array, alive: Array) -> None:
-    # Into four rows, so that an increment seldom waits for the one before. Each row has a last bin
-    # for what is not finite.
-    rows = np.zeros((4, 102), np.int64)
-    per_bin = 100 / largest if largest > 0 else 0.0
-    bins = np.empty(slopes.shape[1], np.int32)
+def _dead_columns(slopes: Array, dead: Array) -> None:
     for i in range(slopes.shape[0]):
         for j in range(slopes.shape[1]):
-            size = abs(np.float64(slopes[i, j]))
-            alive[j] |= size != 0
-            # The product is rounded: the edges k/100 · largest decide.
-            k = np.int32(size * per_bin if size < largest else 100.0)
-            k -= np.int32(size < k / 100 * largest)
-            k += np.int32(k < 100 and size >= (k + 1) / 100 * largest)
-            k = np.int32(0) if size == 0 else k
-            bins[j] = k if size < np.inf else np.int32(101)
-        for j in range(slopes.shape[1]):
-            rows[j & 3, bins[j]] += 1
-    for i in range(4):
-        counts += rows[i, :101]
+            dead[j] &= slopes[i, j] == 0
+        if i % 8 == 7 and not dead.any():  # mostly, a few rows decide
+            return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import numpy.typing as npt
 
-from engine.tracing.statistics import Statistics, measure
+from engine.tracing.statistics import Statistics, sample_of
 
 if TYPE_CHECKING:
     from engine.tracing.rows import LayerRecord
@@ -58,7 +58,7 @@ def ridges(rows: Sequence[LayerRecord], name: str) -> list[Ridge]:
         heights, interval = None, None
         if s is not None and s.sampled:
             if row.node.kept:
-                heights = _heights(np.histogram(measure(getattr(row, name)).sample, edges)[0])
+                heights = _heights(np.histogram(sample_of(getattr(row, name)), edges)[0])
             else:
                 interval = s.p2, s.mean, s.p98
         made.append(Ridge(edges, heights, interval, False, _note(s)))

@@ -1,29 +1,21 @@
 """`trace()` records one forward and backward pass: a row of the article's quantities per layer.
 
-With keep="arrays" a row holds the arrays that the pass itself used; nothing is computed for it
-before somebody looks. With keep="stats" it holds statistics, taken during the pass, and no array.
-Each call of `dense` is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad.
-
-Operations that leave no node on the tape can't be recorded; a trace that saw no others says why.
+Each call of `dense` is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad. What a row
+is made of, and when, is in `engine.tracing.keeping` and `engine.tracing.looking`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final
-from weakref import WeakKeyDictionary
-
-import numpy.typing as npt
 
 from engine.errors import GraphError
 from engine.scope import state
-from engine.tape import Node
-from engine.tensor import plain
-from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
-from engine.tracing.statistics import Measured, Slopes, measure_together
+from engine.tracing.keeping import ArrayKeeper, Keeper
+from engine.tracing.looking import StatisticsKeeper
+from engine.tracing.rows import LayerRecord, NodeRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,124 +28,31 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerRecord", "NodeRecord", "Trace", "trace"]
 
-Array = npt.NDArray[Any]
 Keep = Literal["arrays", "stats"]
 
 
 class Trace:
     """One pass: its layers and all its operations, in the order in which they were computed."""
 
-    def __init__(self, keep: Keep = "arrays") -> None:
-        self.keep: Keep = keep
-        self.layers: list[LayerRecord] = []
-        self.nodes: list[NodeRecord] = []
-        self._numbers: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
-        self._rows: dict[int, LayerRecord] = {}
-        # What was measured last, since it comes again as the next layer's: x, and ∂L/∂x.
-        self._last: list[tuple[Array, Measured]] = []
-        self._dL_ds: Array | None = None
-        # How many operations were not recorded, by the reason.
-        self._missed = {"no_grad": 0, "constants": 0, "earlier": 0}
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
 
-    def saw_unrecorded(self, on_variables: bool) -> None:
-        """Called by `apply` for every operation that leaves no node."""
-        self._missed["no_grad" if on_variables else "constants"] += 1
+    @property
+    def keep(self) -> Keep:
+        return "arrays" if type(self._keeper) is ArrayKeeper else "stats"
+
+    @property
+    def layers(self) -> list[LayerRecord]:
+        return self._keeper.layers
+
+    @property
+    def nodes(self) -> list[NodeRecord]:
+        return self._keeper.nodes
 
     @property
     def why_empty(self) -> str:
         """Why nothing was recorded, though something ran; "" otherwise."""
-        if self.nodes or not any(self._missed.values()):
-            return ""
-        if self._missed["earlier"]:
-            why = "the forward pass ran before the block; run it inside trace() too"
-        elif n := self._missed["no_grad"]:
-            why = f"{_operations(n)} on variables ran under no_grad(); run the pass outside it"
-        else:
-            n = self._missed["constants"]
-            why = f"{_operations(n)} ran on constants alone; give weights requires_grad=True"
-        return f"nothing was recorded: {why}"
-
-    def saw_forward(self, node: Node) -> None:
-        """Called by the tape for every recorded operation."""
-        record = NodeRecord(node, self._sources(node), self.keep == "arrays")
-        number = self._numbers[node] = len(self.nodes)
-        self.nodes.append(record)
-        if node.rule.name == "dense":
-            row = self._rows[number] = LayerRecord(record)
-            self.layers.append(row)
-            if self.keep == "arrays":
-                row.keep(node.saved)
-            else:
-                self._measure_forward(row, node)
-
-    def _measure_forward(self, row: LayerRecord, node: Node) -> None:
-        x, W, *b = node.inputs or ()
-        s, x_next = node.saved, node.output
-        slopes = row.f.slope(s)
-        row.slopes = Slopes.of(slopes, row.f, indices=False)
-        arrays = {"x": x, "W": W, "b": b[0] if b else None, "df_ds": slopes}
-        self._measure(row, {**arrays, "s": s, "x_next": x_next})
-
-    def _measure_backward(
-        self, row: LayerRecord, node: Node, g: Array, gradients: Sequence[Array | None]
-    ) -> None:
-        dL_ds, self._dL_ds = self._dL_ds, None
-        x, W, *_ = node.inputs or ()
-        if dL_ds is None:  # a backward pass that is itself recorded runs no kernel for layers
-            dL_ds = slopes_of(row.f, g, node.output, node.saved, x, W)
-        dL_dx, dL_dW, *dL_db = gradients
-        arrays = {"dL_dx_next": g, "dL_ds": dL_ds, "dL_dW": dL_dW}
-        self._measure(row, {**arrays, "dL_db": dL_db[0] if dL_db else None, "dL_dx": dL_dx})
-
-    def _measure(self, row: LayerRecord, arrays: dict[str, Array | None]) -> None:
-        known = {id(array): measured for array, measured in self._last}
-        new = {id(a): a for a in arrays.values() if a is not None and id(a) not in known}
-        known.update(zip(new, measure_together(list(new.values())), strict=True))
-        for name, array in arrays.items():
-            row.measured[name] = None if array is None else known[id(array)]
-            if array is not None:
-                self._last = [(array, known[id(array)])]
-
-    def saw_slopes(self, dL_ds: Array) -> None:
-        """Called by the rule of `dense` within its backward step."""
-        if self.keep == "stats":
-            self._dL_ds = dL_ds
-
-    def _sources(self, node: Node) -> list[int | str | None]:
-        return [
-            self._numbers.get(parent)
-            if isinstance(parent, Node)
-            else parent.version.name
-            if parent is not None
-            else None
-            for parent in node.parents
-        ]
-
-    def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
-        """Called by the sweep for every node, with ∂L/∂y and the ∂L/∂x of its operands."""
-        number = self._numbers.get(node)
-        if number is None and node.rule.name == "dense":
-            raise GraphError(
-                f"backward of {node} in a trace that did not see its forward pass; run the forward "
-                "pass inside trace() too"
-            )
-        if number is None:
-            self._missed["earlier"] += 1
-            return
-        g, gradients = plain(g), [plain(gradient) for gradient in gradients]
-        record, row = self.nodes[number], self._rows.get(number)
-        if row is not None and self.keep == "stats":
-            if record.sweeps:
-                raise GraphError(
-                    f"a second backward pass through {node}: statistics of a sum can't be made "
-                    'of those of its terms; trace with keep="arrays", or run forward again'
-                )
-            self._measure_backward(row, node, g, gradients)
-        record.add_backward(g, gradients)
-
-    def close(self) -> None:
-        """Called at the end of the block: let go of what only the pass itself needed."""
-        self._last, self._dL_ds = [], None
+        return self._keeper.why_empty
 
     def _recorded(self) -> Trace:
         if self.why_empty:
@@ -258,10 +157,6 @@ class Trace:
         return html(self)
 
 
-def _operations(n: int) -> str:
-    return f"{n} operation{'s' * (n > 1)}"
-
-
 @final
 class _Block:
     """What `trace` gives: a trace opens where its `with` block begins, and closes at the end."""
@@ -274,8 +169,8 @@ class _Block:
             raise GraphError(
                 "a trace is already open in this thread; close it before opening another"
             )
-        state.trace = opened = Trace(self._keep)
-        return opened
+        state.trace = ArrayKeeper() if self._keep == "arrays" else StatisticsKeeper()
+        return Trace(state.trace)
 
     def __exit__(
         self,

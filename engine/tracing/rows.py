@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,10 @@ import numpy.typing as npt
 from engine.activations import Activation, identity
 from engine.errors import GraphError
 from engine.kernels.buffers import empty
-from engine.tape import Node
-from engine.tracing.statistics import (
-    QUANTITIES,
-    DeadUnits,
-    Measured,
-    Slopes,
-    Statistics,
-    share_below,
-)
+from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics, dead_units, share_below
+
+if TYPE_CHECKING:
+    from engine.tracing.looking import Look
 
 Array = npt.NDArray[Any]
 
@@ -45,32 +40,35 @@ class NodeRecord:
     dL_dy: Array | None
     dL_dx: list[Array | None]
 
-    def __init__(self, node: Node, sources: list[int | str | None], kept: bool) -> None:
-        self.name, self.place, self.kept = node.rule.name, node.place, kept
-        inputs = node.inputs or ()
-        output = node.output if node.output is not None else np.empty(0)
-        self.input_shapes = [x.shape for x in inputs]
-        self.output_shape = output.shape
-        self.sources = sources
-        self.parameters = dict(node.parameters)
+    def __init__(
+        self,
+        name: str,
+        place: str,
+        input_shapes: list[tuple[int, ...]],
+        output_shape: tuple[int, ...],
+        sources: list[int | str | None],
+        parameters: dict[str, Any],
+    ) -> None:
+        self.name, self.place = name, place
+        self.input_shapes, self.output_shape = input_shapes, output_shape
+        self.sources, self.parameters = sources, parameters
         self.sweeps = 0
-        if not kept:
-            arrays = [k for k, v in self.parameters.items() if isinstance(v, np.ndarray)]
-            for key in arrays:
-                del self.parameters[key]
-            return
+        self.kept = False
+
+    def keep(self, inputs: Sequence[Array], output: Array, changeable: Sequence[int]) -> None:
+        """Keep the arrays; of inputs that can be changed in place, as parameters are, copies."""
+        self.kept = True
         self.inputs, self.output = list(inputs), output
-        for position, _, _ in node.versions:
-            # What can be changed in place, as parameters are: the trace keeps this pass's values.
+        for position in changeable:
             self.inputs[position] = _copied(self.inputs[position])
         self.dL_dy = None
         self.dL_dx = [None] * len(self.inputs)
 
     def add_backward(self, g: Array, gradients: Sequence[Array | None]) -> None:
+        """Add a backward pass through the operation, whose arrays are kept."""
         self.sweeps += 1
-        if self.kept:
-            self.dL_dy = _sum(self.dL_dy, g)
-            self.dL_dx = [_sum(a, b) for a, b in zip(self.dL_dx, gradients, strict=True)]
+        self.dL_dy = _sum(self.dL_dy, g)
+        self.dL_dx = [_sum(a, b) for a, b in zip(self.dL_dx, gradients, strict=True)]
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not there.
@@ -103,9 +101,9 @@ class LayerRecord:
         self.batch, self.fan_in = node.input_shapes[0]
         self.fan_out: int = node.input_shapes[1][1]
         self._s: Array | None = None
-        self.measured: dict[str, Measured | None] = {}
+        self.looked: dict[str, tuple[Look, int]] = {}
         self._statistics: dict[str, tuple[int, Statistics | None]] = {}
-        self.slopes: Slopes | None = None
+        self._dead: DeadUnits | None = None
 
     @property
     def x(self) -> Array:
@@ -174,37 +172,35 @@ class LayerRecord:
                 array = getattr(self, name)
                 made = None if array is None else Statistics.of(array)
             else:
-                measured = self.measured.get(name)
-                made = None if measured is None else measured.finished()
+                look, i = self.looked.get(name, (None, 0))
+                made = None if look is None else look.statistics(i)
             self._statistics[name] = self.node.sweeps, made
         return made
 
     def saturated(self, threshold: float = 0.05) -> float:
         """The share of entries with |f′(s)| < threshold · max |f′|; NaN if none is finite.
 
-        Raises: ValueError unless 0 < threshold ≤ 1, and with keep="stats" for one that is not a
-            multiple of 0.01, since those are what is counted then.
+        With keep="stats" it is that of the sample of f′(s), all of up to 4,096 entries; of more,
+        right to .8 points at most (one standard error).
+
+        Raises: ValueError unless 0 < threshold ≤ 1.
         """
         if not 0 < threshold <= 1:
             raise ValueError(f"saturated({threshold}): the threshold is a share, 0 < share ≤ 1")
         if self.node.kept:
             return share_below(self.df_ds, self.f, threshold)
-        hundredths = round(threshold * 100)
-        if hundredths / 100 != threshold:
-            raise ValueError(
-                f'saturated({threshold}) in {self.name}: with keep="stats" hundredths are '
-                'counted; ask for a multiple of 0.01, or trace with keep="arrays"'
-            )
-        return self._slope_counts().below(hundredths)
+        look, i = self.looked["df_ds"]
+        return look.saturated(i, self.f, threshold)
 
     def dead(self) -> DeadUnits:
         """The units whose f′(s) is exactly 0 for every example: their share, count and indices."""
-        return self._slope_counts().dead
-
-    def _slope_counts(self) -> Slopes:
-        if self.slopes is None:
-            self.slopes = Slopes.of(self.df_ds, self.f, indices=True)
-        return self.slopes
+        if self._dead is None:
+            if self.node.kept:
+                self._dead = dead_units(self.df_ds, indices=True)
+            else:
+                look, i = self.looked["df_ds"]
+                self._dead = look.dead(i)
+        return self._dead
 
     def __repr__(self) -> str:
         state = "forward and backward" if self.node.sweeps else "forward only"

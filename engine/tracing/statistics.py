@@ -8,17 +8,17 @@ percentile is then right to about 0.2 points (one standard error).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
-from engine.kernels.counts import EDGES, magnitudes, slope_counts
-from engine.kernels.moments import AT_ONCE, as_moments, look
+from engine.kernels.counts import EDGES, dead_columns, magnitudes
+from engine.kernels.looks import Plan, look, plan_of
+from engine.kernels.moments import as_moments
 
 Array = npt.NDArray[Any]
 
@@ -38,9 +38,10 @@ class Statistics:
 
     Attributes:
         shape: the array's.
-        mean, std, rms, min, max: exact, √(mean² + std²) = rms.
+        mean, std, rms, min, max: of all; √(mean² + std²) = rms. Of float32 arrays, mean and std are
+            right to a millionth of std, and of float64 ones to their last digits.
         p2, p98: the 2nd and 98th percentile of the sample, entries of it (NumPy's "inverted_cdf").
-        zeros: the share of exact zeros, exact.
+        zeros: the share of exact zeros, of all.
         nonfinite: how many entries are NaN or infinite; all else leaves them out.
         histogram: how many |v| of the sample are in each bin between `Statistics.edges`, with what
             is below the first edge, zeros apart, and above the last at the ends. Always the same
@@ -68,7 +69,37 @@ class Statistics:
     @classmethod
     def of(cls, array: npt.ArrayLike) -> Statistics:
         """The statistics of an array of numbers; other precisions are read as float64."""
-        return measure(np.asarray(array)).finished()
+        array = np.asarray(array)
+        flat, plan = flat_of(array), plan_for((array.shape,))
+        sample = np.empty(plan.ends[-1], flat.dtype)
+        return cls.made(array.shape, look([flat], plan, sample)[0], sample)
+
+    @classmethod
+    def made(cls, shape: tuple[int, ...], moments: Array, sample: Array) -> Statistics:
+        """The statistics of an array of that shape, from what a look at it has found."""
+        m = as_moments(moments)
+        v = sample[np.isfinite(sample)]
+        n = len(v)
+        low, high = math.nan, math.nan
+        if n:
+            ranks = [max(0, math.ceil(p * n / 100) - 1) for p in (2, 98)]
+            low, high = np.partition(v, ranks)[ranks].tolist()
+        return cls(
+            shape=shape,
+            mean=m.mean,
+            std=m.std,
+            rms=math.hypot(m.mean, m.std),
+            min=m.low,
+            max=m.high,
+            p2=low,
+            p98=high,
+            zeros=m.zeros / m.finite if m.finite else 0.0,
+            nonfinite=math.prod(shape) - m.finite,
+            positive=int((v > 0).sum()),
+            negative=int((v < 0).sum()),
+            sampled=n,
+            histogram=magnitudes(v),
+        )
 
     @property
     def size(self) -> int:
@@ -84,70 +115,26 @@ class Statistics:
         )
 
 
-class Measured(NamedTuple):
-    """What one look at an array takes; percentiles and histogram can wait until someone asks."""
-
-    shape: tuple[int, ...]
-    moments: Array
-    sample: Array
-
-    def finished(self) -> Statistics:
-        m = as_moments(self.moments)
-        v = self.sample[np.isfinite(self.sample)]
-        n = len(v)
-        low, high = math.nan, math.nan
-        if n:
-            ranks = [max(0, math.ceil(p * n / 100) - 1) for p in (2, 98)]
-            low, high = np.partition(v, ranks)[ranks].tolist()
-        return Statistics(
-            shape=self.shape,
-            mean=m.mean,
-            std=m.std,
-            rms=math.hypot(m.mean, m.std),
-            min=m.low,
-            max=m.high,
-            p2=low,
-            p98=high,
-            zeros=m.zeros / m.finite if m.finite else 0.0,
-            nonfinite=math.prod(self.shape) - m.finite,
-            positive=int((v > 0).sum()),
-            negative=int((v < 0).sum()),
-            sampled=n,
-            histogram=magnitudes(v),
-        )
-
-
-def measure(array: Array) -> Measured:
-    """One pass over an array, and a copy of its sample."""
-    return measure_together([array])[0]
-
-
-def measure_together(arrays: Sequence[Array]) -> list[Measured]:
-    """`measure` of each; one call of a kernel looks at several of one dtype."""
-    flats = [_flat(array) for array in arrays]
-    strides = [_stride(array.shape) for array in arrays]
-    found: list[tuple[Array, Array]] = []
-    while len(found) < len(flats):
-        start = end = len(found)
-        while end < len(flats) and end < start + AT_ONCE and flats[end].dtype == flats[start].dtype:
-            end += 1
-        found += look(flats[start:end], tuple(strides[start:end]))
-    return [
-        Measured(array.shape, row, sample)
-        for array, (row, sample) in zip(arrays, found, strict=True)
-    ]
-
-
-def _flat(array: Array) -> Array:
-    if array.dtype not in _MEASURED:
-        array = array.astype(np.float64)
-    if array.flags.c_contiguous:
+def flat_of(array: Array) -> Array:
+    """An array as the kernels take it; a read-only one would be another type to them."""
+    flags, known = array.flags, array.dtype in _MEASURED
+    if flags.c_contiguous and flags.writeable and known:
         return array.reshape(-1)
-    return np.ascontiguousarray(array).reshape(-1)
+    return array.astype(array.dtype if known else np.float64, order="C").reshape(-1)
 
 
-@lru_cache(maxsize=256)
-def _stride(shape: tuple[int, ...]) -> int:
+def sample_of(array: Array) -> Array:
+    """The sample of an array."""
+    return flat_of(array)[:: stride_of(array.shape)]
+
+
+@lru_cache(maxsize=1024)
+def plan_for(shapes: tuple[tuple[int, ...], ...]) -> Plan:
+    """How arrays of these shapes are looked at together, and sampled."""
+    return plan_of(tuple(map(math.prod, shapes)), tuple(map(stride_of, shapes)))
+
+
+def stride_of(shape: tuple[int, ...]) -> int:
     """The least k that leaves at most SAMPLE entries and has no factor common with the last axis.
 
     With a common factor, every k-th entry would come from the same few columns, which are units.
@@ -183,23 +170,11 @@ class DeadUnits:
     indices: Array | None = field(compare=False)
 
 
-class Slopes(NamedTuple):
-    """f′(s) of a batch: counts by hundredths of max |f′|, and the units that are dead."""
-
-    counts: Array
-    dead: DeadUnits
-
-    @classmethod
-    def of(cls, slopes: Array, f: Activation, *, indices: bool) -> Slopes:
-        counts, alive = slope_counts(np.ascontiguousarray(slopes), largest_slope(f))
-        count = alive.size - int(np.count_nonzero(alive))
-        which = np.flatnonzero(~alive) if indices else None
-        return cls(counts, DeadUnits(count / max(1, alive.size), count, which))
-
-    def below(self, hundredths: int) -> float:
-        """The share of finite |f′(s)| below that many hundredths of the largest; NaN with none."""
-        total = int(self.counts.sum())
-        return int(self.counts[:hundredths].sum()) / total if total else math.nan
+def dead_units(slopes: Array, *, indices: bool) -> DeadUnits:
+    """Of f′(s), (batch, units)."""
+    dead = dead_columns(np.ascontiguousarray(slopes))
+    count = int(np.count_nonzero(dead))
+    return DeadUnits(count / max(1, dead.size), count, np.flatnonzero(dead) if indices else None)
 
 
 def share_below(slopes: Array, f: Activation, threshold: float) -> float:

@@ -85,21 +85,21 @@ def _position(record: NodeRecord, nodes: list[NodeRecord]) -> int:
 
 
 def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> Trace:
-    from engine.tracing.record import LayerRecord, Trace
+    from engine.tracing.keeping import ArrayKeeper
+    from engine.tracing.record import Trace
 
-    t = Trace()
+    kept = ArrayKeeper()
     for number, stored in enumerate(about["nodes"]):
-        t.nodes.append(_node(stored, arrays, number))
+        kept.add(_node(stored, arrays, number))
     for row in about["layers"]:
-        if type(row["node"]) is not int or not 0 <= row["node"] < len(t.nodes):
+        if type(row["node"]) is not int or not 0 <= row["node"] < len(kept.nodes):
             raise ValueError(f"a layer of node {row['node']!r}")
-        node = t.nodes[row["node"]]
+        node = kept.nodes[row["node"]]
         s = decode(row["s"], arrays)
         if node.name != "dense" or not isinstance(s, np.ndarray) or s.shape != node.output.shape:
             raise ValueError(f"layer {node.place or node.name} and its s do not fit")
-        t.layers.append(LayerRecord(node))
-        t.layers[-1].keep(s)
-    return t
+        kept.add_layer(node, s)
+    return Trace(kept)
 
 
 def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> NodeRecord:

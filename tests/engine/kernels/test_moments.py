@@ -1,10 +1,14 @@
 """The kernels of statistics against their obvious versions, where numbers are hard too."""
 
+import itertools
+
 import numba
 import numpy as np
 import pytest
 
+from engine.activations import identity, leaky_relu, tanh
 from engine.kernels import counts as c
+from engine.kernels import looks
 from engine.kernels import moments as m
 
 RNG = np.random.default_rng(0)
@@ -26,21 +30,47 @@ CASES = {
 }
 
 
+def assert_close(got, want, dtype):
+    """Counts and extremes are the same; mean and deviation to 1e-6 of the deviation in float32."""
+    assert got[:2] == want[:2]
+    np.testing.assert_array_equal(got[2:4], want[2:4])
+    if dtype == np.float64 or not want.finite:
+        np.testing.assert_allclose(got[4:], want[4:], rtol=1e-9, atol=1e-14 * abs(want.high))
+        return
+    np.testing.assert_allclose(got.std, want.std, rtol=1e-6, atol=0)
+    np.testing.assert_allclose(got.mean, want.mean, rtol=1e-15, atol=1e-6 * want.std)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", CASES)
 def test_moments_are_those_of_numpy(name, dtype):
     v = CASES[name].astype(dtype)
-    got, want = m.moments(v), m.moments_reference(v)
-    assert got[:2] == want[:2]
-    np.testing.assert_array_equal(got[2:4], want[2:4])
-    np.testing.assert_allclose(got[4:], want[4:], rtol=1e-9, atol=1e-14 * abs(want[3]))
+    assert_close(looks.moments(v), m.moments_reference(v), dtype)
+
+
+@pytest.mark.parametrize("size", [1e-44, 1e-38, 1e-30, 1e-12, 1e6, 1e19, 1e30, 3e38])
+@pytest.mark.parametrize("first", [1.0, 1e-35, 1e35, 0.0])
+def test_squares_beyond_float32(size, first):
+    """Whatever power of two was guessed from a few entries, the others may be far from it."""
+    v = RNG.uniform(-1, 1, size=40_000)
+    v[:: len(v) // 4] *= first
+    v = (v * size).clip(-3e38, 3e38).astype(np.float32)
+    assert_close(looks.moments(v), m.moments_reference(v), np.float32)
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0, 1e4])
+def test_a_mean_that_is_far_from_the_entries_it_is_guessed_from(mean):
+    v = mean + RNG.normal(size=16_384)
+    v[:: len(v) // 4] = mean - 300
+    v = v.astype(np.float32)
+    assert_close(looks.moments(v), m.moments_reference(v), np.float32)
 
 
 @pytest.mark.parametrize("size", [1e200, 1e-200, 1e307, 1e-310])
 def test_squares_beyond_float64(size):
     v = RNG.normal(size=3000)
     v /= abs(v).max()
-    got, want = m.moments(v * size), m.moments_reference(v)
+    got, want = looks.moments(v * size), m.moments_reference(v)
     np.testing.assert_allclose(got.std / size, want.std, rtol=1e-6)
     np.testing.assert_allclose(got.mean / size, want.mean, rtol=1e-6)
     assert got.high == (v * size).max()
@@ -53,7 +83,7 @@ def test_the_bits_do_not_depend_on_the_threads():
     try:
         for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
             numba.set_num_threads(n)
-            found.append(m.moments(v))
+            found.append(looks.moments(v))
     finally:
         numba.set_num_threads(before)
     assert found[0] == found[1]
@@ -62,21 +92,48 @@ def test_the_bits_do_not_depend_on_the_threads():
 def test_read_only_arrays():
     v = RNG.normal(size=100)
     v.setflags(write=False)
-    np.testing.assert_allclose(m.moments(v), m.moments_reference(v), rtol=1e-12)
+    assert_close(looks.moments(v), m.moments_reference(v), np.float64)
+
+
+def look(arrays, strides, *runs):
+    plan = looks.plan_of(tuple(array.size for array in arrays), strides)
+    samples = np.empty(plan.ends[-1], arrays[0].dtype)
+    sums = looks.look(arrays, plan, samples, *runs)
+    return sums, [samples[a:b] for a, b in itertools.pairwise(plan.ends)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_look_at_several_is_that_at_each(dtype, threads):
+    sizes, strides = (70_001, 3, 0, 4096, 20_000, 1, 40_000), (17, 1, 2, 4, 3, 5, 1)
+    arrays = [RNG.normal(size=size).astype(dtype) for size in sizes]
+    arrays[3][5], arrays[5][0] = np.nan, 1e30
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        sums, samples = look(arrays, strides)
+    finally:
+        numba.set_num_threads(before)
+    for array, stride, row, sample in zip(arrays, strides, sums, samples, strict=True):
+        np.testing.assert_array_equal(row, look([array], (stride,))[0][0])
+        np.testing.assert_array_equal(sample, array[::stride])
+        assert sample.dtype == dtype
+        assert_close(m.as_moments(row), m.moments_reference(array), dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_look_at_several_is_that_at_each(dtype):
-    sizes, strides = (70_001, 3, 0, 4096, 20_000, 1), (17, 1, 2, 4, 3, 5)
-    arrays = [RNG.normal(size=size).astype(dtype) for size in sizes]
-    arrays[3][5], arrays[5][0] = np.nan, 1e30
-    together = m.look(arrays, strides)
-    for array, stride, (moments, sample) in zip(arrays, strides, together, strict=True):
-        alone = m.look([array], (stride,))[0]
-        np.testing.assert_array_equal(moments, alone[0])
-        np.testing.assert_array_equal(sample, array[::stride])
-        assert sample.dtype == dtype
-        np.testing.assert_allclose(moments, m.moments_reference(array), rtol=1e-6)
+def test_a_look_at_the_slopes_is_that_at_their_array(dtype):
+    s = [RNG.normal(size=size).astype(dtype) for size in (40_001, 30, 0)]
+    functions = tanh, leaky_relu(a=0.1), identity
+    runs = [f.slope_run(np.dtype(dtype)) for f in functions]
+    addresses = np.array([0, *(address for address, _ in runs)])
+    parameters = np.array([[0], *([own[0] if own else 0] for _, own in runs)], dtype)
+    sums, samples = look([s[0], *s], (5, 7, 1, 1), addresses, parameters)
+    np.testing.assert_array_equal(sums[0], look(s[:1], (5,))[0][0])
+    for i, f in enumerate(functions):
+        want, sample = look([f.slope(s[i])], ((7, 1, 1)[i],))
+        np.testing.assert_array_equal(sums[i + 1], want[0])
+        np.testing.assert_array_equal(samples[i + 1], sample[0])
 
 
 @pytest.mark.nojit
@@ -96,19 +153,16 @@ def test_magnitudes_are_those_of_numpy(dtype):
 
 
 @pytest.mark.nojit
-@pytest.mark.parametrize("largest", [0.25, 1.0, 0.3, 0.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_slope_counts_are_those_of_numpy(dtype, largest):
-    v = RNG.uniform(-0.4, 0.4, size=(50, 30))
-    v[:, :3] = 0
-    v[3, 3], v[4, 4], v[:, 5] = np.nan, np.inf, np.nan
-    v[10:12] = np.arange(30) / 100 * (largest or 1)
-    for got, want in zip(
-        c.slope_counts(v.astype(dtype), largest),
-        c.slope_counts_reference(v.astype(dtype), largest),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(got, want)
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 50])
+def test_dead_columns_are_those_of_numpy(dtype, rows):
+    v = RNG.uniform(-1, 1, size=(rows, 30)) * (RNG.uniform(size=(rows, 30)) < 0.2)
+    v[:, :3], v[-1:, 0], v[:, 5:7] = 0, 1e-40, np.nan
+    v[:, 2] = -0.0
+    v = v.astype(dtype)
+    np.testing.assert_array_equal(c.dead_columns(v), (v == 0).all(axis=0))
+    v[:1] = 1  # where none is dead, no more rows need be seen
+    np.testing.assert_array_equal(c.dead_columns(v), (v == 0).all(axis=0))
 
 
 def test_edges_are_half_decades():

@@ -1,0 +1,193 @@
+"""`StatisticsKeeper`: for a trace that takes statistics during the pass, and keeps no array.
+
+For a small net, a call of a kernel for each array, and a row for each layer, would take longer than
+the pass itself. So a layer's arrays wait until there are enough of them, and one `Look` is taken at
+all; but never past a moment when one of them may change. Rows are made when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.activations import Activation
+from engine.errors import GraphError
+from engine.tape import Leaf, Node
+from engine.tensor import plain
+from engine.tracing.keeping import Keeper
+from engine.tracing.look import Look
+from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
+
+Array = npt.NDArray[Any]
+
+# So many entries of W and ∂L/∂W no longer wait: of a large layer, they would leave the caches.
+_ENOUGH = 1 << 19
+
+
+class _Seen:
+    """One operation of the pass: what its rows are made of, when somebody asks for them."""
+
+    sweeps = 0
+    record: NodeRecord | None = None
+    row: LayerRecord | None = None
+    # Of a layer, once it was looked at: the number of the look, and there of its first array, and
+    # of its f′(s).
+    forward: tuple[int, int, int] | None = None
+    backward: tuple[int, int] | None = None
+    gradients: tuple[Array | None, ...] = ()
+
+    def __init__(self, node: Node) -> None:
+        self.name, self.place, self.parameters = node.rule.name, node.place, node.parameters
+        # Until it was looked at:
+        self.parents: tuple[Node | Leaf | None, ...] = node.parents
+        self.inputs: tuple[Array, ...] = node.inputs or ()
+        self.output, self.s = node.output, node.saved
+
+    def settle(self, sources: list[int | str | None]) -> None:
+        """Keep the shapes, and let go of the arrays and of the graph."""
+        self.sources = sources
+        self.shapes = [x.shape for x in self.inputs]
+        self.output_shape = () if self.output is None else self.output.shape
+        self.inputs = self.parents = ()
+        self.output = self.s = None
+
+    def make_rows(self, looks: list[Look]) -> NodeRecord:
+        self.record = NodeRecord(
+            self.name, self.place, self.shapes, self.output_shape, self.sources, self.parameters
+        )
+        self.record.sweeps = self.sweeps
+        if self.name == "dense":
+            self.row = LayerRecord(self.record)
+            self.tell(self.row, looks)
+        return self.record
+
+    def tell(self, row: LayerRecord, looks: list[Look]) -> None:
+        """Tell the layer's row where its statistics are."""
+        has_b = len(self.shapes) > 2
+        if self.forward is not None:
+            number, at, slopes_at = self.forward
+            row.looked["df_ds"] = looks[number].of_slopes(slopes_at)
+            row.looked |= looks[number].of(at, ("x", "W", *("b",) * has_b, "s", "x_next"))
+        if self.backward is not None:
+            number, at = self.backward
+            names = ("dL_dx_next", "dL_ds", "dL_dW", *("dL_db",) * has_b, "dL_dx")
+            row.looked |= looks[number].of(at, names)
+
+
+@final
+class StatisticsKeeper(Keeper):
+    """Takes statistics of every layer; of other operations, it keeps the name and the shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: list[_Seen] = []
+        self._nodes: list[NodeRecord] = []
+        self._layers: list[LayerRecord] = []
+        # Layers whose arrays wait, those of the forward pass and those of the backward pass; of one
+        # dtype, and in all of so many entries.
+        self._forward: list[_Seen] = []
+        self._backward: list[_Seen] = []
+        self._looks: list[Look] = []
+        self._dtype: np.dtype[Any] | None = None
+        self._size = 0
+        # What comes again as the next layer's: x⁽ⁱ⁺¹⁾ as x, ∂L/∂x as ∂L/∂x⁽ⁱ⁺¹⁾.
+        self._last: list[Array | None] = []
+        self._dL_ds: Array | None = None
+
+    def saw_forward(self, node: Node) -> None:
+        seen = _Seen(node)
+        self._numbers[node.number] = len(self._seen)
+        self._seen.append(seen)
+        if seen.name == "dense":
+            self._wait(self._forward, seen, seen.inputs[1])
+            return
+        seen.settle(self._sources(seen.parents))
+        seen.parameters = {k: v for k, v in node.parameters.items() if type(v) is not np.ndarray}
+
+    def saw_slopes(self, dL_ds: Array) -> None:
+        self._dL_ds = dL_ds
+
+    def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
+        dL_ds, self._dL_ds = self._dL_ds, None
+        number = self._number(node)
+        if number is None:
+            return
+        seen = self._seen[number]
+        if seen.name == "dense":
+            if seen.sweeps:
+                raise GraphError(
+                    f"a second backward pass through {node}: statistics of a sum can't be made "
+                    'of those of its terms; trace with keep="arrays", or run forward again'
+                )
+            x, W, *_ = node.inputs or ()
+            if dL_ds is None:  # a backward pass that is itself recorded runs no kernel for layers
+                g, gradients = plain(g), [plain(gradient) for gradient in gradients]
+                dL_ds = slopes_of(seen.parameters["f"], g, node.output, node.saved, x, W)
+            dL_dx, *others = gradients
+            seen.gradients = (g, dL_ds, *others, dL_dx)
+            self._wait(self._backward, seen, W)
+        seen.sweeps += 1
+        if seen.record is not None:
+            seen.record.sweeps = seen.sweeps
+
+    def _wait(self, line: list[_Seen], seen: _Seen, W: Array) -> None:
+        if W.dtype is not self._dtype:
+            self._take([])
+            self._dtype = W.dtype
+        line.append(seen)
+        self._size += W.size
+        if self._size > _ENOUGH:
+            last = [seen.output for seen in self._forward[-1:]]
+            self._take(last + [seen.gradients[-1] for seen in self._backward[-1:]])
+
+    def look_now(self) -> None:
+        self._take([])
+
+    def _take(self, last: list[Array | None]) -> None:
+        forward, backward = self._forward, self._backward
+        if not forward and not backward:
+            return
+        self._forward, self._backward, self._size = [], [], 0
+        arrays: list[Array | None] = []
+        slopes: list[tuple[Activation, Array]] = []
+        number = len(self._looks)
+        for seen in forward:
+            seen.forward = number, len(arrays), len(slopes)
+            arrays += seen.inputs
+            arrays += seen.s, seen.output
+            slopes.append((seen.parameters["f"], seen.s))
+            seen.settle(self._sources(seen.parents))
+        for seen in backward:
+            seen.backward = number, len(arrays)
+            arrays += seen.gradients
+            seen.gradients = ()
+        before = self._looks[-1] if self._looks else None
+        self._looks.append(Look(arrays, slopes, before, self._last))
+        self._last = last
+        for seen in backward:
+            if seen.row is not None:
+                seen.tell(seen.row, self._looks)
+
+    def close(self) -> None:
+        self._take([])
+        self._dL_ds, self._last = None, []
+
+    @property
+    def nodes(self) -> list[NodeRecord]:
+        self._make_rows()
+        return self._nodes
+
+    @property
+    def layers(self) -> list[LayerRecord]:
+        self._make_rows()
+        return self._layers
+
+    def _make_rows(self) -> None:
+        self.look_now()
+        for seen in self._seen[len(self._nodes) :]:
+            self._nodes.append(seen.make_rows(self._looks))
+            if seen.row is not None:
+                self._layers.append(seen.row)
