@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
+from engine.kernels.compiling import JIT, jit
 from engine.kernels.moments import PART, Moments, as_moments, join, masks_of, moments_of_part
 from engine.kernels.runs import WORTH_THREADS, call_run
 from engine.kernels.threads import run
@@ -46,8 +46,8 @@ class Plan(NamedTuple):
 @lru_cache(maxsize=1024)
 def plan_of(sizes: tuple[int, ...], strides: tuple[int, ...]) -> Plan:
     """For arrays of these sizes, of which every k-th entry is taken; k of each."""
-    begins, ends, before = [], [0], 0
-    rows = []
+    begins: list[int] = []
+    ends, rows, before = [0], [], 0
     for size, stride in zip(sizes, strides, strict=True):
         first = len(begins)
         begins += range(before, before + max(1, size), PART)
@@ -83,7 +83,10 @@ def look(
     if addresses is None or parameters is None:
         addresses, parameters = np.zeros(len(flats), np.int64), np.zeros((len(flats), 1), dtype)
     args: Any = (arrays, addresses, parameters, masks, rows, begins, parts, sums, samples)
-    if begins[-1] < WORTH_THREADS:
+    if not JIT:
+        with np.errstate(all="ignore"):
+            _look_serial(*args)
+    elif begins[-1] < WORTH_THREADS:
         _look_serial(*args)
     else:
         run(_look_parallel, _look_serial, *args)

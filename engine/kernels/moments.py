@@ -111,12 +111,12 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array) -> None:
 
 
 @jit()
-def _set_extremes(low: int, high: int, x: Array, masks: Array, sums: Array) -> None:
-    keys = np.array([low, high])
-    for i in range(2):
-        keys[i] = keys[i] if keys[i] >= 0 else ~keys[i] | ~masks[0]
-    ends = keys.astype(masks.dtype).view(x.dtype)
-    sums[2], sums[3] = ends[0], ends[1]
+def _set_extremes(low: Any, high: Any, x: Array, masks: Array, sums: Array) -> None:
+    key = np.empty(1, masks.dtype)
+    number = key.view(x.dtype)
+    for i, k in enumerate((low, high)):
+        key[0] = k if k >= 0 else ~k | ~masks[0]
+        sums[2 + i] = number[0]
 
 
 @jit(contract=True)
@@ -192,14 +192,16 @@ def _pass(
 @jit()
 def join(parts: Array, joined: Array) -> None:
     """The moments of all parts together."""
-    joined[:] = parts[0]
+    for k in range(6):  # an assignment of slices takes two seconds to compile
+        joined[k] = parts[0, k]
     for i in range(1, len(parts)):
         part = parts[i]
         if part[0] == 0:
             continue
         n, m = joined[0], part[0]
         if n == 0:
-            joined[:] = part
+            for k in range(6):
+                joined[k] = part[k]
             continue
         apart = part[4] - joined[4]
         squares = n * joined[5] ** 2 + m * part[5] ** 2 + apart * apart * n * m / (n + m)

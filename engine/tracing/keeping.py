@@ -85,9 +85,9 @@ class Keeper(ABC):
         return [
             None
             if parent is None
-            else numbers.get(parent.number)
-            if type(parent) is Node
             else parent.version.name
+            if isinstance(parent, Leaf)
+            else numbers.get(parent.number)
             for parent in parents
         ]
 

@@ -102,7 +102,9 @@ class StatisticsKeeper(Keeper):
         self._numbers[node.number] = len(self._seen)
         self._seen.append(seen)
         if seen.name == "dense":
-            self._wait(self._forward, seen, seen.inputs[1])
+            self._begin(seen.inputs[1].dtype)
+            self._forward.append(seen)
+            self._added(seen.inputs[1].size)
             return
         seen.settle(self._sources(seen.parents))
         seen.parameters = {k: v for k, v in node.parameters.items() if type(v) is not np.ndarray}
@@ -128,17 +130,21 @@ class StatisticsKeeper(Keeper):
                 dL_ds = slopes_of(seen.parameters["f"], g, node.output, node.saved, x, W)
             dL_dx, *others = gradients
             seen.gradients = (g, dL_ds, *others, dL_dx)
-            self._wait(self._backward, seen, W)
+            self._begin(W.dtype)
+            self._backward.append(seen)
+            self._added(W.size)
         seen.sweeps += 1
         if seen.record is not None:
             seen.record.sweeps = seen.sweeps
 
-    def _wait(self, line: list[_Seen], seen: _Seen, W: Array) -> None:
-        if W.dtype is not self._dtype:
-            self._take([])
-            self._dtype = W.dtype
-        line.append(seen)
-        self._size += W.size
+    def _begin(self, dtype: np.dtype[Any]) -> None:
+        """A look is at arrays of one dtype."""
+        if dtype is not self._dtype:
+            self.look_now()
+            self._dtype = dtype
+
+    def _added(self, size: int) -> None:
+        self._size += size
         if self._size > _ENOUGH:
             last = [seen.output for seen in self._forward[-1:]]
             self._take(last + [seen.gradients[-1] for seen in self._backward[-1:]])

@@ -14,7 +14,7 @@ from engine.kernels.buffers import empty
 from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics, dead_units, share_below
 
 if TYPE_CHECKING:
-    from engine.tracing.looking import Look
+    from engine.tracing.look import Look
 
 Array = npt.NDArray[Any]
 

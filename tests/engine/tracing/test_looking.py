@@ -1,0 +1,164 @@
+"""Statistics are those of the moment, though the looks at the arrays wait."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from engine import QUANTITIES, GraphError, Statistics, Tensor, dense, trace
+from engine.tracing import looking
+
+RNG = np.random.default_rng(0)
+
+
+def variable(*shape, dtype=np.float64):
+    return Tensor(RNG.normal(size=shape).astype(dtype), requires_grad=True)
+
+
+def same(found, array):
+    assert found == Statistics.of(array)
+
+
+def assert_alike(arrays, stats):
+    """A trace of statistics has those of the arrays of another trace of the same pass."""
+    assert len(arrays.layers) == len(stats.layers)
+    for row, other in zip(arrays.layers, stats.layers, strict=True):
+        for name in QUANTITIES:
+            array = getattr(row, name)
+            found = other.statistics(name)
+            assert (array is None) == (found is None), (row.name, name)
+            if array is not None:
+                same(found, array)
+        assert other.node.sources == row.node.sources
+        assert other.node.input_shapes == row.node.input_shapes
+        assert other.node.output_shape == row.node.output_shape
+        assert other.node.sweeps == row.node.sweeps
+        assert other.dead().count == row.dead().count
+
+
+def test_a_variable_that_changes_before_the_block_ends():
+    W = variable(5, 4)
+    before = W.numpy().copy()
+    with trace("stats") as t:
+        dense(RNG.normal(size=(3, 5)), W, f="tanh")
+        W.update(lambda array: array.fill(7))
+    same(t[0].statistics("W"), before)
+
+
+def test_an_update_after_the_backward_pass():
+    W, x = variable(5, 4), RNG.normal(size=(3, 5))
+    before = W.numpy().copy()
+    with trace("stats") as t:
+        dense(x, W, f="tanh").sum().backward()
+        gradient = W.grad.numpy().copy()
+        W.descend(0.1)
+    same(t[0].statistics("W"), before)
+    same(t[0].statistics("dL_dW"), gradient)
+
+
+def test_gradients_that_are_added_up_in_place():
+    W, x = variable(5, 4), RNG.normal(size=(3, 5))
+    with trace("stats") as t:
+        dense(x, W, f="tanh").sum().backward()
+        first = W.grad.numpy().copy()
+        dense(2 * x, W, f="tanh").sum().backward()
+        second = W.grad.numpy() - first
+    same(t[0].statistics("dL_dW"), first)
+    np.testing.assert_allclose(t[1].statistics("dL_dW").rms, np.sqrt((second**2).mean()))
+
+
+def test_what_is_asked_for_within_the_block():
+    W, x = variable(5, 4), RNG.normal(size=(3, 5))
+    with trace("stats") as t:
+        y = dense(x, W, f="tanh")
+        row = t[0]
+        same(row.statistics("x_next"), y.numpy())
+        assert row.statistics("dL_dW") is None and row.node.sweeps == 0
+        assert len(t.layers) == len(t.nodes) == 1
+        y.sum().backward()
+        same(row.statistics("dL_dW"), W.grad.numpy())
+        assert row is t[0] and t.nodes[0] is row.node and row.node.sweeps == 1
+        assert len(t.layers) == 1 and len(t.nodes) == 2
+
+
+@pytest.mark.parametrize("enough", [0, 40, 10**9])
+@pytest.mark.parametrize("f", ["tanh", "relu", "identity"])
+def test_whenever_the_looks_are_taken(monkeypatch, enough, f):
+    monkeypatch.setattr(looking, "_ENOUGH", enough)
+    W = [variable(6, 6, dtype=np.float32) for _ in range(12)]
+    b = [variable(6, dtype=np.float32) if i % 3 else None for i in range(12)]
+    x = RNG.normal(size=(4, 6)).astype(np.float32)
+    traces = []
+    for keep in ("arrays", "stats"):
+        with trace(keep) as t:
+            y = Tensor(x)
+            for i in (*range(12), 3, 3):  # one layer three times
+                y = dense(y, W[i], b[i], f)
+                y = 2 * y if i == 5 else y
+            (y * y).sum().backward()
+        traces.append(t)
+    assert_alike(*traces)
+
+
+def test_nets_of_two_dtypes_in_one_pass():
+    traces = []
+    W, V = variable(5, 4), variable(5, 4, dtype=np.float32)
+    x = RNG.normal(size=(3, 5))
+    for keep in ("arrays", "stats"):
+        with trace(keep) as t:
+            y = dense(x, W, f="tanh").sum() + dense(x.astype(np.float32), V, f="tanh").sum()
+            y.backward()
+        traces.append(t)
+    assert_alike(*traces)
+    assert traces[1][1].statistics("W").mean == pytest.approx(V.numpy().mean(), rel=1e-5)
+
+
+def test_passes_without_end_hold_no_arrays():
+    W = variable(800, 800)
+    outputs = []
+    with trace("stats") as t:
+        for _ in range(5):
+            y = dense(np.ones((2, 800)), W, f="tanh")
+            outputs.append(weakref.ref(y.numpy().base))
+            del y
+        gc.collect()
+        assert [output() is None for output in outputs[:-2]] == [True] * 3
+    gc.collect()
+    assert all(output() is None for output in outputs)
+    assert len(t) == 5
+
+
+def test_a_trace_outlives_the_net_without_its_arrays():
+    W = variable(300, 300)
+    with trace("stats") as t:
+        dense(np.ones((2, 300)), W, f="tanh").sum().backward()
+    gradient = weakref.ref(W.grad)
+    del W
+    gc.collect()
+    assert gradient() is None
+    assert t[0].statistics("dL_dW").shape == (300, 300)
+
+
+def test_after_a_failed_backward_pass_the_forward_pass_is_there():
+    W = variable(5, 4)
+    x = RNG.normal(size=(3, 5))
+    with trace("stats") as t:
+        y = dense(x, W, f="tanh").sum()
+        before = W.numpy().copy()
+        W.update(lambda array: array.fill(1))
+        with pytest.raises(GraphError, match="was changed"):
+            y.backward()
+    same(t[0].statistics("W"), before)
+    assert t[0].statistics("dL_dW") is None
+    assert "forward only" in repr(t[0])
+
+
+@pytest.mark.parametrize("keep", ["arrays", "stats"])
+def test_an_operation_before_the_block_is_no_source(keep):
+    W, V = variable(5, 4), variable(4, 2)
+    V.name = "V"
+    h = dense(RNG.normal(size=(3, 5)), W, f="tanh")
+    with trace(keep) as t:
+        dense(h, V)
+    assert t.nodes[0].sources == [None, "V"]
