@@ -145,7 +145,7 @@ def _look_at_parts(
     for i in range(len(rows)):
         if addresses[i] != 0:
             room = max(room, min(PART, arrays[i].size))
-    scratch = np.empty(room, samples.dtype)
+    scratch, key = np.empty(room, samples.dtype), np.empty(1, masks.dtype)
     for i in range(len(rows)):
         x, first, stride, at = arrays[i], rows[i, 0], rows[i, 2], rows[i, 3]
         for part in range(first, rows[i, 1]):
@@ -153,7 +153,7 @@ def _look_at_parts(
                 continue
             start = (part - first) * PART
             v = _entries(x, start, addresses[i], parameters[i], scratch)
-            moments_of_part(v, masks, 1.0, parts[part])
+            moments_of_part(v, masks, 1.0, parts[part], key)
             # The sample too, while the part is in a near cache.
             first_k, end_k = -(-start // stride), -(-(start + v.size) // stride)
             _every(v, stride, first_k * stride - start, samples[at + first_k : at + end_k])
@@ -216,10 +216,10 @@ def _finish(
             # The squares would leave float64's range: once more, times a power of two.
             factor = 2.0 ** min(1000, -math.frexp(largest)[1])
             low, high = joined[2], joined[3]
-            scratch = np.empty(PART, parameters.dtype)
+            scratch, key = np.empty(PART, parameters.dtype), np.empty(1, masks.dtype)
             for part in range(len(own)):
                 v = _entries(arrays[i], part * PART, addresses[i], parameters[i], scratch)
-                moments_of_part(v, masks, factor, own[part])
+                moments_of_part(v, masks, factor, own[part], key)
             join(own, joined)
             joined[2], joined[3] = low, high
             joined[4] /= factor

@@ -65,8 +65,11 @@ def masks_of(dtype: np.dtype[Any]) -> Array:
 
 
 @jit(contract=True)
-def moments_of_part(x: Array, masks: Array, factor: float, sums: Array) -> None:
-    """The moments of x · factor, but for the extremes, which are those of x."""
+def moments_of_part(x: Array, masks: Array, factor: float, sums: Array, key: Array) -> None:
+    """The moments of x · factor, but for the extremes, which are those of x.
+
+    `key` is scratch, of one entry and the masks' dtype.
+    """
     bits, n = x.view(masks.dtype), x.size
     integer, real = masks.dtype.type, x.dtype.type
     magnitude, exponent, scaled_for, window = masks[0], masks[1], masks[2], masks[3]
@@ -76,8 +79,9 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array) -> None:
         return
     single, scale, middle, size = masks.itemsize == 4, factor, 0.0, integer(0)
     for k in range(4):
-        middle += x[k * n // 4] * 0.25
-        size = max(size, integer(bits[k * n // 4] & magnitude))
+        i = min(k, n - 1)
+        middle += x[i] * 0.25
+        size = max(size, integer(bits[i] & magnitude))
     if single and 0 < size < exponent:
         scaled_for, scale = size, _scale_of(size)
     origin, tries = real(middle * scale), 0
@@ -85,14 +89,14 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array) -> None:
         least, low, high, total, square = _sums(x, bits, magnitude, real(scale), origin)
         size = max(high, integer(~low))
         if size >= exponent:  # infinities and NaNs lie beyond all numbers in that order
-            _but_for_infinite(x, bits, masks, factor, sums)
+            _but_for_infinite(x, bits, masks, factor, sums, key)
             break
         if single and size > 0 and abs(size - scaled_for) > window:
             scaled_for, scale = size, _scale_of(size)
             origin = real(middle * scale)
             continue
         # Of a difference of sums few digits are left if the origin was far from the mean.
-        if tries < 2 and total * total > 0.5 * n * square:
+        if tries < 2 and total * total > 0.7 * n * square:
             origin = real(origin + total / n)
             tries += 1
             continue
@@ -101,7 +105,7 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array) -> None:
         squares = max(square - shifted * total, 0.0)
         sums[0] = n
         sums[4], sums[5] = (origin + shifted) * unit, math.sqrt(squares / n) * unit
-        _set_extremes(low, high, x, masks, sums)
+        _set_extremes(low, high, x, masks, sums, key)
         break
     if least == 0:
         zeros = integer(0)
@@ -111,8 +115,9 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array) -> None:
 
 
 @jit()
-def _set_extremes(low: Any, high: Any, x: Array, masks: Array, sums: Array) -> None:
-    key = np.empty(1, masks.dtype)
+def _set_extremes(
+    low: Any, high: Any, x: Array, masks: Array, sums: Array, key: Array
+) -> None:
     number = key.view(x.dtype)
     for i, k in enumerate((low, high)):
         key[0] = k if k >= 0 else ~k | ~masks[0]
@@ -120,7 +125,9 @@ def _set_extremes(low: Any, high: Any, x: Array, masks: Array, sums: Array) -> N
 
 
 @jit(contract=True)
-def _but_for_infinite(x: Array, bits: Array, masks: Array, factor: float, sums: Array) -> None:
+def _but_for_infinite(
+    x: Array, bits: Array, masks: Array, factor: float, sums: Array, key: Array
+) -> None:
     """The same, of the finite entries alone; the zeros are left to count."""
     integer = masks.dtype.type
     magnitude, exponent = masks[0], masks[1]
@@ -143,7 +150,7 @@ def _but_for_infinite(x: Array, bits: Array, masks: Array, factor: float, sums: 
         sums[0] = count
         sums[4] = origin + shifted
         sums[5] = math.sqrt(max(square - shifted * total, 0.0) / count)
-        _set_extremes(low, high, x, masks, sums)
+        _set_extremes(low, high, x, masks, sums, key)
 
 
 @jit()

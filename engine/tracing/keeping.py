@@ -91,17 +91,14 @@ class Keeper(ABC):
             for parent in parents
         ]
 
-    def _number(self, node: Node) -> int | None:
-        """The number of an operation that goes backward; None if its forward pass wasn't seen."""
-        number = self._numbers.get(node.number)
-        if number is None:
-            if node.rule.name == "dense":
-                raise GraphError(
-                    f"backward of {node} in a trace that did not see its forward pass; run the "
-                    "forward pass inside trace() too"
-                )
-            self._missed["earlier"] += 1
-        return number
+    def saw_unknown(self, node: Node) -> None:
+        """Called for the backward step of an operation whose forward pass was not seen."""
+        if node.rule.name == "dense":
+            raise GraphError(
+                f"backward of {node} in a trace that did not see its forward pass; run the forward "
+                "pass inside trace() too"
+            )
+        self._missed["earlier"] += 1
 
 
 @final
@@ -147,10 +144,12 @@ class ArrayKeeper(Keeper):
             self.add_layer(record, node.saved)
 
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
-        number = self._number(node)
-        if number is not None:
-            record = self._nodes[number]
-            record.add_backward(plain(g), [plain(gradient) for gradient in gradients])
+        number = self._numbers.get(node.number)
+        if number is None:
+            self.saw_unknown(node)
+            return
+        gradients = [plain(gradient) for gradient in gradients]
+        self._nodes[number].add_backward(plain(g), gradients)
 
     def saw_slopes(self, dL_ds: Array) -> None:
         """∂L/∂s is made of the arrays that are kept when somebody asks."""

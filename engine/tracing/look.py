@@ -51,8 +51,9 @@ class Look:
         for array in again:
             if new.pop(id(array), None) is not None and before is not None:
                 self._known[id(array)] = before.find(id(array))
-        self._order = tuple(new)
-        entries = [*new.values(), *[s for _, s in slopes]]
+        # What the pass has touched last is in a near cache, so it comes first.
+        self._order = tuple(reversed(new))
+        entries = [*reversed(new.values()), *[s for _, s in slopes]]
         functions = (*[None] * len(new), *[f for f, _ in slopes])
         self._calls = [
             _Call(entries[start : start + AT_ONCE], functions[start : start + AT_ONCE])

@@ -102,9 +102,13 @@ class StatisticsKeeper(Keeper):
         self._numbers[node.number] = len(self._seen)
         self._seen.append(seen)
         if seen.name == "dense":
-            self._begin(seen.inputs[1].dtype)
+            W = seen.inputs[1]
+            if W.dtype is not self._dtype:
+                self._begin(W.dtype)
             self._forward.append(seen)
-            self._added(seen.inputs[1].size)
+            self._size += W.size
+            if self._size > _ENOUGH:
+                self._take_within()
             return
         seen.settle(self._sources(seen.parents))
         seen.parameters = {k: v for k, v in node.parameters.items() if type(v) is not np.ndarray}
@@ -114,8 +118,9 @@ class StatisticsKeeper(Keeper):
 
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
         dL_ds, self._dL_ds = self._dL_ds, None
-        number = self._number(node)
+        number = self._numbers.get(node.number)
         if number is None:
+            self.saw_unknown(node)
             return
         seen = self._seen[number]
         if seen.name == "dense":
@@ -130,24 +135,25 @@ class StatisticsKeeper(Keeper):
                 dL_ds = slopes_of(seen.parameters["f"], g, node.output, node.saved, x, W)
             dL_dx, *others = gradients
             seen.gradients = (g, dL_ds, *others, dL_dx)
-            self._begin(W.dtype)
+            if W.dtype is not self._dtype:
+                self._begin(W.dtype)
             self._backward.append(seen)
-            self._added(W.size)
+            self._size += W.size
+            if self._size > _ENOUGH:
+                self._take_within()
         seen.sweeps += 1
         if seen.record is not None:
             seen.record.sweeps = seen.sweeps
 
     def _begin(self, dtype: np.dtype[Any]) -> None:
         """A look is at arrays of one dtype."""
-        if dtype is not self._dtype:
-            self.look_now()
-            self._dtype = dtype
+        self.look_now()
+        self._dtype = dtype
 
-    def _added(self, size: int) -> None:
-        self._size += size
-        if self._size > _ENOUGH:
-            last = [seen.output for seen in self._forward[-1:]]
-            self._take(last + [seen.gradients[-1] for seen in self._backward[-1:]])
+    def _take_within(self) -> None:
+        """Take a look after which the next layer's arrays come."""
+        last = [seen.output for seen in self._forward[-1:]]
+        self._take(last + [seen.gradients[-1] for seen in self._backward[-1:]])
 
     def look_now(self) -> None:
         self._take([])

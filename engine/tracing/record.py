@@ -200,8 +200,11 @@ def trace(keep: Keep = "arrays") -> _Block:
             (3·fan_out + fan_in)·batch + 2·fan_in·fan_out + 2·fan_out numbers beyond what the pass
             itself needs (s, x⁽ⁱ⁺¹⁾ and the gradients ∂L/∂x⁽ⁱ⁺¹⁾, ∂L/∂x, and a copy of W and b
             with their gradients); several backward passes through one forward pass add up.
-            "stats" takes statistics at once and keeps no array: a few thousand numbers for each
-            quantity, whatever the width; a second backward pass is refused.
+            "stats" takes statistics during the pass and keeps no array: a few thousand numbers for
+            each quantity, whatever the width. A second backward pass is refused. A small net's
+            layers are looked at together: their arrays wait for that until the backward pass ends,
+            a variable is written to or the block ends, if W and ∂L/∂W of them have no more than
+            half a million entries.
 
     Raises: GraphError when one trace is opened inside another; ValueError for another `keep`. Warns
     at the end of a block in which operations ran, but none that could be recorded.

@@ -53,7 +53,8 @@ def test_moments_are_those_of_numpy(name, dtype):
 def test_squares_beyond_float32(size, first):
     """Whatever power of two was guessed from a few entries, the others may be far from it."""
     v = RNG.uniform(-1, 1, size=40_000)
-    v[:: len(v) // 4] *= first
+    v[:: len(v) // 16] *= first
+    v[1:4] *= first
     v = (v * size).clip(-3e38, 3e38).astype(np.float32)
     assert_close(looks.moments(v), m.moments_reference(v), np.float32)
 
@@ -61,7 +62,7 @@ def test_squares_beyond_float32(size, first):
 @pytest.mark.parametrize("mean", [0.0, 3.0, 1e4])
 def test_a_mean_that_is_far_from_the_entries_it_is_guessed_from(mean):
     v = mean + RNG.normal(size=16_384)
-    v[:: len(v) // 4] = mean - 300
+    v[:4] = mean - 300
     v = v.astype(np.float32)
     assert_close(looks.moments(v), m.moments_reference(v), np.float32)
 
