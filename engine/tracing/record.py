@@ -201,10 +201,9 @@ def trace(keep: Keep = "arrays") -> _Block:
             itself needs (s, x⁽ⁱ⁺¹⁾ and the gradients ∂L/∂x⁽ⁱ⁺¹⁾, ∂L/∂x, and a copy of W and b
             with their gradients); several backward passes through one forward pass add up.
             "stats" takes statistics during the pass and keeps no array: a few thousand numbers for
-            each quantity, whatever the width. A second backward pass is refused. A small net's
-            layers are looked at together: their arrays wait for that until the backward pass ends,
-            a variable is written to or the block ends, if W and ∂L/∂W of them have no more than
-            half a million entries.
+            each quantity, whatever the width. A second backward pass is refused. Layers are looked
+            at together: their arrays wait for that, up to some four million entries, until the
+            backward pass ends, a variable is written to or the block ends.
 
     Raises: GraphError when one trace is opened inside another; ValueError for another `keep`. Warns
     at the end of a block in which operations ran, but none that could be recorded.

@@ -115,11 +115,11 @@ def test_nets_of_two_dtypes_in_one_pass():
 
 
 def test_passes_without_end_hold_no_arrays():
-    W = variable(800, 800)
+    W = variable(1500, 1500, dtype=np.float32)
     outputs = []
     with trace("stats") as t:
         for _ in range(5):
-            y = dense(np.ones((2, 800)), W, f="tanh")
+            y = dense(np.ones((2, 1500), np.float32), W, f="tanh")
             outputs.append(weakref.ref(y.numpy().base))
             del y
         gc.collect()
