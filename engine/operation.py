@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from engine import scope
 from engine.dtypes import FLOATS, as_floats
 from engine.errors import NonFiniteError, ShapeError
 from engine.rules.table import Rule
@@ -78,7 +79,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         y = np.asarray(y)
     version = _shared_version(rule, aligned, y) if rule.view else None
     if not state.recording or not any(parents):
-        if state.trace is not None:
+        if scope.open_traces and state.trace is not None:
             state.trace.saw_unrecorded(any(parents))
         return Tensor._wrap(y, None, version)
     for i, x in enumerate(aligned):
@@ -88,7 +89,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
             arrays[i] = x.copy()
     noted = () if rule.linear else tuple(versions)
     node = Node(rule, tuple(arrays), y, tuple(parents), parameters, noted, saved)
-    if state.trace is not None:
+    if scope.open_traces and state.trace is not None:
         state.trace.saw_forward(node)
     return Tensor._wrap(y, node, version)
 

@@ -15,15 +15,19 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from engine import scope
 from engine.errors import GraphError, NonFiniteError
 from engine.factors import Factors
 from engine.rules.table import Rule
 from engine.scope import at_place, state
+
+if TYPE_CHECKING:
+    from engine.tracing.keeping import Keeper
 
 Array: TypeAlias = npt.NDArray[Any]
 Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
@@ -146,6 +150,7 @@ def sweep(
     found: dict[Node | Leaf, Any] = {}
     pending: dict[Node | Leaf, Any] = {root: g}
     queue = [(-root.number, root)]
+    trace = state.trace if scope.open_traces else None
     watching = state.watching  # reported here by the rule's name, not by the parts it is made of
     before, silence, this = state.sweeping, None, Pass()
     state.sweeping, state.watching = True, False
@@ -160,7 +165,7 @@ def sweep(
                 found[node] = g
             if silence is None and (wrap is not None or not node.rule.silent_vjp):
                 silence = _silence()
-            gradients = pull_back(node, g, floor, wrap, watching)
+            gradients = pull_back(node, g, floor, wrap, watching, trace)
             for parent, gradient in zip(node.parents, gradients, strict=True):
                 if gradient is None or parent is None:
                     continue
@@ -183,8 +188,8 @@ def sweep(
         if silence is not None:
             silence.__exit__(None, None, None)
         state.sweeping, state.watching = before, watching
-        if state.trace is not None:
-            state.trace.look_now()
+        if trace is not None:
+            trace.look_now()
     return found
 
 
@@ -195,7 +200,9 @@ def _silence() -> np.errstate:
     return silence
 
 
-def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool) -> list[Any]:
+def pull_back(
+    node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool, trace: Keeper | None
+) -> list[Any]:
     """One step of the sweep: from ∂L/∂y of a node to the ∂L/∂x of its operands."""
     inputs, output, rule = node.inputs, node.output, node.rule
     if inputs is None or output is None:
@@ -238,8 +245,8 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
             gradients[i] = wrap(gradients[i], None, None)  # a constant, such as sign's
     if watching:
         _watch(node, g, gradients)
-    if state.trace is not None:
-        state.trace.saw_backward(node, g, gradients)
+    if trace is not None:
+        trace.saw_backward(node, g, gradients)
     return gradients
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import kernels
+from engine import kernels, scope
 from engine.array_methods import ArrayMethods, plain
 from engine.dtypes import as_floats, float_dtype
 from engine.errors import GraphError, ShapeError
@@ -102,7 +102,7 @@ class Tensor(ArrayMethods):
                 f"the result of {self._node} can't be changed in place; compute a new tensor, or "
                 "change the variable that it was computed from"
             )
-        if state.trace is not None:
+        if scope.open_traces and state.trace is not None:
             state.trace.look_now()
         if not self._owned:  # another tensor may look at this memory
             self._array = np.array(self._array, order="C", copy=True)

@@ -106,8 +106,8 @@ class Recorder:
             layer: its name or position.
             quantity: one of `engine.QUANTITIES`, for example "dL_ds".
             statistic: a number of `engine.Statistics`, for example "std" or "p98"; of df_ds also
-                "saturated" (the share of |f′| below 5 % of its maximum) and "dead" (the share of
-                units with f′ = 0 for every example).
+                "saturated" (the share of |f′| below 5 % of its maximum, in the sample) and "dead"
+                (the share of units with f′ = 0 for every example).
 
         Raises: KeyError for a name that isn't there.
         """

@@ -115,9 +115,7 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array, key: Arr
 
 
 @jit()
-def _set_extremes(
-    low: Any, high: Any, x: Array, masks: Array, sums: Array, key: Array
-) -> None:
+def _set_extremes(low: Any, high: Any, x: Array, masks: Array, sums: Array, key: Array) -> None:
     number = key.view(x.dtype)
     for i, k in enumerate((low, high)):
         key[0] = k if k >= 0 else ~k | ~masks[0]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import kernels
+from engine import kernels, scope
 from engine.activations import Activation, find_activation, identity
 from engine.errors import ShapeError
 from engine.factors import Factors
@@ -96,7 +96,8 @@ def matmul(a: Operand, b: Operand) -> Tensor:
 
 def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array | None]:
     bias = b[0] if b else np.zeros(W.shape[1], W.dtype)
-    return f.layer(x, W, bias, keep=state.trace is not None)
+    traced = scope.open_traces > 0 and state.trace is not None
+    return f.layer(x, W, bias, keep=traced)
 
 
 def _dense_vjp(
@@ -132,7 +133,7 @@ def _dense_vjp_of_arrays(
     as_factors = needs[1] is FACTORS
     needs_dW = bool(needs[1]) and not as_factors
     dL_ds, dL_db, dL_dW, dL_dx = f.layer_backward(g, y, s, x, W, needs_dW, needs[0])
-    if state.trace is not None:
+    if scope.open_traces and state.trace is not None:
         state.trace.saw_slopes(dL_ds)
     of_W = Factors(x, dL_ds) if as_factors else dL_dW
     return [dL_dx, of_W, dL_db] if len(needs) == 3 else [dL_dx, of_W]

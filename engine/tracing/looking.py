@@ -23,8 +23,8 @@ from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
 
 Array = npt.NDArray[Any]
 
-# So many entries no longer wait: in float32, 16 MB that may be free otherwise. Taken layer by layer,
-# looks at large layers would gain from caches what they lose by being many.
+# So many entries no longer wait: in float32, 16 MB that may be free otherwise. Taken layer by
+# layer, looks at large layers would gain from caches what they lose by being many.
 _ENOUGH = 1 << 22
 
 

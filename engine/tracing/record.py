@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from engine.errors import GraphError
-from engine.scope import state
+from engine.scope import close_trace, open_trace, state
 from engine.tracing.keeping import ArrayKeeper, Keeper
 from engine.tracing.looking import StatisticsKeeper
 from engine.tracing.rows import LayerRecord, NodeRecord
@@ -169,8 +169,9 @@ class _Block:
             raise GraphError(
                 "a trace is already open in this thread; close it before opening another"
             )
-        state.trace = ArrayKeeper() if self._keep == "arrays" else StatisticsKeeper()
-        return Trace(state.trace)
+        keeper = ArrayKeeper() if self._keep == "arrays" else StatisticsKeeper()
+        open_trace(keeper)
+        return Trace(keeper)
 
     def __exit__(
         self,
@@ -178,12 +179,12 @@ class _Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        opened, state.trace = state.trace, None
-        if opened is None:
+        closed = close_trace()
+        if closed is None:
             return
-        opened.close()
-        if kind is None and opened.why_empty:
-            warnings.warn(f"trace(): {opened.why_empty}", stacklevel=2)
+        closed.close()
+        if kind is None and closed.why_empty:
+            warnings.warn(f"trace(): {closed.why_empty}", stacklevel=2)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(

@@ -1,12 +1,13 @@
 """`trace`: the rows hold what the pass used, and agree with the gradients of the variables."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
 
 import engine
-from engine import GraphError, LayerRecord, Tensor, Trace, dense, no_grad, place, trace
+from engine import GraphError, LayerRecord, Tensor, Trace, dense, no_grad, place, scope, trace
 
 RNG = np.random.default_rng(0)
 
@@ -323,3 +324,29 @@ def test_an_error_in_the_block_closes_the_trace():
             raise KeyError("the block's own")
     with trace(), pytest.raises(engine.GraphError, match="already open"), trace():
         pass
+    assert scope.open_traces == 0
+
+
+def test_a_trace_sees_its_own_thread_alone():
+    net, opened, passed = Net(), threading.Event(), threading.Event()
+
+    def other():
+        with trace() as t:
+            opened.set()
+            passed.wait(60)
+            net(X)
+        found.append(t)
+
+    found: list[Trace] = []
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert opened.wait(60)
+    net(X).backward(G)
+    with trace("stats") as t:
+        net(X).backward(G)
+    assert scope.open_traces == 1
+    passed.set()
+    thread.join()
+    assert scope.open_traces == 0
+    assert [len(found[0]), len(t)] == [2, 2]
+    assert [row.node.sweeps for row in (*found[0].layers, *t.layers)] == [0, 0, 1, 1]
