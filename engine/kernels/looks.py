@@ -118,16 +118,6 @@ def _entries(x: Array, start: int, address: int, parameters: Array, scratch: Arr
 
 
 @jit()
-def _every(v: Array, stride: int, first: int, sample: Array) -> None:
-    if stride == 1:  # `first` is 0; as an assignment of slices it would take three times as long
-        for k in range(sample.size):
-            sample[k] = v[k]
-    else:
-        for k in range(sample.size):
-            sample[k] = v[first + k * stride]
-
-
-@jit()
 def _look_at_parts(
     arrays: tuple[Array, ...],
     addresses: Array,
@@ -153,10 +143,9 @@ def _look_at_parts(
                 continue
             start = (part - first) * PART
             v = _entries(x, start, addresses[i], parameters[i], scratch)
-            moments_of_part(v, masks, 1.0, parts[part], key)
-            # The sample too, while the part is in a near cache.
-            first_k, end_k = -(-start // stride), -(-(start + v.size) // stride)
-            _every(v, stride, first_k * stride - start, samples[at + first_k : at + end_k])
+            k, end_k = -(-start // stride), -(-(start + v.size) // stride)
+            sample = samples[at + k : at + end_k]
+            moments_of_part(v, masks, 1.0, parts[part], key, k * stride - start, stride, sample)
 
 
 @jit()
@@ -219,7 +208,7 @@ def _finish(
             scratch, key = np.empty(PART, parameters.dtype), np.empty(1, masks.dtype)
             for part in range(len(own)):
                 v = _entries(arrays[i], part * PART, addresses[i], parameters[i], scratch)
-                moments_of_part(v, masks, factor, own[part], key)
+                moments_of_part(v, masks, factor, own[part], key, 0, 1, scratch[:0])
             join(own, joined)
             joined[2], joined[3] = low, high
             joined[4] /= factor

@@ -65,10 +65,20 @@ def masks_of(dtype: np.dtype[Any]) -> Array:
 
 
 @jit(contract=True)
-def moments_of_part(x: Array, masks: Array, factor: float, sums: Array, key: Array) -> None:
-    """The moments of x · factor, but for the extremes, which are those of x.
+def moments_of_part(
+    x: Array,
+    masks: Array,
+    factor: float,
+    sums: Array,
+    key: Array,
+    first: int,
+    stride: int,
+    sample: Array,
+) -> None:
+    """The moments of x · factor, but for the extremes, which are those of x; and a sample of x.
 
-    `key` is scratch, of one entry and the masks' dtype.
+    The sample is of every stride-th entry from x[first] on, as many as there is room for. `key` is
+    scratch, of one entry and the masks' dtype.
     """
     bits, n = x.view(masks.dtype), x.size
     integer, real = masks.dtype.type, x.dtype.type
@@ -86,7 +96,9 @@ def moments_of_part(x: Array, masks: Array, factor: float, sums: Array, key: Arr
         scaled_for, scale = size, _scale_of(size)
     origin, tries = real(middle * scale), 0
     while True:
-        least, low, high, total, square = _sums(x, bits, magnitude, real(scale), origin)
+        least, low, high, total, square = _sums(
+            x, bits, magnitude, real(scale), origin, first, stride, sample
+        )
         size = max(high, integer(~low))
         if size >= exponent:  # infinities and NaNs lie beyond all numbers in that order
             _but_for_infinite(x, bits, masks, factor, sums, key)
@@ -159,7 +171,14 @@ def _scale_of(bits: int) -> float:
 
 @jit()
 def _sums(
-    x: Array, bits: Array, magnitude: int, scale: float, origin: float
+    x: Array,
+    bits: Array,
+    magnitude: int,
+    scale: float,
+    origin: float,
+    first: int,
+    stride: int,
+    sample: Array,
 ) -> tuple[Any, Any, Any, float, float]:
     """The least |v|, the lowest and highest v, Σ d and Σ d², with d = v · scale − origin.
 
@@ -167,12 +186,18 @@ def _sums(
     """
     least, low, high = magnitude, magnitude, bits.dtype.type(-magnitude)
     total = square = 0.0
+    k = 0
     for start in range(0, x.size, _BLOCK):
-        end = start + _BLOCK
+        end = min(start + _BLOCK, x.size)
         found = _pass(x[start:end], bits[start:end], magnitude, scale, origin)
         least, low, high = min(least, found[0]), min(low, found[1]), max(high, found[2])
         total += found[3]
         square += found[4]
+        # The sample too, while the block is in the nearest cache.
+        next_k = min(-((first - end) // stride), sample.size)
+        if k < next_k:
+            _every(x, first + k * stride, stride, sample[k:next_k])
+            k = next_k
     return least, low, high, total, square
 
 
@@ -192,6 +217,19 @@ def _pass(
         total += d
         square += d * d
     return least, low, high, total, square
+
+
+@jit()
+def _every(x: Array, first: int, stride: int, sample: Array) -> None:
+    if stride == 1:  # so it is a copy by vectors, as an assignment of slices is not
+        part = x[first:]
+        for k in range(sample.size):
+            sample[k] = part[k]
+    else:  # an index that may be negative would be looked at twice
+        at, step = np.uint64(first), np.uint64(stride)
+        for k in range(sample.size):
+            sample[k] = x[at]
+            at += step
 
 
 @jit()

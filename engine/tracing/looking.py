@@ -26,6 +26,7 @@ Array = npt.NDArray[Any]
 # So many entries no longer wait: in float32, 16 MB that may be free otherwise. Taken layer by
 # layer, looks at large layers would gain from caches what they lose by being many.
 _ENOUGH = 1 << 22
+_DL_DX = 2  # its place among a layer's gradients
 
 
 class _Seen:
@@ -74,7 +75,7 @@ class _Seen:
             row.looked |= looks[number].of(at, ("x", "W", *("b",) * has_b, "s", "x_next"))
         if self.backward is not None:
             number, at = self.backward
-            names = ("dL_dx_next", "dL_ds", "dL_dW", *("dL_db",) * has_b, "dL_dx")
+            names = ("dL_dx_next", "dL_ds", "dL_dx", "dL_dW", *("dL_db",) * has_b)
             row.looked |= looks[number].of(at, names)
 
 
@@ -130,12 +131,11 @@ class StatisticsKeeper(Keeper):
                     f"a second backward pass through {node}: statistics of a sum can't be made "
                     'of those of its terms; trace with keep="arrays", or run forward again'
                 )
-            x, W, *_ = node.inputs or ()
+            x, W = (node.inputs or ())[:2]
             if dL_ds is None:  # a backward pass that is itself recorded runs no kernel for layers
                 g, gradients = plain(g), [plain(gradient) for gradient in gradients]
                 dL_ds = slopes_of(seen.parameters["f"], g, node.output, node.saved, x, W)
-            dL_dx, *others = gradients
-            seen.gradients = (g, dL_ds, *others, dL_dx)
+            seen.gradients = (g, dL_ds, *gradients)
             if W.dtype is not self._dtype:
                 self._begin(W.dtype)
             self._backward.append(seen)
@@ -154,7 +154,7 @@ class StatisticsKeeper(Keeper):
     def _take_within(self) -> None:
         """Take a look after which the next layer's arrays come."""
         last = [seen.output for seen in self._forward[-1:]]
-        self._take(last + [seen.gradients[-1] for seen in self._backward[-1:]])
+        self._take(last + [seen.gradients[_DL_DX] for seen in self._backward[-1:]])
 
     def look_now(self) -> None:
         self._take([])
