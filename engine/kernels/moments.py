@@ -166,7 +166,7 @@ def _but_for_infinite(
 @jit()
 def _scale_of(bits: int) -> float:
     """The power of two by which a float32 of these bits, positive, comes to lie around 1."""
-    return math.ldexp(1.0, 127 - min(max(bits >> 23, 1), 252))
+    return math.ldexp(1.0, int(127 - min(max(bits >> 23, 1), 252)))
 
 
 @jit()

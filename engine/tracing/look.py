@@ -53,6 +53,7 @@ class Look:
                 self._known[id(array)] = before.find(id(array))
         # What the pass has touched last is in a near cache, so it comes first.
         self._order = tuple(reversed(new))
+        self._at: dict[int, tuple[Look, int]] = {}  # made of it when somebody asks
         entries = [*reversed(new.values()), *[s for _, s in slopes]]
         functions = (*[None] * len(new), *[f for f, _ in slopes])
         self._calls = [
@@ -61,12 +62,15 @@ class Look:
         ]
         self._dead: dict[int, DeadUnits] = {}
         for i, (f, s) in enumerate(slopes, len(new)):
-            if self._calls[i // AT_ONCE].sums[i % AT_ONCE, 1]:  # the number of exact zeros
+            zeros = self._calls[i // AT_ONCE].sums[i % AT_ONCE, 1]
+            if zeros or not s.size:
                 self._dead[i] = dead_units(f.slope(s), indices=False)
 
     def find(self, key: int) -> tuple[Look, int] | None:
         """Where the array of that id was looked at, and its number there."""
-        return (self, self._order.index(key)) if key in self._order else self._known.get(key)
+        if not self._at:
+            self._at = {key: (self, i) for i, key in enumerate(self._order)}
+        return self._at.get(key) or self._known.get(key)
 
     def of(self, at: int, names: Sequence[str]) -> dict[str, tuple[Look, int]]:
         """The same for arrays that were added one after the other; None among them left out."""
@@ -97,10 +101,10 @@ class _Call:
         self._plan = plan_for(self._shapes)
         addresses, parameters, others = _runs(functions, dtype)
         flats = list(map(np.ndarray.ravel, arrays))
+        for i, f in others:
+            flats[i] = f.slope(arrays[i]).astype(dtype, copy=False).ravel()
         if not all(map(_writeable, flats)):  # a read-only one would be another type to the kernel
             flats = [flat if flat.flags.writeable else flat.copy() for flat in flats]
-        for i, f in others:
-            flats[i] = f.slope(arrays[i]).ravel()
         self._samples = empty((self._plan.ends[-1],), dtype)
         self.sums = look(flats, self._plan, self._samples, addresses, parameters)
 

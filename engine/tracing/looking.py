@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from engine.activations import Activation
 from engine.errors import GraphError
-from engine.tape import Leaf, Node
+from engine.scope import state
+from engine.tape import Node
 from engine.tensor import plain
 from engine.tracing.keeping import Keeper
 from engine.tracing.look import Look
@@ -41,19 +42,18 @@ class _Seen:
     backward: tuple[int, int] | None = None
     gradients: tuple[Array | None, ...] = ()
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, sources: list[int | str | None]) -> None:
+        self.sources = sources
         self.name, self.place, self.parameters = node.rule.name, node.place, node.parameters
         # Until it was looked at:
-        self.parents: tuple[Node | Leaf | None, ...] = node.parents
         self.inputs: tuple[Array, ...] = node.inputs or ()
         self.output, self.s = node.output, node.saved
 
-    def settle(self, sources: list[int | str | None]) -> None:
-        """Keep the shapes, and let go of the arrays and of the graph."""
-        self.sources = sources
+    def settle(self) -> None:
+        """Keep the shapes, and let go of the arrays."""
         self.shapes = [x.shape for x in self.inputs]
         self.output_shape = () if self.output is None else self.output.shape
-        self.inputs = self.parents = ()
+        self.inputs = ()
         self.output = self.s = None
 
     def make_rows(self, looks: list[Look]) -> NodeRecord:
@@ -100,19 +100,19 @@ class StatisticsKeeper(Keeper):
         self._dL_ds: Array | None = None
 
     def saw_forward(self, node: Node) -> None:
-        seen = _Seen(node)
+        seen = _Seen(node, self._sources(node.parents))
         self._numbers[node.number] = len(self._seen)
         self._seen.append(seen)
         if seen.name == "dense":
-            W, s = seen.inputs[1], seen.s
+            x, W = seen.inputs[:2]
             if W.dtype is not self._dtype:
                 self._begin(W.dtype)
             self._forward.append(seen)
-            self._size += W.size + 2 * s.size
+            self._size += x.size + W.size + 2 * seen.s.size
             if self._size > _ENOUGH:
                 self._take_within()
             return
-        seen.settle(self._sources(seen.parents))
+        seen.settle()
         seen.parameters = {k: v for k, v in node.parameters.items() if type(v) is not np.ndarray}
 
     def saw_slopes(self, dL_ds: Array) -> None:
@@ -157,6 +157,7 @@ class StatisticsKeeper(Keeper):
         self._take(last + [seen.gradients[_DL_DX] for seen in self._backward[-1:]])
 
     def look_now(self) -> None:
+        self._dL_ds = None  # of a step that failed
         self._take([])
 
     def _take(self, last: list[Array | None]) -> None:
@@ -172,13 +173,24 @@ class StatisticsKeeper(Keeper):
             arrays += seen.inputs
             arrays += seen.s, seen.output
             slopes.append((seen.parameters["f"], seen.s))
-            seen.settle(self._sources(seen.parents))
+            seen.settle()
         for seen in backward:
             seen.backward = number, len(arrays)
             arrays += seen.gradients
             seen.gradients = ()
         before = self._looks[-1] if self._looks else None
-        self._looks.append(Look(arrays, slopes, before, self._last))
+        # A derivative of your own is computed by operations, which are no part of this pass.
+        opened, state.trace = state.trace, None
+        try:
+            self._looks.append(Look(arrays, slopes, before, self._last))
+        except BaseException:
+            for seen in forward:
+                seen.forward = None
+            for seen in backward:
+                seen.backward = None
+            raise
+        finally:
+            state.trace = opened
         self._last = last
         for seen in backward:
             if seen.row is not None:

@@ -204,7 +204,7 @@ def trace(keep: Keep = "arrays") -> _Block:
             "stats" takes statistics during the pass and keeps no array: a few thousand numbers for
             each quantity, whatever the width. A second backward pass is refused. Layers are looked
             at together: their arrays wait for that, up to some four million entries, until the
-            backward pass ends, a variable is written to or the block ends.
+            backward pass ends, this thread writes to a variable, or the block ends.
 
     Raises: GraphError when one trace is opened inside another; ValueError for another `keep`. Warns
     at the end of a block in which operations ran, but none that could be recorded.

@@ -39,7 +39,7 @@ class Statistics:
     Attributes:
         shape: the array's.
         mean, std, rms, min, max: of all; √(mean² + std²) = rms. Of float32 arrays, mean and std are
-            right to a millionth of std, and of float64 ones to their last digits.
+            right to some millionths of std, and of float64 ones to their last digits.
         p2, p98: the 2nd and 98th percentile of the sample, entries of it (NumPy's "inverted_cdf").
         zeros: the share of exact zeros, of all.
         nonfinite: how many entries are NaN or infinite; all else leaves them out.

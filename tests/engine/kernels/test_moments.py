@@ -67,6 +67,13 @@ def test_a_mean_that_is_far_from_the_entries_it_is_guessed_from(mean):
     assert_close(looks.moments(v), m.moments_reference(v), np.float32)
 
 
+@pytest.mark.nojit
+@pytest.mark.parametrize("first", [1e30, np.nan, 1e-40])
+def test_float32_far_from_the_guess_without_the_compiler_too(first):
+    v = np.array([first, 1, 1, 2, 3], np.float32)
+    assert_close(looks.moments(v), m.moments_reference(v), np.float32)
+
+
 @pytest.mark.parametrize("size", [1e200, 1e-200, 1e307, 1e-310])
 def test_squares_beyond_float64(size):
     v = RNG.normal(size=3000)

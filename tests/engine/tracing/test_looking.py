@@ -6,7 +6,17 @@ import weakref
 import numpy as np
 import pytest
 
-from engine import QUANTITIES, GraphError, Statistics, Tensor, dense, trace
+from engine import (
+    QUANTITIES,
+    GraphError,
+    NonFiniteError,
+    Statistics,
+    Tensor,
+    dense,
+    detect_nonfinite,
+    tanh,
+    trace,
+)
 from engine.tracing import looking
 
 RNG = np.random.default_rng(0)
@@ -138,6 +148,85 @@ def test_a_trace_outlives_the_net_without_its_arrays():
     gc.collect()
     assert gradient() is None
     assert t[0].statistics("dL_dW").shape == (300, 300)
+
+
+def test_a_forward_pass_that_nobody_follows_holds_no_graph():
+    """The graph behind a layer's x is not kept while the layer waits."""
+    V, u = variable(300, 4), variable(4, 1)
+    outputs = []
+    with trace("stats") as t:
+        for _ in range(3):
+            h = V * V
+            outputs.append(weakref.ref(h.numpy().base))
+            dense((h * h).sum(axis=0).reshape(1, 4), u)
+            del h
+        gc.collect()
+        assert all(output() is None for output in outputs)
+    assert t[0].node.sources[0] == 3
+
+
+def test_a_wide_input_does_not_wait():
+    u = variable(3000, 1, dtype=np.float32)
+    inputs = []
+    with trace("stats"):
+        for _ in range(3):
+            x = Tensor(np.ones((1500, 3000), np.float32)) * 1
+            inputs.append(weakref.ref(x.numpy().base))
+            dense(x, u)
+            del x
+        gc.collect()
+        assert inputs[0]() is None
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_an_activation_whose_slope_is_made_of_operations(backward):
+    x, W = RNG.normal(size=(3, 5)), [variable(5, 4), variable(4, 4), variable(4, 2)]
+    f = tanh.derivative.derivative
+    traces = []
+    for keep in ("arrays", "stats"):
+        with trace(keep) as t:
+            y = dense(dense(dense(x, W[0], f="relu"), W[1], f=f), W[2])
+            if backward:
+                y.sum().backward()
+        traces.append(t)
+    assert_alike(*traces)
+    if not backward:  # the pass's own backward step is made of operations too
+        assert len(traces[1].nodes) == 3
+
+
+def test_a_batch_of_nothing():
+    traces = []
+    W = variable(5, 4)
+    for keep in ("arrays", "stats"):
+        with trace(keep) as t:
+            dense(np.zeros((0, 5)), W, f="relu")
+        traces.append(t)
+    assert traces[0][0].dead().share == traces[1][0].dead().share == 1
+    assert np.isnan(traces[1][0].statistics("s").mean)
+
+
+def test_a_step_that_failed_leaves_nothing_behind():
+    W = Tensor(np.full((1, 1), 1e200), requires_grad=True)
+    V, x = variable(2, 2), RNG.normal(size=(3, 2))
+    with trace("stats") as t:
+        with pytest.raises(NonFiniteError), detect_nonfinite():
+            y = dense(Tensor(np.ones((1, 1)), requires_grad=True), W)
+            y.backward(np.full((1, 1), 1e200))
+        dense(x, V, f="tanh").backward(np.ones((3, 2)), create_graph=True)
+    assert t[1].statistics("dL_ds").shape == (3, 2)
+
+
+def test_a_look_that_fails_leaves_rows_without_statistics(monkeypatch):
+    def fails(*args):
+        raise MemoryError
+
+    with trace("stats") as t:
+        dense(np.ones((2, 5)), variable(5, 4))
+        monkeypatch.setattr(looking, "Look", fails)
+        with pytest.raises(MemoryError):
+            _ = t.layers
+        monkeypatch.undo()
+    assert t[0].statistics("W") is None
 
 
 def test_after_a_failed_backward_pass_the_forward_pass_is_there():
