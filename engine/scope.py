@@ -29,7 +29,7 @@ class _State(threading.local):
 state = _State()
 
 # Traces that are open, in all threads. With none there is no need to look at the thread's state,
-# which takes four times as long; for a small net, two per cent of a step.
+# which takes several times as long as to look here.
 open_traces = 0
 _counting = threading.Lock()
 

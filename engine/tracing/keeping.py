@@ -27,19 +27,27 @@ class Keeper(ABC):
     """The rows of a trace, as long as it is open and after."""
 
     def __init__(self) -> None:
+        self._nodes: list[NodeRecord] = []
+        self._layers: list[LayerRecord] = []
         self._numbers: dict[int, int] = {}  # of the tape's nodes, to those of the trace
         # How many operations were not recorded, by the reason.
         self._missed = {"no_grad": 0, "constants": 0, "earlier": 0}
 
     @property
-    @abstractmethod
     def nodes(self) -> list[NodeRecord]:
         """All operations, in the order in which they were computed."""
+        self._make_rows()
+        return self._nodes
 
     @property
-    @abstractmethod
     def layers(self) -> list[LayerRecord]:
         """Those that are layers."""
+        self._make_rows()
+        return self._layers
+
+    @abstractmethod
+    def _make_rows(self) -> None:
+        """Make those rows that are not there yet."""
 
     @abstractmethod
     def saw_forward(self, node: Node) -> None:
@@ -91,7 +99,7 @@ class Keeper(ABC):
             for parent in parents
         ]
 
-    def saw_unknown(self, node: Node) -> None:
+    def _saw_unknown(self, node: Node) -> None:
         """Called for the backward step of an operation whose forward pass was not seen."""
         if node.rule.name == "dense":
             raise GraphError(
@@ -105,18 +113,8 @@ class Keeper(ABC):
 class ArrayKeeper(Keeper):
     """Keeps the arrays of every operation."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._nodes: list[NodeRecord] = []
-        self._layers: list[LayerRecord] = []
-
-    @property
-    def nodes(self) -> list[NodeRecord]:
-        return self._nodes
-
-    @property
-    def layers(self) -> list[LayerRecord]:
-        return self._layers
+    def _make_rows(self) -> None:
+        """They are made as the operations come."""
 
     def add(self, node: NodeRecord) -> None:
         self._nodes.append(node)
@@ -146,7 +144,7 @@ class ArrayKeeper(Keeper):
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:
         number = self._numbers.get(node.number)
         if number is None:
-            self.saw_unknown(node)
+            self._saw_unknown(node)
             return
         gradients = [plain(gradient) for gradient in gradients]
         self._nodes[number].add_backward(plain(g), gradients)

@@ -86,8 +86,6 @@ class StatisticsKeeper(Keeper):
     def __init__(self) -> None:
         super().__init__()
         self._seen: list[_Seen] = []
-        self._nodes: list[NodeRecord] = []
-        self._layers: list[LayerRecord] = []
         # Layers whose arrays wait, those of the forward pass and those of the backward pass; of one
         # dtype, and in all of so many entries.
         self._forward: list[_Seen] = []
@@ -122,7 +120,7 @@ class StatisticsKeeper(Keeper):
         dL_ds, self._dL_ds = self._dL_ds, None
         number = self._numbers.get(node.number)
         if number is None:
-            self.saw_unknown(node)
+            self._saw_unknown(node)
             return
         seen = self._seen[number]
         if seen.name == "dense":
@@ -199,16 +197,6 @@ class StatisticsKeeper(Keeper):
     def close(self) -> None:
         self._take([])
         self._dL_ds, self._last = None, []
-
-    @property
-    def nodes(self) -> list[NodeRecord]:
-        self._make_rows()
-        return self._nodes
-
-    @property
-    def layers(self) -> list[LayerRecord]:
-        self._make_rows()
-        return self._layers
 
     def _make_rows(self) -> None:
         self.look_now()
