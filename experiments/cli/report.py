@@ -9,11 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
-from experiments.cli.marked import filled
+from experiments.cli.marked import COUNTS, VERDICTS, filled
 from experiments.figures.svg import inlined
-from experiments.figures.verdicts import Outcome, titled, verdicts_markdown
+from experiments.figures.verdicts import Outcome, counts, titled, verdicts_markdown
 from experiments.lab.question import SettingsError
 from experiments.lab.records import Record, read_records
 from experiments.lab.repeating import command
@@ -30,10 +31,11 @@ class Settings:
     """Folder of the results."""
     html: Path | None = None
     """The page; without it report.html in the folder of the results."""
-    markdown: Path | None = None
-    """A Markdown file, README.md for example, of which parts are to be replaced: the table of
-    verdicts between <!-- verdicts --> and <!-- end of verdicts -->, and texts of the results
-    between marks with their names, <!-- speed/steps.md --> and <!-- end of speed/steps.md -->."""
+    markdown: tuple[Path, ...] = ()
+    """Markdown files, VERDICTS.md for example, of which parts are to be replaced: the table of
+    verdicts between <!-- verdicts --> and <!-- end of verdicts -->, how many claims have which
+    verdict between <!-- counts --> and <!-- end of counts -->, and texts of the results between
+    marks with their names, <!-- speed/steps.md --> and <!-- end of speed/steps.md -->."""
 
     def __post_init__(self) -> None:
         if self.html is not None and self.html.is_dir():
@@ -60,10 +62,11 @@ def report_command(args: Sequence[str], console: Console) -> None:
         )
         raise SettingsError(f"--results: {settings.results} holds no results; {some}")
     records.sort(key=_place)
-    text = ""
-    if settings.markdown is not None:
-        outcomes = [Outcome(record.question, record.data, record) for record in records]
-        text = filled(settings.markdown, settings.results, verdicts_markdown(outcomes))
+    outcomes = [Outcome(record.question, record.data, record) for record in records]
+    claims = [claim for record in records for claim in record.claims]
+    said = f"{len(claims)} claims: {counts(claims)}"
+    parts = {VERDICTS: verdicts_markdown(outcomes), COUNTS: f"{said}."}
+    texts = {path: filled(path, settings.results, parts) for path in settings.markdown}
     sections = [Section(record, _figure(record, problems), _command(record)) for record in records]
     missing = {
         name: question.asks
@@ -71,16 +74,16 @@ def report_command(args: Sequence[str], console: Console) -> None:
         if all(record.question != name for record in records)
     }
     written = [write_whole(settings.page, page(sections, missing, problems))]
-    if settings.markdown is not None:
-        written.append(write_whole(settings.markdown, text))
+    written += [write_whole(path, text) for path, text in texts.items()]
     for problem in problems:
         print(f"gradtrace: {problem}", file=sys.stderr)
     names = ", ".join(titled(record.question, record.data) for record in records)
-    console.print(f"results of: {names}", highlight=False, markup=False)
-    if missing:
-        console.print(f"not run: {', '.join(missing)}", highlight=False, markup=False)
-    for path in written:
-        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+    say(
+        console,
+        f"results of {names}; {said}.",
+        written,
+        "VERDICTS.md, the verdicts of the project's own runs",
+    )
     sys.stdout.flush()
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from engine import Trace
+from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
 from experiments.figures.traced import inline_svg, layers_table
@@ -49,9 +51,6 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     if settings.html is not None:
         text = page(made.trace, diagnosis, about, inline_svg(figure))
         written.append(write_whole(settings.html, text))
-    console.print()
-    for path in written:
-        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
     if settings.walk:
         sys.stdout.flush()
         console.print()
@@ -60,7 +59,15 @@ def trace_command(args: Sequence[str], console: Console) -> None:
             walk.interactive()
         else:
             print(walk)
+    say(console, _seen(made.trace), written[::-1], "tutorials/10_reading_a_trace.py")
     sys.stdout.flush()
+
+
+def _seen(trace: Trace) -> str:
+    """How ∂L/∂s compares between the first layer and the last, as the diagnosis counts layers."""
+    first, last = trace.layers[0], trace.layers[-1]
+    low, high = (row.statistics("dL_ds").rms for row in (first, last))
+    return f"rms ∂L/∂s is {high:.2g} in {last.name} and {low:.2g} in {first.name}."
 
 
 def _check_page(path: Path) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.figures.panels import DATA_NAMES
+from experiments.lab.claims import Claim
 from experiments.lab.records import ClaimRecord, Record
 from experiments.lab.tables import STYLE, interval, number
 
@@ -36,7 +37,7 @@ def titled(question: str, data: str | None) -> str:
     return question if data in (None, "shapeset") else f"{question}, {DATA_NAMES.get(data, data)}"
 
 
-def counts(claims: Iterable[ClaimRecord]) -> str:
+def counts(claims: Iterable[Claim | ClaimRecord]) -> str:
     """How many claims have which verdict, in words."""
     found = Counter(claim.verdict for claim in claims)
     parts = [f"{found[v]} {_several(v, found[v])}" for v in VERDICTS if found[v]]

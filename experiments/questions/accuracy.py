@@ -27,6 +27,7 @@ from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.accuracy_claims import claims
+from experiments.questions.answers import accuracy_answer
 
 Array = npt.NDArray[Any]
 
@@ -149,6 +150,9 @@ ACCURACY = Question(
     asks="How far are the kernels from the exact values?",
     settings=Settings,
     run=run,
+    answer=accuracy_answer,
+    read_next="engine/kernels/README.md",
+    takes="1 min",
     figure=figure,
     tables=tables,
     presets=PRESETS,

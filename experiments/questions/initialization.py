@@ -23,6 +23,7 @@ from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.training import Training
+from experiments.questions.answers import initialization_answer
 from experiments.questions.initialization_claims import INITS, at_end, claims, first_over_last
 from experiments.questions.initialization_jacobians import jacobians
 from experiments.questions.initialization_start import start
@@ -209,6 +210,9 @@ INITIALIZATION = Question(
     asks="What does normalized initialisation change, at the start and in training?",
     settings=Settings,
     run=run,
+    answer=initialization_answer,
+    read_next="tutorials/07_xavier.py",
+    takes="2 min",
     figure=figure,
     tables=tables,
     presets=PRESETS,

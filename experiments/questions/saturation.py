@@ -28,6 +28,7 @@ from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.training import Training
+from experiments.questions.answers import saturation_answer
 from experiments.questions.saturation_claims import claims
 from experiments.questions.saturation_kinds import Kind, kinds, measure
 
@@ -217,6 +218,9 @@ SATURATION = Question(
     asks="Which layers saturate, when, and do they come back?",
     settings=Settings,
     run=run,
+    answer=saturation_answer,
+    read_next="tutorials/05_sigmoid_tanh_softsign.py",
+    takes="2.5 min",
     figure=figure,
     tables=tables,
     presets=PRESETS,

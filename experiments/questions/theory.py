@@ -23,6 +23,7 @@ from experiments.figures.theory import figure, tables
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.answers import theory_answer
 from experiments.questions.theory_claims import claims
 from experiments.questions.theory_curves import GAINS, MODES, curves, own
 from experiments.questions.theory_nets import deep, measure, norm_ratios, rescale, signals
@@ -310,6 +311,9 @@ THEORY = Question(
     asks="Do nets at their initialisation do what theory predicts, for any activation?",
     settings=Settings,
     run=run,
+    answer=theory_answer,
+    read_next="tutorials/08_relu_and_kaiming.py",
+    takes="1.5 min",
     figure=figure,
     tables=tables,
     presets=PRESETS,

@@ -24,6 +24,7 @@ from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.answers import vanishing_answer
 from experiments.questions.profiles import (
     PREDICTED,
     QUANTITIES,
@@ -252,6 +253,9 @@ VANISHING = Question(
     asks="How does the gradient change from layer to layer, at the start and in training?",
     settings=Settings,
     run=run,
+    answer=vanishing_answer,
+    read_next="tutorials/04_watching_a_gradient_vanish.py",
+    takes="30 s",
     figure=figure,
     tables=tables,
     presets=PRESETS,
