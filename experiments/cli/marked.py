@@ -1,7 +1,7 @@
 """What stands between two marks of a Markdown file, made anew from results.
 
 <!-- verdicts -->            … <!-- end of verdicts -->            the table of verdicts
-<!-- counts -->              … <!-- end of counts -->              how many claims have which verdict
+<!-- counts -->              … <!-- end of counts -->              how many claims hold, and so on
 <!-- speed/steps.md -->      … <!-- end of speed/steps.md -->      a text that a run has written
 """
 

@@ -82,7 +82,7 @@ def report_command(args: Sequence[str], console: Console) -> None:
         console,
         f"results of {names}; {said}.",
         written,
-        "VERDICTS.md, the verdicts of the project's own runs",
+        "VERDICTS.md",
     )
     sys.stdout.flush()
 

@@ -65,9 +65,11 @@ def trace_command(args: Sequence[str], console: Console) -> None:
 
 def _seen(trace: Trace) -> str:
     """How ∂L/∂s compares between the first layer and the last, as the diagnosis counts layers."""
-    first, last = trace.layers[0], trace.layers[-1]
-    low, high = (row.statistics("dL_ds").rms for row in (first, last))
-    return f"rms ∂L/∂s is {high:.2g} in {last.name} and {low:.2g} in {first.name}."
+    rms = []
+    for row in (trace.layers[-1], trace.layers[0]):
+        statistics = row.statistics("dL_ds")
+        rms.append(f"{0.0 if statistics is None else statistics.rms:.2g} in {row.name}")
+    return f"rms ∂L/∂s is {' and '.join(rms)}."
 
 
 def _check_page(path: Path) -> None:

@@ -51,14 +51,19 @@ class Rate:
         rate = self.per_second
         if not rate:
             return ""
+        seconds = max(0.0, self._expected_end(left) - self._seen[-1][0])
+        speed = f"{spelled(rate)} {unit}/s, " if unit else ""
+        return f"{speed}about {rounded(seconds)} left"
+
+    def _expected_end(self, left: int) -> float:
+        """When the run ends at the present rate, smoothed over the estimates so far."""
         now = self._seen[-1][0]
-        estimate = now + max(0, left) / rate
+        estimate = now + max(0, left) / self.per_second
         if self._end is not None:
             before, end = self._end
             estimate = end + (estimate - end) * -math.expm1((before - now) / _SMOOTH)
         self._end = now, estimate
-        speed = f"{spelled(rate)} {unit}/s, " if unit else ""
-        return f"{speed}about {rounded(max(0.0, estimate - now))} left"
+        return estimate
 
 
 def spelled(rate: float) -> str:
@@ -68,7 +73,7 @@ def spelled(rate: float) -> str:
 
 def rounded(seconds: float) -> str:
     """A time as coarse as an estimate is: "5 s", "80 s", "12 min", "3.5 h"."""
-    if seconds < 90:
+    if seconds < 120:
         return f"{5 * max(1, round(seconds / 5))} s"
     if seconds < 90 * 60:
         return f"{round(seconds / 60)} min"
