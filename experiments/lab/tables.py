@@ -37,11 +37,13 @@ def claims_table(claims: Sequence[Claim]) -> Table:
         verdict, statement = claim.verdict, claim.statement
         labels = claim.labels or ("",) * len(claim.measured)
         recalled = ", recalled" if statement.recalled else ""
+        needs = statement.needs or "the default settings"
         made.add_row(
             Text.assemble((f"{statement.id}\n", "bold"), (verdict, STYLE.get(verdict, ""))),
             Text.assemble(
                 f"{statement.text}\n",
                 (f"{statement.source}{recalled}; {statement.tolerance}", "italic"),
+                "" if claim.measured else f"\nto measure it: {needs}",
             ),
             Text("\n".join(labels)),
             Text("\n".join(number(e) for e in claim.expected)),
