@@ -11,9 +11,10 @@ from rich.console import Console
 
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
-from experiments.figures.traced import inline_svg, layers_table
+from experiments.figures.traced import layers_table
 from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
+from experiments.pages.pictures import Picture
 from experiments.pages.trace_page import page
 from experiments.traces.passes import Settings, traced
 
@@ -47,7 +48,8 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     figure = made.trace.plot(made.theory)
     written = _write_figure(folder, figure)
     if settings.html is not None:
-        text = page(made.trace, diagnosis, about, inline_svg(figure))
+        picture = Picture.of("figure", written[1].read_bytes())
+        text = page(made.trace, diagnosis, about, picture, made.theory)
         written.append(write_whole(settings.html, text))
     console.print()
     for path in written:
