@@ -131,7 +131,7 @@ def read_record(folder: Path) -> Record:
         )
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise RecordError(f"{path} is no result of gradtrace's ({what}); run it again") from None
 

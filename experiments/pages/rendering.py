@@ -8,7 +8,7 @@ from importlib import resources
 
 
 def rendered(template: str, script: str = "", **values: object) -> str:
-    """The page as text: one file that loads nothing.
+    """The page as text: one file that loads nothing. Half a surrogate pair becomes "?".
 
     Its policy lets no script run but `script`, the name of a file beside the templates.
     """
@@ -24,12 +24,13 @@ def rendered(template: str, script: str = "", **values: object) -> str:
     )
     code = _text(script) if script else ""
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return environment.get_template(template).render(
+    page = environment.get_template(template).render(
         style=Markup(_text("page.css")),
         script=Markup(code),
         script_source=Markup(f"'sha256-{digest}'" if script else "'none'"),
         **values,
     )
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def _text(name: str) -> str:

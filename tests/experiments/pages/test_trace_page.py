@@ -222,6 +222,11 @@ def test_a_hostile_name_is_only_text(parse):
     parsed.check_whole(text)
 
 
+def test_a_name_that_no_file_can_hold(parse):
+    text = made(traced(names=["half \ud800"]), "a\udcff")
+    assert text.encode("utf-8") and "in half ?" in parse(text).text
+
+
 def test_zeros_not_finite_numbers_and_frozen_weights_have_a_page(parse):
     x = np.ones((4, 3))
     x[0, 0] = np.nan
