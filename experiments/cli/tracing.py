@@ -48,7 +48,7 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     figure = made.trace.plot(made.theory)
     written = _write_figure(folder, figure)
     if settings.html is not None:
-        picture = Picture.of("figure", written[1].read_bytes())
+        picture = Picture.of("distributions and profile by layer", written[1].read_bytes())
         text = page(made.trace, diagnosis, about, picture, made.theory)
         written.append(write_whole(settings.html, text))
     console.print()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ class ClaimRecord:
 class Record:
     """One question's result: `folder` is where it lies, and the other fields are result.json's.
 
-    `figures` are the names of its figures without their suffixes, in order; an earlier version did
-    not list them.
+    `figures` are the names of its figures, each with the message that is its title; an earlier
+    version did not list them.
     """
 
     folder: Path
@@ -62,7 +63,7 @@ class Record:
     seconds: float
     claims: tuple[ClaimRecord, ...]
     measurements: Mapping[str, Any]
-    figures: tuple[str, ...] = ()
+    figures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> str | None:
@@ -127,13 +128,20 @@ def read_record(folder: Path) -> Record:
             float(found["seconds"]),
             tuple(map(_claim, found["claims"])),
             dict(found["measurements"]),
-            tuple(Path(str(name)).stem for name in found.get("figures", ())),
+            _figures(found.get("figures", {})),
         )
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from None
     except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise RecordError(f"{path} is no result of gradtrace's ({what}); run it again") from None
+
+
+def _figures(found: Mapping[str, Any]) -> Mapping[str, str]:
+    for name in found:
+        if not re.fullmatch(r"[\w-]+", name):  # a part of the names of files
+            raise ValueError(f"{name!r} is no name of a figure")
+    return {name: str(message) for name, message in found.items()}
 
 
 def _claim(found: Mapping[str, Any]) -> ClaimRecord:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 from experiments.lab.records import Record
 
@@ -18,21 +17,17 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its name, which is that of its file, and its content as a URI."""
+    """A picture as a URI, and in words for who can't see it."""
 
-    name: str
+    words: str
     uri: str
 
     @classmethod
-    def of(cls, name: str, data: bytes, suffix: str = ".svg") -> Picture:
+    def of(cls, words: str, data: bytes, suffix: str = ".svg") -> Picture:
         """Raises: ValueError if the data are no picture of that kind."""
-        try:
-            right = data.startswith(_PNG) if suffix == ".png" else _is_svg(data)
-        except ElementTree.ParseError:
-            right = False
-        if not right:
+        if not (data.startswith(_PNG) if suffix == ".png" else _is_svg(data)):
             raise ValueError(f"is no {suffix[1:].upper()}")
-        return cls(name, f"data:{_TYPES[suffix]};base64,{base64.b64encode(data).decode()}")
+        return cls(words, f"data:{_TYPES[suffix]};base64,{base64.b64encode(data).decode()}")
 
 
 def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
@@ -42,8 +37,9 @@ def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
     """
     pictures, problems = [], []
     for path in _paths(record):
+        words = record.figures.get(path.stem, f"{record.question}, {path.stem}")
         try:
-            pictures.append(Picture.of(path.stem, path.read_bytes(), path.suffix))
+            pictures.append(Picture.of(words, path.read_bytes(), path.suffix))
         except OSError as error:
             problems.append(f"{path} can't be read: {error.strerror or error}")
         except ValueError as error:
@@ -53,7 +49,7 @@ def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
 
 def _paths(record: Record) -> list[Path]:
     there = {path.name: path for path in sorted(record.folder.glob("*")) if path.is_file()}
-    stems = record.figures or sorted({p.stem for p in there.values() if p.suffix in _TYPES})
+    stems = list(record.figures) or sorted({p.stem for p in there.values() if p.suffix in _TYPES})
     names = [
         next((stem + suffix for suffix in _TYPES if stem + suffix in there), f"{stem}.svg")
         for stem in stems
@@ -62,4 +58,9 @@ def _paths(record: Record) -> list[Path]:
 
 
 def _is_svg(data: bytes) -> bool:
-    return ElementTree.fromstring(data).tag == "{http://www.w3.org/2000/svg}svg"
+    from xml.etree import ElementTree
+
+    try:
+        return ElementTree.fromstring(data).tag == "{http://www.w3.org/2000/svg}svg"
+    except ElementTree.ParseError:
+        return False

@@ -45,7 +45,7 @@ def test_results_that_are_broken_are_named_and_the_others_shown(results, capfd):
     for kind in ("svg", "png"):
         (results / f"two/figure.{kind}").unlink()
     found = json.loads((results / "two/result.json").read_text(encoding="utf-8"))
-    (results / "two/result.json").write_text(json.dumps(found | {"figures": ["figure.svg"]}))
+    (results / "two/result.json").write_text(json.dumps(found | {"figures": {"figure": "it"}}))
     (results / "two-mnist/figure.svg").write_text("no drawing")
     capfd.readouterr()
     assert main(["report"]) == 0
@@ -61,16 +61,18 @@ def test_every_figure_is_shown_in_the_order_of_the_results_own_list(results):
     for name in ("b.svg", "c.svg", "c.png", "a.png"):
         kind = "svg" if name.endswith("svg") else "png"
         (folder / name).write_bytes((folder / f"figure.{kind}").read_bytes())
-    alts = 'alt="one, (.*?)"'
+    alts = 'alt="(.*?)"'
     assert main(["report"]) == 0
     page = results / "report.html"
-    assert re.findall(alts, page.read_text(encoding="utf-8")) == ["a", "b", "c", "figure"]
+    assert re.findall(alts, page.read_text(encoding="utf-8"))[:4] == [
+        *("one, a", "one, b", "one, c", "one, figure"),
+    ]
     result = folder / "result.json"
     found = json.loads(result.read_text(encoding="utf-8"))
-    result.write_text(json.dumps(found | {"figures": ["c.svg", "a"]}), encoding="utf-8")
+    result.write_text(json.dumps(found | {"figures": {"c": "of c", "a": "of a"}}), encoding="utf-8")
     assert main(["report"]) == 0
     text = page.read_text(encoding="utf-8")
-    assert re.findall(alts, text) == ["c", "a"]
+    assert re.findall(alts, text)[:2] == ["of c", "of a"] and text.count("<img") == 4
     kinds = re.findall("data:image/(svg.xml|png);", text)
     assert kinds[:2] == ["svg+xml", "png"]
 

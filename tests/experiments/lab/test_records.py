@@ -109,6 +109,7 @@ def test_a_result_from_before_there_were_exact_claims(tmp_path):
         (lambda r: r.update(settings=3), "not iterable"),
         (lambda r: r.update(seconds=10**400), "too large"),
         (lambda r: r.update(figures=3), "not iterable"),
+        (lambda r: r.update(figures={"../figure": ""}), "no name of a figure"),
     ],
 )
 def test_another_programs_result_is_one_line(tmp_path, change, said):

@@ -253,6 +253,14 @@ def test_a_healthy_net_is_called_healthy(parse):
     assert "Healthy: nothing found." in parse(made(t)).text
 
 
+def test_where_nothing_was_judged_it_does_not_say_healthy(parse):
+    class NotJudged(engine.Diagnosis):
+        healthy = False
+
+    text = parse(page(traced(), NotJudged([], "no layer"), "a net", PICTURE)).text
+    assert "Not judged no layer" in text and "Healthy" not in text
+
+
 def test_forward_only_has_no_page():
     with trace() as t:
         dense(np.ones((2, 2)), Tensor(np.eye(2), requires_grad=True))
