@@ -76,7 +76,7 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     ):
         found = [row.statistics(name) for row in rows]
         values = np.array([np.nan if s is None else getattr(s, statistic) for s in found])
-        curve = _beside(values, np.asarray(getattr(predicted, prediction)), name)
+        curve = beside(values, np.asarray(getattr(predicted, prediction)), name)
         _draw_profile(ax, depth, values, curve, title, colour)
     handles = [
         Line2D([], [], color="0.3", marker="o", markersize=4, label="measured"),
@@ -147,7 +147,7 @@ def _no_ticks() -> Any:
     return NullLocator()
 
 
-def _beside(measured: Array, predicted: Array, name: str) -> Array:
+def beside(measured: Array, predicted: Array, name: str) -> Array:
     """The prediction at the layers' positions; of gradients, scaled to the measured last one."""
     n, k = len(measured), len(predicted)
     if k not in (n, n - 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,12 +13,12 @@ from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
 from experiments.cli.marked import COUNTS, VERDICTS, filled
-from experiments.figures.svg import inlined
 from experiments.figures.verdicts import Outcome, counts, titled, verdicts_markdown
 from experiments.lab.question import SettingsError
 from experiments.lab.records import Record, read_records
 from experiments.lab.repeating import command
-from experiments.pages.report_page import Section, anchor, page
+from experiments.pages.pictures import pictures_of
+from experiments.pages.report_page import Section, page
 from experiments.questions import QUESTIONS
 from experiments.questions.article_sentences import ORDER
 
@@ -61,13 +61,17 @@ def report_command(args: Sequence[str], console: Console) -> None:
             f"take --results {quick}" if read_records(quick)[0] else "`gradtrace verify` makes some"
         )
         raise SettingsError(f"--results: {settings.results} holds no results; {some}")
-    records.sort(key=_place)
+    records = sorted(map(_without_commands, records), key=_place)
     outcomes = [Outcome(record.question, record.data, record) for record in records]
     claims = [claim for record in records for claim in record.claims]
     said = f"{len(claims)} claims: {counts(claims)}"
     parts = {VERDICTS: verdicts_markdown(outcomes), COUNTS: f"{said}."}
     texts = {path: filled(path, settings.results, parts) for path in settings.markdown}
-    sections = [Section(record, _figure(record, problems), _command(record)) for record in records]
+    sections = []
+    for record in records:
+        pictures, wrong = pictures_of(record)
+        sections.append(Section(record, pictures, _command(record)))
+        problems += wrong
     missing = {
         name: question.asks
         for name, question in QUESTIONS.items()
@@ -97,17 +101,11 @@ def _place(record: Record) -> tuple[int, int, str]:
     return place, 0 if known else listed, "" if first else str(record.data)
 
 
-def _figure(record: Record, problems: list[str]) -> str:
-    path = record.folder / "figure.svg"
-    try:
-        return inlined(
-            path.read_text(encoding="utf-8"), record.asks, f"{anchor(record.folder.name)}-"
-        )
-    except OSError as error:
-        problems.append(f"{path} can't be read: {error.strerror or error}")
-    except ValueError:
-        problems.append(f"{path} is no SVG; run {record.question} again")
-    return ""
+def _without_commands(record: Record) -> Record:
+    """Claims of a question that is no more name no command."""
+    if record.question in QUESTIONS:
+        return record
+    return replace(record, claims=tuple(replace(claim, needs=None) for claim in record.claims))
 
 
 def _command(record: Record) -> str:

@@ -13,9 +13,10 @@ from engine import Trace
 from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
-from experiments.figures.traced import inline_svg, layers_table
+from experiments.figures.traced import layers_table
 from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
+from experiments.pages.pictures import Picture
 from experiments.pages.trace_page import page
 from experiments.traces.passes import Settings, traced
 
@@ -49,7 +50,8 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     figure = made.trace.plot(made.theory)
     written = _write_figure(folder, figure)
     if settings.html is not None:
-        text = page(made.trace, diagnosis, about, inline_svg(figure))
+        picture = Picture.of("distributions and profile by layer", written[1].read_bytes())
+        text = page(made.trace, diagnosis, about, picture, made.theory)
         written.append(write_whole(settings.html, text))
     if settings.walk:
         sys.stdout.flush()

@@ -98,7 +98,8 @@ def _sentences(result: Result) -> Table:
         column.no_wrap = True
     errata = {erratum["id"]: erratum for erratum in result.measurements["errata"]}
     section = ""
-    for sentence in result.measurements["sentences"]:
+    measured, caption = _measured_sentences(result)
+    for sentence in measured:
         if sentence["section"] != section:
             section = sentence["section"]
             made.add_row(Text(section, "bold"))
@@ -109,7 +110,20 @@ def _sentences(result: Result) -> Table:
         measured_by.rstrip()
         verdicts.rstrip()
         made.add_row(Text(f"“{sentence['quote']}”"), measured_by, verdicts, end_section=True)
+    made.caption, made.caption_justify = Text("\n".join(caption)), "left"
     return made
+
+
+def _measured_sentences(result: Result) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """The sentences that an experiment measures; and in words, the others and what is not run."""
+    sentences = result.measurements["sentences"]
+    measured = [one for one in sentences if one["claims"] or one["erratum"]]
+    commands = {line["command"]: None for one in measured for line in one["claims"]}
+    caption = [f"`{command}` measures what is not yet measured." for command in commands if command]
+    others = "; ".join(f"“{one['quote']}”" for one in sentences if one not in measured)
+    if others:
+        caption.append(f"No experiment measures these sentences yet: {others}.")
+    return measured, caption
 
 
 def _judges(
@@ -157,9 +171,11 @@ def _plain_tables(result: Result) -> Iterator[Table]:
     """The two tables with a line for everything, as Markdown wants it."""
     errata = {erratum["id"]: erratum for erratum in result.measurements["errata"]}
     sentences = table("The article's sentences", ("sentence", "measured by"), 2)
-    for sentence in result.measurements["sentences"]:
+    measured, caption = _measured_sentences(result)
+    for sentence in measured:
         judges = "; ".join(f"{name}: {verdict}" for name, verdict in _judges(sentence, errata))
         sentences.add_row(f"“{sentence['quote']}”", judges)
+    sentences.caption = "\n\n".join(caption)
     yield sentences
     made = table("Errata", ("", "the article", "", "should say", "source"), 5)
     for erratum in errata.values():

@@ -38,15 +38,14 @@ def claims_table(claims: Sequence[Claim]) -> Table:
     claimed.add_column("measured", no_wrap=True)
     claimed.add_column("verdict", max_width=13)
     for claim in claims:
-        expected = measured = ""
+        statement, expected, measured = claim.statement, "", ""
         if claim.measured:
-            expected, measured = (
-                number(claim.expected[claim.worst]),
-                interval(claim.measured[claim.worst]),
-            )
+            expected = number(claim.expected[claim.worst])
+            measured = interval(claim.measured[claim.worst])
+        needs = statement.needs or "the default settings"
         claimed.add_row(
-            Text(claim.statement.id, "bold"),
-            Text(claim.statement.text),
+            Text(statement.id, "bold"),
+            Text(statement.text + ("" if claim.measured else f"; to measure it: {needs}")),
             expected,
             measured,
             Text(claim.verdict, STYLE.get(claim.verdict, "")),
