@@ -259,14 +259,15 @@ def with_if():
 assert attempt(with_if) == "ActivationError"
 
 # %% [markdown]
-# NumPy's functions compute numbers, and a symbol is none:
+# NumPy's functions of the engine's names are taken for the engine's, which have derivatives. Others
+# are refused:
 
 
 # %%
 def with_numpy():
     @activation
     def bump(s):
-        return np.exp(-s * s)
+        return np.sin(s) * np.exp(-s * s)
 
 
 assert attempt(with_numpy) == "ActivationError"
