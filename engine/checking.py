@@ -165,4 +165,4 @@ def detect_nonfinite() -> Setting:
     Forward and backward, naming the operation, its place ("layer 3"), how many entries, and
     whether what went in was still finite. It costs one look at every result.
     """
-    return Setting("watching", True)
+    return Setting("watching", True, "detect_nonfinite()")
