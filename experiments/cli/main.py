@@ -107,7 +107,7 @@ def _command(args: list[str]) -> int:
 
 
 def _console() -> Console:
-    return _Console() if sys.stdout.isatty() else _Console(width=100)
+    return _Console()  # of the terminal's width, or of COLUMNS; 80 in a pipe
 
 
 def _run(question: Question, flags: list[str]) -> None:
