@@ -129,7 +129,7 @@ def _command(args: list[str]) -> int:
 
 
 def _console() -> Console:
-    return _Console()
+    return _Console()  # of the terminal's width, or of COLUMNS; 80 in a pipe
 
 
 def _list() -> None:
