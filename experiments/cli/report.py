@@ -64,7 +64,7 @@ def report_command(args: Sequence[str], console: Console) -> None:
     if settings.markdown is not None:
         outcomes = [Outcome(record.question, record.data, record) for record in records]
         text = filled(settings.markdown, settings.results, verdicts_markdown(outcomes))
-    sections = [Section(record, _figure(record, problems), _command(record)) for record in records]
+    sections = [Section(record, _figures(record, problems), _command(record)) for record in records]
     missing = {
         name: question.asks
         for name, question in QUESTIONS.items()
@@ -94,17 +94,19 @@ def _place(record: Record) -> tuple[int, int, str]:
     return place, 0 if known else listed, "" if first else str(record.data)
 
 
-def _figure(record: Record, problems: list[str]) -> str:
-    path = record.folder / "figure.svg"
-    try:
-        return inlined(
-            path.read_text(encoding="utf-8"), record.asks, f"{anchor(record.folder.name)}-"
-        )
-    except OSError as error:
-        problems.append(f"{path} can't be read: {error.strerror or error}")
-    except ValueError:
-        problems.append(f"{path} is no SVG; run {record.question} again")
-    return ""
+def _figures(record: Record, problems: list[str]) -> str:
+    """Its figures as `<svg>`s, one after the other."""
+    drawn = ""
+    for name, message in record.figures.items():
+        path = record.folder / f"{name}.svg"
+        try:
+            text = path.read_text(encoding="utf-8")
+            drawn += inlined(text, message, f"{anchor(record.folder.name, name)}-")
+        except OSError as error:
+            problems.append(f"{path} can't be read: {error.strerror or error}")
+        except ValueError:
+            problems.append(f"{path} is no SVG; run {record.question} again")
+    return drawn
 
 
 def _command(record: Record) -> str:

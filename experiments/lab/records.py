@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ class ClaimRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """One question's result: `folder` is where it lies, and the other fields are result.json's."""
+    """One question's result: `folder` is where it lies, and the other fields are result.json's.
+
+    `figures` are the names of its figures, each with the message that is its title.
+    """
 
     folder: Path
     question: str
@@ -55,6 +59,7 @@ class Record:
     seconds: float
     claims: tuple[ClaimRecord, ...]
     measurements: Mapping[str, Any]
+    figures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> str | None:
@@ -101,12 +106,20 @@ def read_record(folder: Path) -> Record:
             float(found["seconds"]),
             tuple(map(_claim, found["claims"])),
             dict(found["measurements"]),
+            _figures(found.get("figures", {"figure": found["asks"]})),
         )
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise RecordError(f"{path} is no result of gradtrace's ({what}); run it again") from None
+
+
+def _figures(found: Mapping[str, Any]) -> Mapping[str, str]:
+    for name in found:
+        if not re.fullmatch(r"[\w-]+", name):  # a part of the names of files
+            raise ValueError(f"{name!r} is no name of a figure")
+    return {name: str(message) for name, message in found.items()}
 
 
 def _claim(found: Mapping[str, Any]) -> ClaimRecord:

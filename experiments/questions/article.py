@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.figures.article import figure, tables, texts
+from experiments.figures.article import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result
@@ -129,7 +129,7 @@ ARTICLE = Question(
     asks="Which of the article's sentences hold, and what should the others say?",
     settings=Settings,
     run=run,
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

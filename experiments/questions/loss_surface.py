@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.figures.loss_surface import figure, tables
+from experiments.figures.loss_surface import figures, tables
 from experiments.lab.limits import check_known, check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -212,7 +212,7 @@ LOSS_SURFACE = Question(
     asks="Has the quadratic cost more plateaus than cross-entropy?",
     settings=Settings,
     run=run,
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.figures.speed import figure, tables, texts
+from experiments.figures.speed import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -193,7 +193,7 @@ SPEED = Question(
     asks="How fast are kernels, layers and training steps beside NumPy's and PyTorch's?",
     settings=Settings,
     run=run,
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.figures.theory import figure, tables
+from experiments.figures.theory import figures, tables
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -310,7 +310,7 @@ THEORY = Question(
     asks="Do nets at their initialisation do what theory predicts, for any activation?",
     settings=Settings,
     run=run,
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

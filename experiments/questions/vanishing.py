@@ -19,7 +19,7 @@ import numpy.typing as npt
 import engine
 import nn
 from experiments.data import DataSet, load
-from experiments.figures.vanishing import figure, tables
+from experiments.figures.vanishing import figures, tables
 from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
@@ -252,7 +252,7 @@ VANISHING = Question(
     asks="How does the gradient change from layer to layer, at the start and in training?",
     settings=Settings,
     run=run,
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )
