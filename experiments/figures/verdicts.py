@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.figures.panels import DATA_NAMES
+from experiments.figures.style import DATA_NAMES
 from experiments.lab.claims import Claim
 from experiments.lab.records import ClaimRecord, Record
 from experiments.lab.tables import STYLE, interval, number

@@ -46,7 +46,9 @@ class Question:
         answer: what a result says, as one sentence with numbers.
         read_next: a file of the project that explains what was seen.
         takes: how long the default preset takes on two cores, for example "30 s".
-        figure, tables: show a result.
+        figures: a result's figures by the names of their files. The first is "figure", which
+            has the question's main message; each has one message, its label.
+        tables: show a result.
         texts: further files from a result, for example a table for the docs: name to content.
         reads_others: it reads the results of other questions, so it is to be run after them.
         presets: which settings "quick" and "paper" replace.
@@ -59,7 +61,7 @@ class Question:
     answer: Callable[[Any, Result], str]
     read_next: str
     takes: str
-    figure: Callable[[Any, Result], Figure]
+    figures: Callable[[Any, Result], Mapping[str, Figure]]
     tables: Callable[[Any, Result], list[Table]]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     texts: Callable[[Any, Result], Mapping[str, str]] = lambda settings, result: {}

@@ -22,7 +22,7 @@ from experiments.accuracy.products import FORMS, ROWS, product_errors
 from experiments.accuracy.special import wrong_results
 from experiments.accuracy.sweep import EDGES, Errors, n_pieces, sweep
 from experiments.accuracy.ulp import wider
-from experiments.figures.accuracy import figure, tables, texts
+from experiments.figures.accuracy import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -153,7 +153,7 @@ ACCURACY = Question(
     answer=accuracy_answer,
     read_next="engine/kernels/README.md",
     takes="1 min",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

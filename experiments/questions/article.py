@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.figures.article import figure, tables, texts
+from experiments.figures.article import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result
@@ -133,7 +133,7 @@ ARTICLE = Question(
     answer=article_answer,
     read_next="README.md",
     takes="5 s",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

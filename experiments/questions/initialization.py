@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 import engine
 from experiments.data import DataSet, load
-from experiments.figures.initialization import figure, tables
+from experiments.figures.initialization import figures, tables
 from experiments.lab.limits import check_data_dir, check_known, check_limits, check_positive
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
@@ -213,7 +213,7 @@ INITIALIZATION = Question(
     answer=initialization_answer,
     read_next="tutorials/07_xavier.py",
     takes="2 min",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

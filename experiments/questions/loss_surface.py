@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.figures.loss_surface import figure, tables
+from experiments.figures.loss_surface import figures, tables
 from experiments.lab.limits import check_known, check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -216,7 +216,7 @@ LOSS_SURFACE = Question(
     answer=loss_surface_answer,
     read_next="tutorials/06_two_costs.py",
     takes="5 s",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

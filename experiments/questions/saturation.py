@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data import load
-from experiments.figures.saturation import figure, tables
+from experiments.figures.saturation import figures, tables
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
@@ -221,7 +221,7 @@ SATURATION = Question(
     answer=saturation_answer,
     read_next="tutorials/05_sigmoid_tanh_softsign.py",
     takes="2.5 min",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.figures.speed import figure, tables, texts
+from experiments.figures.speed import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -197,7 +197,7 @@ SPEED = Question(
     answer=speed_answer,
     read_next="tutorials/03_from_three_loops_to_the_tile.py",
     takes="6 min",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data import DataError, load
-from experiments.figures.table1 import figure, tables
+from experiments.figures.table1 import figures, tables
 from experiments.lab.limits import check_limits
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
@@ -197,7 +197,7 @@ TABLE1 = Question(
     answer=table1_answer,
     read_next="experiments/README.md",
     takes="2 min",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

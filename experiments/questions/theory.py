@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.figures.theory import figure, tables
+from experiments.figures.theory import figures, tables
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
@@ -314,7 +314,7 @@ THEORY = Question(
     answer=theory_answer,
     read_next="tutorials/08_relu_and_kaiming.py",
     takes="1.5 min",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -20,7 +20,7 @@ import engine
 import nn
 from engine.names import meant
 from experiments.data import DataSet, load
-from experiments.figures.vanishing import figure, tables
+from experiments.figures.vanishing import figures, tables
 from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
@@ -260,7 +260,7 @@ VANISHING = Question(
     answer=vanishing_answer,
     read_next="tutorials/04_watching_a_gradient_vanish.py",
     takes="30 s",
-    figure=figure,
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )
