@@ -117,7 +117,9 @@ def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
     found = [finding for finding in on_gradients if finding]
     found += _of_scales(t, layers, chain, found)
     update = update_finding(t, layers, lr, bool(found))
-    judged = len(layers) > 1 or any(n.name in _LOSSES and n.sweeps for n in t.nodes)
+    judged = len(layers) > 1 or any(
+        n.name in _LOSSES and n.kind == "built-in" and n.sweeps for n in t.nodes
+    )
     return Diagnosis(
         [*found, update] if update else found, _summary(layers, hidden_chain, judged), judged
     )
@@ -136,8 +138,10 @@ def _of_scales(
     if inputs is None and "exploding gradient" not in kinds:
         scales.append(loss_finding(layers, losses))
     if not found and not any(scales):
-        logits = equal_logits_finding(t, losses)
-        scales.append(logits or equal_examples_finding(chain, only_data=False))
+        examples = equal_examples_finding(chain, only_data=False)
+        at_the_end = examples is None or examples.layers == (chain[-1].row.name,)
+        logits = equal_logits_finding(t, losses) if at_the_end else None
+        scales.append(logits or examples)
     return [finding for finding in scales if finding]
 
 

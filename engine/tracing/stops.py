@@ -54,7 +54,7 @@ def stop_findings(t: Trace, swept: list[Measures]) -> list[Finding]:
 
 
 def _never_on(t: Trace, position: int, feeds: list[frozenset[int]]) -> int:
-    """The layer itself; if all it takes in is 0, the last one before that does not take in zeros."""
+    """The layer itself; if it takes in nothing but 0, the layer that these zeros come from."""
     while feeds[position] and all_zero(t.layers[position], "x"):
         position = max(feeds[position])
     return position

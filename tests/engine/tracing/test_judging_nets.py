@@ -15,6 +15,7 @@ from engine import (
     GraphError,
     Tensor,
     activation,
+    clip,
     concatenate,
     cross_entropy,
     custom_vjp,
@@ -293,6 +294,12 @@ def sequential(*functions, bias=0.0):
     return loss
 
 
+def dead_at_the_end():
+    net, x = layers([INPUTS, 64, 64, K], "identity"), normal(1)
+    net[2][1].assign(np.full(K, -50, np.float32))
+    return lambda: cross_entropy(relu(run(net, x, lambda x, i: relu(x))), LABELS)
+
+
 def scaled(factor, f="relu", scheme="kaiming", cost=None, shift=0.0):
     def loss():
         net, x = layers([INPUTS, 64, 64, K], f, scheme), normal(1) * factor + shift
@@ -350,6 +357,18 @@ SICK = {
         "no gradient",
         ("layer 1", "layer 2", "layer 3"),
         ["relu", "no unit of layer 2 is on"],
+    ),
+    "relu after all, the last layer dead": (
+        lambda: dead_at_the_end(),
+        "no gradient",
+        ("layer 1", "layer 2", "layer 3"),
+        ["between layer 3 and the loss lies relu", "no unit of layer 3 is on for any example"],
+    ),
+    "clipped away": (
+        sequential(lambda x: clip(x, 50.0, 60.0), tanh, None),
+        "no gradient",
+        ("layer 1",),
+        ["between layer 1 and layer 2 lies clip", "g where low ≤ a ≤ high"],
     ),
     "relu layer dead": (
         changed(fill(2, -50, of=1)),
