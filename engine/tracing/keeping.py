@@ -75,6 +75,11 @@ class Keeper(ABC):
         self._missed["no_grad" if on_variables else "constants"] += 1
 
     @property
+    def unrecorded(self) -> int:
+        """How many operations on variables ran under no_grad()."""
+        return self._missed["no_grad"]
+
+    @property
     def why_empty(self) -> str:
         """Why nothing was recorded, though something ran; "" otherwise."""
         if self._numbers or not any(self._missed.values()):

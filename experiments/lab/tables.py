@@ -30,7 +30,7 @@ def claims_table(claims: Sequence[Claim]) -> Table:
     """Each claim and its source, every number expected and measured, and the verdict."""
     made = _empty("claims")
     made.add_column("verdict", width=9)
-    made.add_column("claim", min_width=20, ratio=1)
+    made.add_column("claim", min_width=20, ratio=1, overflow="fold")
     for column, justify in (("", "left"), ("expected", "right"), ("measured", "left")):
         made.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for claim in claims:

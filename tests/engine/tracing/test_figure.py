@@ -214,3 +214,11 @@ def test_no_window_in_a_thread_or_a_notebook_or_where_none_can_be_opened(plt, mo
         made.append(t.plot())
     assert [figure.canvas.manager for figure in made] == [None] * 3
     assert known(plt) == []
+
+
+def test_numbers_whose_squares_overflow_do_not_kill_it():
+    net = MLP([12, 12, 4], "tanh", rng=0, dtype=np.float64)
+    net.layers[0].W.assign(net.layers[0].W.numpy() * 1e200)
+    with trace() as t:
+        cross_entropy(net(RNG.normal(size=(10, 12))), np.arange(10) % 4).backward()
+    t.plot().draw_without_rendering()
