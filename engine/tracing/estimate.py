@@ -88,12 +88,12 @@ def _has(row: LayerRecord, name: str) -> bool:
 
 def _square(row: LayerRecord, name: str) -> float:
     made = row.statistics(name)
-    return math.nan if made is None else made.rms**2
+    return math.nan if made is None else made.rms * made.rms  # where ** would raise OverflowError
 
 
 def _variance(row: LayerRecord) -> float:
     made = row.statistics("s")
-    return math.nan if made is None else made.std**2
+    return math.nan if made is None else made.std * made.std
 
 
 def _over(moment: Callable[[Activation, float], float], f: Activation, q: float) -> float:
