@@ -71,7 +71,13 @@ class Activation:
         self._compiled: dict[np.dtype[Any], tuple[int, int, bool, Array]] = {}
         if describe:
             self.__doc__ = describe
-        self._rule = Rule(name, self.value, partials(lambda g, y, s: self.scale(g, s)), silent=True)
+        self._rule = Rule(
+            name,
+            self.value,
+            partials(lambda g, y, s: self.scale(g, s)),
+            silent=True,
+            kind="built-in" if any(kernel is k for k in KERNELS.values()) else "activation",
+        )
         self._scale_rule = Rule(
             f"scale by {name}′",
             lambda g, s: self._kernel.scaled_slope(g, s, *self._constants),
@@ -80,6 +86,7 @@ class Activation:
                 lambda h, y, g, s: h * self.derivative.scale(g, s),
             ),
             silent=True,
+            kind="scale",
         )
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
@@ -101,6 +108,11 @@ class Activation:
     def f(self) -> Formula:
         """The function itself, of tensors or arrays."""
         return self.__call__
+
+    @property
+    def built_in(self) -> bool:
+        """Whether f is one of the engine's own, with whatever parameters."""
+        return self._rule.kind == "built-in"
 
     def value(self, s: Array) -> Array:
         """f(s) of an array."""
@@ -254,7 +266,8 @@ class Derivative(Activation):
         self.name, self.of, self.root = f"{of.name}′", of, self
         self.parameters = of.parameters
         self._slope = slope
-        self._rule = Rule(self.name, of.slope, partials(lambda g, y, s: self.scale(g, s)))
+        vjp = partials(lambda g, y, s: self.scale(g, s))
+        self._rule = Rule(self.name, of.slope, vjp, kind="activation")
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
         if parameters:

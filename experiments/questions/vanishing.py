@@ -20,11 +20,12 @@ import engine
 import nn
 from engine.names import meant
 from experiments.data import DataSet, load
-from experiments.figures.vanishing import figure, tables
+from experiments.figures.vanishing import figures, tables
 from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.answers import vanishing_answer
 from experiments.questions.profiles import (
     PREDICTED,
     QUANTITIES,
@@ -256,7 +257,10 @@ VANISHING = Question(
     asks="How does the gradient change from layer to layer, at the start and in training?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=vanishing_answer,
+    read_next="tutorials/04_watching_a_gradient_vanish.py",
+    takes="30 s",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -152,7 +152,7 @@ def test_parameters():
     with pytest.raises(TypeError, match=r"no parameter b; it takes: a"):
         f(b=2.0)
     x = np.ones((2, 3))
-    assert nn.MLP([3, 4, 2], f(a=0.3))(x).shape == (2, 2)
+    assert nn.MLP([3, 4, 2], f(a=0.3), rng=0)(x).shape == (2, 2)
 
 
 def test_a_parameter_that_is_learned():
@@ -397,7 +397,7 @@ def test_a_second_process_compiles_nothing(tmp_path):
 
         x = np.ones((4, 3), np.float32)
         with event.install_recorder("numba:compile") as seen:
-            net = nn.MLP([3, 5, 2], mine(a=0.25))
+            net = nn.MLP([3, 5, 2], mine(a=0.25), rng=0)
             nn.cross_entropy(net(x), np.array([0, 1, 0, 1])).backward()
         print(sum(entry.is_start for _, entry in seen.buffer))
         """
