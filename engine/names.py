@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """ " (did you mean 'tanh'?)" for "Tanh" or "tahn"; empty where no known name is alike.
+    """What an error adds for "Tanh" or "tahn": "; did you mean 'tanh'?", or nothing.
 
     Capitals, spaces, hyphens and underscores don't count.
     """
     import difflib  # needed for a mistake alone
 
     names = {_bare(text): text for text in known}
-    alike = difflib.get_close_matches(_bare(name), names, n=1, cutoff=0.7)
-    return f" (did you mean {names[alike[0]]!r}?)" if alike else ""
+    alike = difflib.get_close_matches(_bare(name), names, n=1, cutoff=0.75)
+    return f"; did you mean {names[alike[0]]!r}?" if alike else ""
 
 
 def _bare(text: str) -> str:

@@ -219,8 +219,8 @@ def find_activation(f: Activation | str) -> Activation:
         if ".py:" in f:
             return _from_file(*f.rsplit(":", 1))
         raise ValueError(
-            f"no activation is named {f!r}{meant(f, ACTIVATIONS)}; there are "
-            f"{', '.join(ACTIVATIONS)}, and FILE.py:NAME for one in a file"
+            f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}, and FILE.py:NAME "
+            f"for one in a file{meant(f, ACTIVATIONS)}"
         )
     raise TypeError(
         f"an activation must be an Activation or the name of one, not {type(f).__name__}; make one "
@@ -245,8 +245,8 @@ def _from_file(path: str, name: str) -> Activation:
     if not isinstance(f, Activation):
         known = [key for key, value in names.items() if isinstance(value, Activation)]
         raise ValueError(
-            f"{path} defines no activation {name}{meant(name, known)}; write @activation above its "
-            "def"
+            f"{path} defines no activation {name}; write @activation above its def"
+            f"{meant(name, known)}"
         )
     return f
 

@@ -28,6 +28,7 @@ from experiments.lab.tables import number, table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LONGEST = 30  # letters of a name in the picture
 _KNOWN = ("tanh", "relu", "silu")
 
 
@@ -131,7 +132,8 @@ def figure(card: Card) -> Figure:
 
 
 def _as_text(name: str) -> str:
-    return name.replace("$", r"\$")  # matplotlib would read mathematics
+    short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    return short.replace("$", r"\$")  # matplotlib would read mathematics
 
 
 def _order(f: Activation, order: int, s: Any) -> Any:

@@ -42,7 +42,7 @@ def check_known(flag: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise SettingsError(
-            f"--{flag}: {name!r} is unknown{meant(name, names)}; there are {', '.join(names)}"
+            f"--{flag}: {name!r} is unknown; there are {', '.join(names)}{meant(name, names)}"
         )
 
 

@@ -245,8 +245,8 @@ def _check_names(flag: str, names: Sequence[str], known: Sequence[str] = ()) -> 
     unknown = [name for name in names if known and name not in known]
     if unknown:
         raise SettingsError(
-            f"--{flag}: {unknown[0]!r} is unknown{meant(unknown[0], known)}; there are "
-            f"{', '.join(known)}"
+            f"--{flag}: {unknown[0]!r} is unknown; there are {', '.join(known)}"
+            f"{meant(unknown[0], known)}"
         )
     if not names or len({label(name) for name in names}) < len(names):
         raise SettingsError(f"--{flag}: name each once, and at least one")

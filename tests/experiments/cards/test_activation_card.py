@@ -11,6 +11,7 @@ import nn
 from experiments.cards.activation import Settings, card
 from experiments.cli.main import main
 from experiments.figures.activation_card import figure, tables
+from experiments.lab.activations import file_name
 from experiments.lab.progress import Silent
 
 SMALL = Settings(depth=6, width=64, draws=3)
@@ -98,11 +99,38 @@ def test_one_of_ones_own_on_the_command_line(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    "title", ["../../x", "a/b", ".hidden", r"$\nosuch$", "[bold]x", "y" * 400, "..", "CON:1"]
+)
+def test_a_title_becomes_a_file_of_the_folder(tmp_path, monkeypatch, capsys, title):
+    (tmp_path / "mine.py").write_text(
+        "from engine import activation, exp\n"
+        f"f = activation(title={title!r})(lambda s: exp(s))\n"  # with a finding, which is shown
+    )
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--depth", "2", "--width", "4", "--draws", "1"]
+    assert main(["activation", "mine.py:f", *sizes]) == 0
+    text = "".join(capsys.readouterr().out.split())
+    assert title[:20] in text.split("beware")[0] and title[:20] in text.split("beware")[1]
+    files = [path for path in tmp_path.rglob("*") if path.suffix == ".png"]
+    assert [path.parent for path in files] == [tmp_path / "results/activation"]
+    assert not files[0].name.startswith(".")
+
+
+def test_names_of_files_differ_where_titles_do():
+    titles = ["tanh", "own swish", "a/b", "a_b", "a\\b", "y" * 400, "y" * 401, "..", ".", "σ₂", "-"]
+    names = [file_name(title) for title in titles]
+    assert len(set(names)) == len(titles)
+    assert names[:2] == ["tanh", "own swish"]
+    assert all("/" not in name and len(name.encode()) < 200 for name in names)
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("nowhere.py:f", "there is no file nowhere.py"),
         ("thanh", "no activation is named 'thanh'"),
         ("empty.py:f", "defines no activation f"),
+        ("Tanh", "did you mean 'tanh'?"),
     ],
 )
 def test_mistakes_take_one_line(tmp_path, monkeypatch, capsys, name, words):

@@ -60,7 +60,11 @@ def test_unknown_name_with_those_known():
     check_known("init", "xavier", iter(["xavier", "kaiming"]))
     with pytest.raises(SettingsError) as caught:
         check_known("init", "savier", iter(["xavier", "kaiming"]))
-    assert str(caught.value) == "--init: 'savier' is unknown; there are xavier, kaiming"
+    unknown = "--init: 'savier' is unknown; there are xavier, kaiming"
+    assert str(caught.value) == f"{unknown}; did you mean 'xavier'?"
+    with pytest.raises(SettingsError) as caught:
+        check_known("init", "other", iter(["xavier", "kaiming"]))
+    assert str(caught.value) == "--init: 'other' is unknown; there are xavier, kaiming"
 
 
 def test_a_data_folder_needs_data_with_files():

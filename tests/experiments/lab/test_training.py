@@ -11,6 +11,7 @@ import pytest
 import engine
 import nn
 from experiments.data import DataError, load
+from experiments.lab.activations import stream
 from experiments.lab.progress import Silent
 from experiments.lab.question import SettingsError
 from experiments.lab.results import plain
@@ -170,6 +171,27 @@ def test_what_the_bits_depend_on():
 
 
 TINY_FOLDER = "somewhere"
+
+
+def test_what_an_activation_of_a_file_depends_on(tmp_path):
+    """Its formula and its parameters; what else was defined doesn't matter."""
+    identities, streams = [], []
+    for i, default in enumerate((1.0, 2.0)):
+        path = tmp_path / str(i) / "mine.py"
+        path.parent.mkdir()
+        path.write_text(
+            "from engine import activation\n"
+            f"@activation\ndef own_line(s, a={default}):\n    return a * s\n"
+        )
+        identity = json.loads(replace(TINY, activation=f"{path}:own_line").identity)
+        identities.append({k: v for k, v in identity.items() if k != "activation"})
+        streams.append(stream("mine.py:own_line"))
+        engine.activation(title=f"one more {i}")(lambda s: 1.5 * s)
+    for name in ("own_line", "one more 0", "one more 1"):
+        engine.ACTIVATIONS.pop(name)
+    assert identities[0] != identities[1]
+    assert streams[0] == streams[1]
+    assert stream("tanh") == list(engine.ACTIVATIONS).index("tanh")
 
 
 @pytest.mark.parametrize(
