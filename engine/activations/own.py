@@ -32,6 +32,7 @@ from engine.activations.expression import (
     expression,
     name,
 )
+from engine.activations.features import features, special_points
 from engine.activations.generate import scalar_functions
 from engine.activations.record import Activation, Derivative
 from engine.errors import ActivationError
@@ -53,7 +54,7 @@ class OwnActivation(Activation):
     Attributes, besides those of `Activation`:
         expression, slope_expression: f and f′ as formulas.
         source: the scalar functions that were compiled, as Python text.
-        findings: where f or f′ overflows or is NaN on [−1000, 1000].
+        findings: where f or f′ overflows or is NaN on [−1000, 1000], and whether f′ is 0.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class OwnActivation(Activation):
             parameters=len(parameters),
         )
         values = tuple(parameters.values())
+        self._special = special_points(f, slope, lambda e, s: self._named(e, s, parameters))
         found = (
-            find_kinks(f, slope, lambda e, s: self._named(e, s, parameters))
+            find_kinks(f, slope, lambda e, s: self._named(e, s, parameters), self._special)
             if kinks is None
             else kinks
         )
@@ -87,14 +89,16 @@ class OwnActivation(Activation):
             kernel=kernel,
             second=lambda s, *p: self._symbolic(self._second_expression, s, p),
             kinks=found,
-            range=find_range(lambda s: self._named(f, s, parameters)),
             parameters=parameters,
             describe=describe,
         )
+        self.range = find_range(lambda s: self._named(f, s, parameters), self.breaks)
         self.findings: tuple[Finding, ...] = examine(
             title,
             lambda s: self._evaluated(f, s, values),
             lambda s: self._evaluated(slope, s, values),
+            self._special.points,
+            lambda: self.breaks,
         )
 
     def __call__(self, s: Operand | None = None, /, **parameters: Any) -> Any:
@@ -108,6 +112,12 @@ class OwnActivation(Activation):
             self._variant(**{k: v for k, v in parameters.items() if not isinstance(v, Tensor)})
             return evaluate(self.expression, {"s": s, **self.parameters, **parameters})
         return super().__call__(s, **parameters)
+
+    @cached_property
+    def breaks(self) -> tuple[float, ...]:
+        f, slope, points = self.expression, self.slope_expression, self._special.points
+        evaluate = partial(self._named, parameters=self.parameters)
+        return tuple(sorted({*self.kinks, *points, *features(f, slope, points, evaluate)}))
 
     @cached_property
     def derivative(self) -> Derivative:
@@ -138,7 +148,8 @@ class OwnActivation(Activation):
                 self._variant(**numbers).kinks,
                 "".join(f"with {key} = {value:g}, " for key, value in other.items()),
             )
-        self.__dict__.pop("derivative", None)  # the cached one has the old slope
+        for cached in ("derivative", "breaks"):  # they have the old slope
+            self.__dict__.pop(cached, None)
         kinks = self.kinks if self._declared is None else self._declared
         self.__init__(self.name, self.expression, slope, self.parameters, kinks, self._describe)
         _warn(self.findings)
@@ -186,6 +197,10 @@ class OwnDerivative(Derivative):
             slope=lambda s: own._second(s, *own._constants),
             kinks=own.kinks,
         )
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        return self._own.breaks
 
     def __call__(self, s: Any = None, /, **parameters: float) -> Any:
         if not inspect.isfunction(s):

@@ -81,6 +81,11 @@ class Activation:
         return f if s is None else apply(f._rule, s)
 
     @property
+    def breaks(self) -> Kinks:
+        """The kinks, and where else quadrature must look closely: poles, narrow features."""
+        return self.kinks
+
+    @property
     def f(self) -> Formula:
         """The function itself, of tensors or arrays."""
         return self.__call__

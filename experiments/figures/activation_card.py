@@ -36,7 +36,9 @@ def tables(card: Card) -> list[Table]:
             f"speed of {name}", f"{forward:.2f} ns forward, {backward:.2f} ns backward an entry"
         )
     for finding in f.findings if isinstance(f, OwnActivation) else ():
-        about.add_row("beware", str(finding))
+        about.add_row("beware", escape(str(finding)))
+    for mode, reason in card.missing.items():
+        about.add_row(f"no {mode} gain", escape(reason))
     headings = ("forward, 1/√E[f²]", "variance, 1/√Var f", "backward, 1/√E[f′²]")
     gains = table("gains", [escape(heading) for heading in headings], 0)
     gains.add_row(*(_or_dash(card.gains[mode]) for mode in ("forward", "variance", "backward")))
