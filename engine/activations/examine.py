@@ -222,7 +222,7 @@ def find_kinks(
         kink |= _jumps(dy, 1e-6 * np.abs(dy).max(axis=0) + rounding)
         size = np.abs(dy).reshape(2, 2, -1).max(axis=1)
         kink |= (size[1] > 1.1 * size[0]) & (size[1] > 1 + rounding)
-    return tuple(float(point) for point in s[kink & np.isfinite(dy).all(axis=0)])
+    return tuple(float(point) for point in s[kink & np.isfinite(y + dy).all(axis=0)])
 
 
 def _jumps(y: Array, least: Array) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.activations.expression import Expression, derivative, name, parts
+from engine.activations.expression import Expression, derivative, parts
 from engine.activations.intervals import bounds
 from engine.kernels import KERNELS
 
@@ -29,15 +29,12 @@ _PIECES = np.array(
 _BUDGET = 1500  # of intervals at a time
 _HALVINGS = 64
 _NARROWEST = 1e-9  # relative to s, of a feature without a kink
-_UNBOUNDED = 1e12
+_UNBOUNDED = 1e9
 _NEAR_POLES = 1e-2  # nearer than that, quadrature itself follows f
 _HIDDEN = 1e-3  # of the scale of f: what bounds may leave open
 _KINKS_OF = {
-    "relu": (0.0,),
+    **dict.fromkeys(("relu", "leaky_relu", "softsign", "elu", "selu"), (0.0,)),
     "hardtanh": (-1.0, 1.0),
-    "softsign": (0.0,),
-    "elu": (0.0,),
-    "selu": (0.0,),
 }
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(14)
 
@@ -69,14 +66,13 @@ def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Spec
     seen: set[int] = set()
     found: dict[bool, set[float]] = {}
     points: set[float] = set()
-    s = name("s")
     for poles in (False, True):
         before = set(points)
         for difference in _switches(f, poles) if poles else (*_switches(f), *_switches(slope)):
             # A formula is kept once (`expression`), and its operands come before it.
             if id(difference) not in seen and difference.kind != "number":
                 seen.add(id(difference))
-                points |= _zeros(difference, derivative(difference, s), points, evaluate)
+                points |= _zeros(difference, derivative(difference), points, evaluate)
         found[poles] = points - before
     return Special(tuple(sorted(found[False])), tuple(sorted(found[True])))
 
@@ -98,7 +94,7 @@ def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
         elif x.kind in ("abs", "sign"):
             yield xs[0]
         elif x.kind == "clip":
-            for bound in x.parameters.values():
+            for bound in xs[1:]:
                 yield xs[0] - bound
         elif of in KERNELS:
             for kink in _KINKS_OF.get(of, ()):
@@ -210,14 +206,16 @@ def features(
     between the values that the 14 nodes of a cell see. The splits are kept where the integral of f,
     f² or f′² over a cell differs from the sum over its parts.
     """
-    second = derivative(slope, name("s"))
+    second = derivative(slope)
     low, high = _open_cells(_PIECES, set(points))
+    starts, ends = np.nextafter(points, np.inf), np.nextafter(points, -np.inf)
     levels: list[tuple[Array, Array, Array, Array]] = []
     scale: Array | None = None
     for _ in range(_HALVINGS):
         middle, half = (low + high) / 2, (high - low) / 2
         s = middle[:, None] + half[:, None] * _NODES
         hidden, unbounded = np.zeros(low.size, bool), np.zeros(low.size, bool)
+        beside = np.isin(low, starts) | np.isin(high, ends)
         integrals = []
         values = [evaluate(e, s) for e in (f, slope)]
         if scale is None:
@@ -229,8 +227,9 @@ def features(
                 span = np.ptp(y, axis=1) + _HIDDEN * (size + np.abs(y).max(axis=1))
                 close = (most - y.max(axis=1) <= span) & (y.min(axis=1) - least <= span)
                 hidden |= ~close & np.isfinite(y).all(axis=1)
+                unbounded |= ~np.isfinite(most - least)
                 # Cells end an ulp beside a pole, where f is large and finite.
-                unbounded |= ~(most - least <= _UNBOUNDED * (1 + np.abs(y).max(axis=1)))
+                unbounded |= beside & (most - least > _UNBOUNDED * (1 + np.abs(y).max(axis=1)))
         with np.errstate(all="ignore"):
             for y in (values[0], values[0] ** 2, values[1] ** 2):
                 integrals.append((y * _WEIGHTS).sum(axis=1) * half)

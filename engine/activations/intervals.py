@@ -42,9 +42,11 @@ def bounds(
     with np.errstate(all="ignore"):
         for x in parts(root):
             xs = [known[id(y)] for y in x.operands]
-            if x.kind == "name":
+            if x.kind == "input":
+                known[id(x)] = low, high
+            elif x.kind == "name":
                 number = value(x, low)
-                known[id(x)] = (low, high) if x.value == "s" else (number, number)
+                known[id(x)] = number, number
             elif x.kind == "number":
                 number = np.full(low.shape, x.value)
                 known[id(x)] = number, number
@@ -58,7 +60,7 @@ def bounds(
 
 
 def _operation(x: Expression, xs: list[Bounds]) -> Bounds:
-    (a0, a1), (b0, b1) = xs[0], xs[-1]
+    (a0, a1), (b0, b1) = xs[0], xs[-1]  # of an operation of one operand, b is a
     same = len(xs) == 2 and x.operands[0] is x.operands[1]
     match x.kind:
         case "add":
@@ -90,18 +92,32 @@ def _operation(x: Expression, xs: list[Bounds]) -> Bounds:
         case "power":
             return _power(a0, a1, b0, b1)
         case "clip":
-            return _clipped(x, a0, a1)
+            (low0, low1), (high0, high1) = xs[1:]
+            return (
+                np.minimum(np.maximum(a0, low0), high0),
+                np.minimum(np.maximum(a1, low1), high1),
+            )
+        case "with slope":
+            return a0, a1
         case "<" | "<=" | ">" | ">=" | "==" | "!=" | "and" | "or":
             return _condition(x.kind, xs)
-    of, slope = x.kind.removesuffix("′"), x.kind.endswith("′")
-    if of in KERNELS and not KERNELS[of].parameters:
-        function = KERNELS[of].slope if slope else KERNELS[of].value
-        # 0 from both sides: an f′ may jump there.
-        turns = (*_TURNS.get(x.kind, ()), -5e-324, 5e-324)
-        inside = [np.clip(turn, a0, a1) for turn in turns]
-        values = np.stack([function(np.ascontiguousarray(s)) for s in (a0, a1, *inside)])
-        return values.min(axis=0), values.max(axis=0)
-    return np.full_like(a0, -np.inf), np.full_like(a0, np.inf)
+    return _activation(x.kind, xs)
+
+
+def _activation(kind: str, xs: list[Bounds]) -> Bounds:
+    (low, high), of = xs[0], kind.removesuffix("′")
+    parameters = [float(least.flat[0]) for least, _ in xs[1:] if least.size]
+    varies = any(not (x[0] == x[1]).all() or np.ptp(x[0]) for x in xs[1:] if x[0].size)
+    if of not in KERNELS or len(parameters) != KERNELS[of].parameters or varies:
+        return np.full_like(low, -np.inf), np.full_like(low, np.inf)
+    function = KERNELS[of].slope if kind.endswith("′") else KERNELS[of].value
+    # 0 from both sides: an f′ may jump there.
+    turns = (*_TURNS.get(kind, ()), -5e-324, 5e-324)
+    inside = [np.clip(turn, low, high) for turn in turns]
+    values = np.stack(
+        [function(np.ascontiguousarray(s), *parameters) for s in (low, high, *inside)]
+    )
+    return values.min(axis=0), values.max(axis=0)
 
 
 def _even(a0: Array, a1: Array, n: float) -> Bounds:
@@ -144,15 +160,6 @@ def _choice(condition: Bounds, a: Bounds, b: Bounds) -> Bounds:
     least = np.where(always, a[0], np.where(never, b[0], np.minimum(a[0], b[0])))
     most = np.where(always, a[1], np.where(never, b[1], np.maximum(a[1], b[1])))
     return least, most
-
-
-def _clipped(x: Expression, a0: Array, a1: Array) -> Bounds:
-    low, high = (x.parameters.get(name) for name in ("low", "high"))
-    if isinstance(low, Expression) or isinstance(high, Expression):
-        return np.full_like(a0, -np.inf), np.full_like(a0, np.inf)
-    if low is None and high is None:
-        return a0, a1
-    return np.clip(a0, low, high), np.clip(a1, low, high)
 
 
 def _condition(sign: str, xs: list[Bounds]) -> Bounds:

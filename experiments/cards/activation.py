@@ -118,8 +118,8 @@ def _scheme(
             predicted = _or_none(_predicted, net, x, default=predicted)
         with np.errstate(all="ignore"), engine.trace() as t:
             nn.cross_entropy(net(x), y).backward()
-        rms = np.array([np.sqrt(np.mean(np.square(np.asarray(r.dL_ds)))) for r in t.layers[:-1]])
-        profiles.append(rms)
+            squares = [np.mean(np.square(np.asarray(row.dL_ds))) for row in t.layers[:-1]]
+        profiles.append(np.sqrt(squares))
         progress.step(name)
     with np.errstate(all="ignore"):
         measured = np.exp(np.mean([np.log(p / p[-1]) for p in profiles], axis=0))

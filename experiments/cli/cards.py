@@ -13,6 +13,7 @@ from engine import ActivationWarning, find_activation
 from experiments.cards.activation import Settings, card
 from experiments.cli.flags import FlagError, read_flags
 from experiments.figures.activation_card import figure, tables
+from experiments.lab.activations import file_name
 from experiments.lab.progress import Shown
 from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
@@ -22,6 +23,8 @@ USAGE = "gradtrace activation NAME|FILE.py:NAME [--flags]"
 
 def activation_command(args: Sequence[str], console: Console) -> None:
     """Print the card, and write its picture to results/activation/NAME.png.
+
+    Characters of NAME that can't be in a file's name are replaced.
 
     Raises: FlagError, SettingsError.
     """
@@ -44,7 +47,7 @@ def activation_command(args: Sequence[str], console: Console) -> None:
     for each in tables(made):
         console.print()
         console.print(each)
-    path = folder / f"{f.name}.png"
+    path = folder / f"{file_name(f.name)}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         figure(made).savefig(path, dpi=130)

@@ -33,7 +33,8 @@ def tables(card: Card) -> list[Table]:
         about.add_row("parameters", ", ".join(f"{k} = {v:g}" for k, v in f.parameters.items()))
     for name, (forward, backward) in card.speed.items():
         about.add_row(
-            f"speed of {name}", f"{forward:.2f} ns forward, {backward:.2f} ns backward an entry"
+            f"speed of {escape(name)}",
+            f"{forward:.2f} ns forward, {backward:.2f} ns backward an entry",
         )
     for finding in f.findings if isinstance(f, OwnActivation) else ():
         about.add_row("beware", escape(str(finding)))
@@ -92,7 +93,7 @@ def figure(card: Card) -> Figure:
         for f, value, style in zip(
             reversed(shown), reversed(values), _styles(len(shown)), strict=True
         ):
-            panel.plot(s, value, label=f.name, **style)
+            panel.plot(s, value, label=_as_text(f.name), **style)
         own = values[0][np.isfinite(values[0])]
         if own.size:
             margin = 0.15 * max(1e-3, float(np.ptp(own)))
@@ -102,8 +103,12 @@ def figure(card: Card) -> Figure:
         panel.set_xlabel("s")
     axes["f"].legend(fontsize=9)
     _net(axes["net"], card)
-    drawn.suptitle(card.f.name, x=0.01, ha="left", weight="bold")
+    drawn.suptitle(_as_text(card.f.name), x=0.01, ha="left", weight="bold")
     return drawn
+
+
+def _as_text(name: str) -> str:
+    return name.replace("$", r"\$")  # matplotlib would read mathematics
 
 
 def _order(f: Activation, order: int, s: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 import engine
 import nn
+from engine.names import meant
 from experiments.data import DataSet, load
 from experiments.figures.vanishing import figure, tables
 from experiments.lab.activations import activation_of, label, stream
@@ -242,7 +243,10 @@ def _factors(dL_ds: Array) -> Array:
 def _check_names(flag: str, names: Sequence[str], known: Sequence[str] = ()) -> None:
     unknown = [name for name in names if known and name not in known]
     if unknown:
-        raise SettingsError(f"--{flag}: {unknown[0]!r} is unknown; there are {', '.join(known)}")
+        raise SettingsError(
+            f"--{flag}: {unknown[0]!r} is unknown{meant(unknown[0], known)}; there are "
+            f"{', '.join(known)}"
+        )
     if not names or len({label(name) for name in names}) < len(names):
         raise SettingsError(f"--{flag}: name each once, and at least one")
 
