@@ -35,7 +35,7 @@ from engine.activations.expression import (
 from engine.activations.features import Special, features, special_points
 from engine.activations.generate import kernel_of, values_of
 from engine.activations.reading import file_of, located, parameters_of, read, title_of
-from engine.activations.record import Activation, Derivative, forget_variants
+from engine.activations.record import Activation, Derivative
 from engine.errors import ActivationError
 from engine.tensor import Operand, Tensor
 
@@ -179,7 +179,6 @@ class OwnActivation(Activation):
         _warn(new.findings)
         for own in (self, self.root):
             own._take_slope_of(new)
-        forget_variants()
         return self
 
     def _take_slope_of(self, new: OwnActivation) -> None:

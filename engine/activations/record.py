@@ -15,6 +15,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,8 @@ class Activation:
         self.parameters = dict(parameters or {})
         self._kernel, self._second, self._describe = kernel, second, describe
         self._constants = tuple(self.parameters.values())
+        self._variants: WeakValueDictionary[tuple[float, ...], Activation]
+        self._variants = WeakValueDictionary() if root is None else root._variants
         # Where they depend on the parameters, they are given as functions of them.
         self._kinks, self._range = kinks, range
         self._compiled: dict[np.dtype[Any], tuple[int, int, bool, Array]] = {}
@@ -131,7 +134,9 @@ class Activation:
     ) -> tuple[Array, Array, Array | None, Array | None]:
         """∂L/∂s, ∂L/∂b, and those wanted of ∂L/∂W and ∂L/∂x, from what `layer` gave."""
         if not kernels.JIT:
-            dL_ds = g * self.slope(np.asarray(s))
+            what, v = ("scaled by value", y) if self._slope_is_of_value() else ("scaled", s)
+            linear = self._kernel is KERNELS["identity"]
+            dL_ds = g if linear else self._kernel.scaled(what, g, np.asarray(v), self._constants)
             return _products(dL_ds, x, W, dW, dx)
         _, slope, of_value, parameters = self._runs(g.dtype)
         v = y if of_value or s is None else s
@@ -142,7 +147,7 @@ class Activation:
         runs = self._compiled.get(dtype)
         if runs is None:
             f, parameters = self._kernel, np.array(self._constants, dtype)
-            of_value = f.slope_of_value is not None and f.of_value_if(*self._constants)
+            of_value = self._slope_is_of_value()
             if f is KERNELS["identity"]:
                 runs = 0, 0, True, parameters
             else:
@@ -150,6 +155,10 @@ class Activation:
                 runs = f.run("value", dtype), slope, of_value, parameters
             self._compiled[dtype] = runs
         return runs
+
+    def _slope_is_of_value(self) -> bool:
+        f = self._kernel
+        return f.slope_of_value is not None and f.of_value_if(*self._constants)
 
     def scale(self, g: Operand, s: Operand) -> Tensor:
         """g ⊙ f′(s): the step of the backward pass from ∂L/∂x⁽ⁱ⁺¹⁾ to ∂L/∂s⁽ⁱ⁾."""
@@ -191,7 +200,8 @@ class Activation:
                     f"{self.name}: {key} is not a number here; give it together with s: "
                     f"{self.name}(s, {key}=…)"
                 )
-        return self.root if new == self.root.parameters else _variant(self.root, (*new.values(),))
+        root = self.root
+        return root if new == root.parameters else _variant(root, root._kernel, (*new.values(),))
 
     def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as floats; tensors and formulas are left as they are.
@@ -227,13 +237,15 @@ class Activation:
 
 
 @lru_cache(maxsize=256)
-def _variant(root: Activation, values: tuple[float, ...]) -> Activation:
-    return root._with(dict(zip(root.parameters, values, strict=True)))
+def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -> Activation:
+    """The root with these parameters; anew once f′ was given, and the kernel is another.
 
-
-def forget_variants() -> None:
-    """After a change of f′: variants are made anew."""
-    _variant.cache_clear()
+    What is no longer kept here, but is still in use somewhere, is found again.
+    """
+    f = root._variants.get(values)
+    if f is None or f._kernel is not kernel:
+        f = root._variants[values] = root._with(dict(zip(root.parameters, values, strict=True)))
+    return f
 
 
 class Derivative(Activation):
