@@ -9,9 +9,19 @@ import warnings
 import numpy as np
 import pytest
 
-from engine import meanfield, trace
+from engine import (
+    ACTIVATIONS,
+    ActivationWarning,
+    abs,
+    activation,
+    meanfield,
+    sign,
+    sqrt,
+    trace,
+)
 from engine.tracing.distributions import ridges
 from engine.tracing.estimate import estimate
+from engine.tracing.remedies import best_remedy
 from nn import MLP, cross_entropy
 from nn.theory import predict_profile
 
@@ -109,6 +119,20 @@ def test_the_estimate_is_the_formula():
     factor = 4 * (last.W.astype(float) ** 2).mean() * kept
     np.testing.assert_allclose(got.dL_ds[-2] / got.dL_ds[-1], np.sqrt(factor), rtol=1e-5)
     assert got.dL_ds[-1] == got.dL_dW[-1] == 1
+
+
+def test_the_estimate_is_nan_where_a_moment_is_infinite():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ActivationWarning)
+        power_norm = activation(title="power_norm")(lambda s: sign(s) * sqrt(abs(s)))
+    del ACTIVATIONS["power_norm"]
+    _, t, _ = run(3, power_norm)
+    got = estimate(t)
+    assert np.isfinite(got.s_std).all() and np.isfinite(got.x_std).all()
+    assert np.isnan(got.dL_ds[:-1]).all() and got.dL_ds[-1] == 1
+    assert t.plot() is not None
+    remedy = best_remedy([(12, 12)] * 3, power_norm, 1.0)
+    assert remedy.good and "power_norm" not in remedy.text
 
 
 def test_the_estimate_agrees_with_a_wide_net():
