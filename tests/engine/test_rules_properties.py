@@ -633,6 +633,11 @@ def test_an_empty_tensor_has_no_further_axes_either(f):
         f(Tensor(np.zeros((0, 3))), axis=4)
 
 
+def own(f):
+    """An activation that is made when it is called, since tests go through those that are there."""
+    return lambda t: engine.activation(title="beside_nan")(f)(t)
+
+
 BESIDE_NAN = {
     "maximum": (lambda t: engine.maximum(t, 0.0), [1, 0, 0.5]),
     "maximum from the right": (lambda t: engine.maximum(0.0, t), [1, 0, 0.5]),
@@ -640,8 +645,8 @@ BESIDE_NAN = {
     "clip": (lambda t: engine.clip(t, 0.0, 2.0), [1, 0, 1]),
     "clip without bounds": (engine.clip, [1, 1, 1]),
     "relu": (engine.relu, [1, 0, 0]),
-    "maximum, own": (engine.activation(lambda s: engine.maximum(s, 0.0)), [1, 0, 0.5]),
-    "clip, own": (engine.activation(lambda s: engine.clip(s, 0.0, 2.0)), [1, 0, 1]),
+    "maximum, own": (own(lambda s: engine.maximum(s, 0.0)), [1, 0, 0.5]),
+    "clip, own": (own(lambda s: engine.clip(s, 0.0, 2.0)), [1, 0, 1]),
 }
 
 
