@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.differences import Slopes, quick_slopes, slopes
+from engine.dtypes import as_floats
 from engine.errors import GradcheckError
 from engine.scope import Setting, no_grad
 from engine.tensor import Tensor, plain
-from engine.transforms import vjp
+from engine.transforms import refuse_collections, vjp
 
 Array = npt.NDArray[Any]
 
-# Central differences err by h² f‴/6 and by ε/h: the best step is near the cube root of ε.
-_STEP = float(np.finfo(np.float64).eps ** (1 / 3))
+_RESOLUTION = 1e-4  # a relative error that differences must be able to show
+_NEGLIGIBLE = 1e-7  # of an entry's natural slope
+_CANCELLED = 1e-14  # the rounding error of a derivative of what is 0 everywhere, like x − x
+_LEAST = float(np.nextafter(0, 1))
+_REPEATS = 16  # further values at the same input, once two steps did not suffice for an entry
 
 
 @dataclass(frozen=True)
@@ -38,30 +43,38 @@ def gradcheck(
     *inputs: npt.ArrayLike,
     order: int = 1,
     rtol: float = 1e-6,
-    atol: float = 1e-7,
+    atol: float = 0.0,
 ) -> GradcheckReport:
-    """Compare the derivatives of f with central differences, in float64, entry by entry.
+    """Compare the derivatives of f with differences of its values, in float64, entry by entry.
 
     (f(x + h) − f(x − h)) / 2h is compared with the Jacobian by reverse mode, for every entry of
-    every input and of the result. With `order=2`, the gradient's own Jacobian is checked as well.
+    every input and of the result. The steps h fit the entry, and the error of the differences is
+    estimated (`engine.differences`). With `order=2`, the gradient's own Jacobian is checked too.
+
     Entries that lie at a kink (where the one-sided differences disagree at every step size) are
-    counted but not compared.
+    counted but not compared. NaN and Inf agree with nothing, not even with one another. An entry
+    where f, or the differences at every step, are NaN or Inf can't be compared, and nor can one
+    whose differences are too inexact to show a relative error of 1e-4: both are errors. A
+    derivative that is NaN or Inf where the differences are finite, or at a kink, is wrong.
 
     Args:
         f: a function of tensors that returns a tensor.
         inputs: where to check; converted to float64.
         order: 1 or 2.
-        rtol, atol: an entry passes if |difference| ≤ atol + rtol · (the largest slope of its
-            column).
+        rtol, atol: an entry passes if |difference| ≤ atol + rtol · |slope| + the estimated error
+            of the differences; both are ten times as large for second derivatives.
 
-    Raises: GradcheckError with the worst entry, or if there was nothing to compare.
+    Raises: GradcheckError with the worst entry; if f gives different values for the same input;
+        if an entry can't be compared; if there was nothing to compare.
     """
     if order not in (1, 2):
         raise ValueError(
             f"gradcheck: order {order}; it checks first (1) and second (2) derivatives"
         )
-    xs = [np.array(plain(x), dtype=np.float64) for x in inputs]
-    report = _compare(f, xs, rtol, atol, "f")
+    for x in inputs:
+        refuse_collections(x)
+    xs = [np.array(as_floats(plain(x)), dtype=np.float64) for x in inputs]
+    report = _Comparison(f, xs, rtol, atol, "f").report()
     if order == 2:
         rng = np.random.default_rng(0)
         with no_grad():
@@ -73,7 +86,8 @@ def gradcheck(
             def gradient(*zs: Tensor, i: int = i) -> Tensor:
                 return vjp(f, *zs)[1](g)[i]
 
-            second = _compare(gradient, xs, 10 * rtol, 10 * atol, f"∂f/∂(input {i})")
+            what = f"∂f/∂(input {i})"
+            second = _Comparison(gradient, xs, 10 * rtol, 10 * atol, what).report()
             worse = max(report, second, key=lambda r: r.largest_error)
             report = GradcheckReport(
                 report.compared + second.compared,
@@ -84,79 +98,175 @@ def gradcheck(
     return report
 
 
-def _compare(
-    f: Callable[..., Tensor], xs: list[Array], rtol: float, atol: float, what: str
-) -> GradcheckReport:
-    def value(position: int, entry: int, step: float) -> Array:
-        moved = [x.copy() for x in xs]
-        moved[position].reshape(-1)[entry] += step
+class _Comparison:
+    """The Jacobian of f at xs beside differences, column by column."""
+
+    def __init__(
+        self, f: Callable[..., Tensor], xs: list[Array], rtol: float, atol: float, what: str
+    ) -> None:
+        self._f, self._xs, self._rtol, self._atol, self._what = f, xs, rtol, atol, what
+        y, pull = vjp(f, *xs)
+        if y.dtype != np.float64:
+            raise GradcheckError(
+                f"{what} returned {y.dtype} for float64 inputs; nothing to compare with"
+            )
+        self._shape, self._recorded = y.shape, y.numpy().reshape(-1)
+        self._middle = self._value(xs)
+        self._refuse_randomness(1)
+        rows = [pull(unit) for unit in np.eye(y.size).reshape(y.size, *y.shape)]
+        self._compared = self._at_kinks = self._not_compared = 0
+        self._hard, self._why_not = False, ""
+        self._worst = (-1.0, 0.0, "nothing compared")
+        for i, x in enumerate(xs):
+            for entry in range(x.size):
+                ours = np.array([row[i].numpy().reshape(-1)[entry] for row in rows])
+                self._compare(i, entry, ours)
+
+    def report(self) -> GradcheckReport:
+        excess, error, text = self._worst
+        if self._hard:
+            self._refuse_randomness(_REPEATS)
+        if excess > 1:
+            raise GradcheckError(f"gradcheck, worst of {self._compared} entries: {text}")
+        if self._not_compared:
+            entries = self._compared + self._at_kinks + self._not_compared
+            raise GradcheckError(
+                f"gradcheck could not compare {self._not_compared} of {entries} entries: "
+                f"{self._why_not}"
+            )
+        if self._compared == 0:
+            raise GradcheckError(
+                f"gradcheck compared nothing: {self._at_kinks} entries, all at kinks; give points "
+                "where the function is differentiable"
+                if self._at_kinks
+                else "gradcheck compared nothing: give at least one input with an entry, and a "
+                "function with a result"
+            )
+        return GradcheckReport(self._compared, self._at_kinks, error, text)
+
+    def _value(self, xs: list[Array]) -> Array:
         with no_grad():
-            return np.array(f(*[Tensor(x) for x in moved]).numpy(), dtype=np.float64).reshape(-1)
+            y = self._f(*[Tensor(x) for x in xs])
+        return np.array(y.numpy(), dtype=np.float64).reshape(-1)
 
-    y, pull = vjp(f, *xs)
-    if y.dtype != np.float64:
-        raise GradcheckError(
-            f"{what} returned {y.dtype} for float64 inputs; nothing to compare with"
-        )
-    rows = [pull(unit) for unit in np.eye(y.size).reshape(y.size, *y.shape)]
-    middle = y.numpy().reshape(-1)
-    compared = at_kinks = 0
-    worst = (-1.0, 0.0, "nothing compared")
-    for position, x in enumerate(xs):
-        for entry in range(x.size):
-            h = _STEP * max(1.0, abs(float(x.reshape(-1)[entry])))
-            high, low = value(position, entry, h), value(position, entry, -h)
-            numeric = (high - low) / (2 * h)
-            ours = np.array([row[position].numpy().reshape(-1)[entry] for row in rows])
-            scale = np.abs(numeric).max(initial=0.0)
-            error = np.abs(ours - numeric)
-            kink = _at_kink(value, position, entry, h, high + low - 2 * middle, atol + rtol * scale)
-            at_kinks += int(kink.sum())
-            compared += int((~kink).sum())
-            error = np.where(np.isnan(error) & ~kink, np.inf, np.where(kink, 0.0, error))
-            if kink.all():  # or there is no result at all
-                continue
-            i = int(error.argmax())
-            excess = float(error[i] / (atol + rtol * scale))
-            if excess > worst[0]:
-                where = tuple(int(k) for k in np.unravel_index(entry, x.shape))
-                out = tuple(int(k) for k in np.unravel_index(i, y.shape))
-                worst = (
-                    excess,
-                    float(error[i]),
-                    f"∂ {what}{list(out)} / ∂ input {position}{list(where)}: the engine gives "
-                    f"{ours[i]:.10g}, central differences {numeric[i]:.10g} "
-                    f"(difference {error[i]:.3g}, allowed {atol + rtol * scale:.3g})",
+    def _along(self, i: int, entry: int) -> Callable[[float], Array]:
+        """f as a function of one entry of one input."""
+
+        def value(number: float) -> Array:
+            moved = [x.copy() for x in self._xs]
+            moved[i].reshape(-1)[entry] = number
+            try:
+                return self._value(moved)
+            except (ValueError, ArithmeticError):  # beyond the domain of an f that raises there
+                return np.full(self._middle.shape, np.nan)
+
+        return value
+
+    def _refuse_randomness(self, times: int) -> None:
+        """Compare values at the same input; the recorded one may be rounded differently."""
+        others = [self._value(self._xs) for _ in range(times)]
+        for rtol, other in [(0.0, other) for other in others] + [(1e-6, self._recorded)]:
+            if other.shape != self._middle.shape:
+                difference = f"{self._middle.size} entries and then {other.size}"
+            elif not np.allclose(other, self._middle, rtol, rtol, equal_nan=True):
+                k = int(np.argmax(np.nan_to_num(np.abs(other - self._middle))))
+                difference = (
+                    f"at {_index(k, self._shape)}, {self._middle[k]:.10g} and then {other[k]:.10g}"
                 )
-    if compared == 0:
-        raise GradcheckError(
-            f"gradcheck compared nothing: {at_kinks} entries, all at kinks; give points where the "
-            "function is differentiable"
-            if at_kinks
-            else "gradcheck compared nothing: give at least one input with an entry, and a "
-            "function with a result"
+            else:
+                continue
+            raise GradcheckError(
+                f"{self._what} gives different values for the same input: {difference}; draw "
+                "random numbers outside of it, or from a generator that it makes anew at each call"
+            )
+
+    def _compare(self, i: int, entry: int, ours: Array) -> None:
+        """One column: the slopes of all entries of f along one entry of one input."""
+        x = float(self._xs[i].reshape(-1)[entry])
+        f = self._along(i, entry)
+        usable = np.isfinite(self._middle) & np.isfinite(x)
+        lost, kinks = ~usable, np.zeros(ours.shape, bool)
+        value, bends = quick_slopes(f, x, self._middle)
+        error, allowed = self._differ(ours, value)
+        if (usable & (bends | ~(error <= allowed))).any():
+            self._hard, estimate = True, slopes(f, x, self._middle)
+            value = estimate.value
+            error, allowed = self._differ(ours, value)
+            allowed = allowed + estimate.error + np.where(estimate.natural > 0, 0.0, _CANCELLED)
+            kinks = usable & estimate.kinks
+            lost |= ~kinks & self._unclear(estimate, ours, error > allowed)
+            kinks &= np.isfinite(ours)
+        if lost.any():  # a gradient of 0 times an infinite slope is NaN in other entries, too
+            lost |= ~np.isfinite(ours)
+        self._at_kinks += int(kinks.sum())
+        self._compared += int((~kinks & ~lost).sum())
+        self._not_compared += int(lost.sum())
+        where = f"input {i}{_index(entry, self._xs[i].shape)}"
+        if lost.any() and not self._why_not:
+            k = int(lost.argmax())
+            self._why_not = self._reason(k, where, x, ours[k], value[k], allowed[k])
+        if (lost | kinks).all():
+            return
+        with np.errstate(all="ignore"):
+            excess = np.where(error > 0, error / (allowed + _LEAST), 0.0)
+        excess = np.where(np.isfinite(error), excess, np.inf)
+        excess = np.where(lost | kinks, -1.0, excess)
+        k = int(excess.argmax())
+        if excess[k] > self._worst[0]:
+            self._worst = (
+                float(excess[k]),
+                float(error[k]),
+                f"∂ {self._what}{_index(k, self._shape)} / ∂ {where}: the engine gives "
+                f"{ours[k]:.10g}, central differences {value[k]:.10g} "
+                f"(difference {error[k]:.3g}, allowed {allowed[k]:.3g})",
+            )
+
+    def _differ(self, ours: Array, value: Array) -> tuple[Array, Array]:
+        """|slope − differences|, ∞ for a slope that is NaN or Inf, and what is allowed."""
+        finite = np.isfinite(ours)
+        with np.errstate(invalid="ignore"):
+            error = np.where(finite, np.abs(ours - value), np.inf)
+        slope = np.fmax(np.where(finite, np.abs(ours), 0.0), np.abs(value))
+        return error, self._atol + self._rtol * slope
+
+    def _unclear(
+        self, estimate: Slopes, ours: Array, wrong: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
+        """Where differences are too inexact to say anything, or missing."""
+        finite = np.isfinite(ours)
+        slope = np.fmax(np.where(finite, np.abs(ours), 0.0), np.abs(estimate.value))
+        inexact = estimate.error > self._atol + max(_RESOLUTION, self._rtol) * slope
+        # A slope that is next to nothing beside f itself needs fewer digits, or none.
+        tiny = np.maximum(_NEGLIGIBLE * estimate.natural, _CANCELLED)
+        small = (slope <= tiny) & (estimate.error <= tiny)
+        inexact &= ~small & (ours != estimate.value) & ~(wrong & finite)
+        return np.isnan(estimate.value) | inexact
+
+    def _reason(
+        self, k: int, where: str, x: float, ours: float, value: float, allowed: float
+    ) -> str:
+        entry = f"{self._what}{_index(k, self._shape)}"
+        if not np.isfinite(x):
+            return f"{where} is {x}; give finite inputs"
+        if not np.isfinite(self._middle[k]):
+            return (
+                f"{entry} is {self._middle[k]}, and NaN and Inf agree with nothing; give inputs "
+                "where the function is finite, or check the other entries alone"
+            )
+        if np.isnan(value):
+            return (
+                f"{entry} has no finite difference along {where} = {x:.10g}, at any step; give "
+                "inputs inside of the function's domain"
+            )
+        return (
+            f"∂ {entry} / ∂ {where}: the engine gives {ours:.10g}, central differences "
+            f"{value:.10g} ± {allowed:.3g}, which is too inexact; the function jumps here, has an "
+            "infinite slope, or is noisy (scale or shift it, or give a larger rtol or atol)"
         )
-    if worst[0] > 1:
-        raise GradcheckError(f"gradcheck, worst of {compared} entries: {worst[2]}")
-    return GradcheckReport(compared, at_kinks, worst[1], worst[2])
 
 
-def _at_kink(
-    value: Callable[[int, int, float], Array],
-    position: int,
-    entry: int,
-    h: float,
-    bend: Array,
-    allowed: float,
-) -> npt.NDArray[np.bool_]:
-    """Where the slope jumps: f(x+h) + f(x−h) − 2 f(x) then shrinks like h, otherwise like h²."""
-    suspect = np.abs(bend) > h * max(allowed, 1e-6)
-    if not suspect.any():
-        return suspect
-    small = h / 16
-    closer = value(position, entry, small) + value(position, entry, -small)
-    closer -= 2 * value(position, entry, 0.0)
-    return np.asarray(suspect & (np.abs(closer) > np.abs(bend) / 32))
+def _index(k: int, shape: tuple[int, ...]) -> str:
+    return str([int(i) for i in np.unravel_index(k, shape)])
 
 
 def detect_nonfinite() -> Setting:
@@ -165,4 +275,4 @@ def detect_nonfinite() -> Setting:
     Forward and backward, naming the operation, its place ("layer 3"), how many entries, and
     whether what went in was still finite. It costs one look at every result.
     """
-    return Setting("watching", True)
+    return Setting("watching", True, "detect_nonfinite()")

@@ -18,7 +18,7 @@ class NonFiniteError(ArithmeticError):
 
 
 class GradcheckError(AssertionError):
-    """A derivative that differs from the central difference."""
+    """A derivative that differs from differences of values, or that can't be compared with them."""
 
 
 class ActivationError(ValueError):

@@ -34,6 +34,10 @@ class Symbolic(ABC):
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """What stands for the result."""
 
+    @abstractmethod
+    def through(self, f: Any, parameters: dict[str, Any]) -> Any:
+        """What stands for f of it, f an activation."""
+
 
 def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
     """Carry out a rule, and record it if an operand needs a gradient.

@@ -1,22 +1,37 @@
 """What holds for the code that runs inside a `with` block: its place, and whether it records.
 
-Everything here belongs to one thread: two threads that train two nets do not see each
-other's settings.
+Everything here belongs to one thread: two threads that train two nets do not see each other's
+settings. The tasks of asyncio share those of their thread: in a coroutine, don't `await` inside
+`no_grad()`, `place`, `detect_nonfinite` or `trace`, because the other tasks would run in that
+block too. (Settings of each task would make every operation slower.)
+
+A block that ends takes back what that block itself has set, whichever blocks have begun or ended
+since. So generators that pause inside blocks may go on in any order and be closed in any thread.
 """
 
 from __future__ import annotations
 
+import inspect
 import threading
+import types
+from collections.abc import Callable, Generator
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from engine.tracing.keeping import Keeper
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 class _State(threading.local):
     def __init__(self) -> None:
-        self.places: list[str] = []  # those around the present one
+        thread = _Thread(self.__dict__)
+        with _counting:
+            _threads.add(thread)
+        self.thread = thread  # lives as long as the thread does
 
     recording: bool = True  # do operations on tensors leave nodes?
     place: str = ""  # where the program is, for example "layer 3"
@@ -24,46 +39,79 @@ class _State(threading.local):
     trace: Keeper | None = None  # of the open trace
     sweeping: bool = False  # is a backward pass under way?
     nesting: int = 0  # how many of grad, vjp, jacobian, hvp are running
+    # The open blocks: (the newest, the value before it of what it sets, the blocks before it).
+    blocks: tuple[Block, Any, Any] | None = None
 
 
-state = _State()
+class _Thread:
+    """The attributes of one thread's state, for blocks that another thread ends."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
 
 # Traces that are open, in all threads. With none there is no need to look at the thread's state,
 # which takes several times as long as to look here.
 open_traces = 0
 _counting = threading.Lock()
+_threads: WeakSet[_Thread] = WeakSet()
+state = _State()
 
 
-def open_trace(keeper: Keeper) -> None:
-    """Report this thread's operations to a keeper."""
-    global open_traces
+class Block:
+    """Something that sets an attribute of the state for the time of a block.
+
+    One object may be entered again and again, by any thread.
+    """
+
+    __slots__ = ()
+    attribute: str
+
+    def inside(self, before: Any) -> Any:
+        """The attribute's value in the block."""
+        raise NotImplementedError
+
+    def begin(self, value: Any) -> None:
+        """Set the attribute. No call comes between the two changes, so that no Ctrl-C can."""
+        before, values = getattr(state, self.attribute), state.__dict__
+        state.blocks = self, before, state.blocks
+        values[self.attribute] = value
+
+    def end(self) -> Any:
+        """Take back what `begin` has set; returns it, or None if it is set no longer."""
+        for values in (state.__dict__, *_other_threads()):
+            above, entry = [], values.get("blocks")
+            while entry is not None and entry[0] is not self:
+                above.append(entry)
+                entry = entry[2]
+            if entry is None:
+                continue
+            _, value, blocks = entry
+            for block, before, _ in reversed(above):
+                if block.attribute == self.attribute:
+                    before, value = value, block.inside(value)
+                blocks = block, before, blocks
+            ended = values[self.attribute]
+            values["blocks"], values[self.attribute] = blocks, value
+            return ended
+        return None
+
+
+def _other_threads() -> Generator[dict[str, Any], None, None]:
     with _counting:
-        open_traces += 1
-    state.trace = keeper
+        threads = list(_threads)
+    for thread in threads:
+        if thread.values is not state.__dict__:
+            yield thread.values
 
 
-def close_trace() -> Keeper | None:
-    """Report them no more, and return the keeper."""
-    global open_traces
-    closed, state.trace = state.trace, None
-    if closed is not None:
-        with _counting:
-            open_traces -= 1
-    return closed
+class _Decorator(Block):
+    """A block that can be a decorator, too: the function's body then runs in the block."""
 
-
-class Setting:
-    """Set one attribute of the state for the time of a block."""
-
-    __slots__ = ("_before", "_name", "_value")
-
-    def __init__(self, name: str, value: object) -> None:
-        self._name, self._value = name, value
-        self._before: list[object] = []  # a stack, since one object may be entered again
+    __slots__ = ()
 
     def __enter__(self) -> None:
-        self._before.append(getattr(state, self._name))
-        setattr(state, self._name, self._value)
+        self.begin(self.inside(getattr(state, self.attribute)))
 
     def __exit__(
         self,
@@ -71,20 +119,100 @@ class Setting:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        setattr(state, self._name, self._before.pop())
+        blocks = state.blocks
+        if blocks is not None and blocks[0] is self:  # nearly always
+            values = state.__dict__
+            values[self.attribute], values["blocks"] = blocks[1], blocks[2]
+        else:
+            self.end()
+
+    def __call__(self, function: F) -> F:
+        """The function with its body in this block; while a generator pauses, it is left.
+
+        Raises: TypeError for a class, an asynchronous generator, and what can't be called.
+        """
+        if inspect.isasyncgenfunction(function) or isinstance(function, type):
+            kind = "a class" if isinstance(function, type) else "an asynchronous generator"
+            raise TypeError(
+                f"{self!r} can't decorate {kind}, {function.__name__}; write "
+                f"`with {self!r}:` around the operations in question"
+            )
+        if not callable(function):
+            raise TypeError(f"{self!r} decorates functions, not {type(function).__name__}")
+        run: Any
+
+        if inspect.iscoroutinefunction(function):
+
+            async def run(*args: Any, **keywords: Any) -> Any:
+                return await _awaited(self, function(*args, **keywords))
+
+        elif inspect.isgeneratorfunction(function):
+
+            def run(*args: Any, **keywords: Any) -> Any:
+                return (yield from _resumed(self, function(*args, **keywords)))
+
+        else:
+
+            def run(*args: Any, **keywords: Any) -> Any:
+                with self:
+                    return function(*args, **keywords)
+
+        return cast(F, wraps(function)(run))
 
 
-class Place:
-    """What `place` gives; one object may be entered again and again, by any thread."""
+def _resumed(block: _Decorator, body: Any) -> Generator[Any, Any, Any]:
+    """A generator or coroutine, each of whose steps runs in the block."""
+    resume, sent = body.send, None
+    while True:
+        with block:
+            try:
+                result = resume(sent)
+            except StopIteration as end:
+                return end.value
+        try:
+            resume, sent = body.send, (yield result)
+        except GeneratorExit:
+            with block:
+                body.close()
+            raise
+        except BaseException as error:
+            resume, sent = body.throw, error
+
+
+_awaited = types.coroutine(_resumed)
+
+
+class Setting(_Decorator):
+    """Set one attribute of the state to a value for the time of a block."""
+
+    __slots__ = ("_text", "_value", "attribute")
+
+    def __init__(self, attribute: str, value: object, text: str) -> None:
+        self.attribute, self._value, self._text = attribute, value, text
+
+    def inside(self, before: Any) -> Any:
+        return self._value
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class Place(_Decorator):
+    """What `place` gives."""
 
     __slots__ = ("_name",)
+    attribute = "place"
 
     def __init__(self, name: str) -> None:
         self._name = name
 
+    def inside(self, before: str) -> str:
+        return f"{before} / {self._name}" if before else self._name
+
+    # As in the base class, but every layer enters a place, and these take less time.
     def __enter__(self) -> None:
         before = state.place
-        state.places.append(before)
+        state.blocks = self, before, state.blocks
         state.place = f"{before} / {self._name}" if before else self._name
 
     def __exit__(
@@ -93,25 +221,55 @@ class Place:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        state.place = state.places.pop()
+        blocks = state.blocks
+        if blocks is not None and blocks[0] is self:
+            state.place, state.blocks = blocks[1], blocks[2]
+        else:
+            self.end()
+
+    def __repr__(self) -> str:
+        return f"place({self._name!r})"
+
+
+def open_trace(block: Block, keeper: Keeper) -> None:
+    """Report this thread's operations to a keeper, until the block ends."""
+    global open_traces
+    with _counting:
+        open_traces += 1
+    block.begin(keeper)
+
+
+def close_trace(block: Block) -> Keeper | None:
+    """Report them no more, and return the keeper."""
+    global open_traces
+    closed: Keeper | None = block.end()
+    if closed is not None:
+        with _counting:
+            open_traces -= 1
+    return closed
 
 
 def place(name: str) -> Place:
     """Name the place of the operations in the block: `with place("layer 3"): …`.
 
-    Errors, traces and `detect_nonfinite` report it. Places nest: "net / layer 3".
+    Errors, traces and `detect_nonfinite` report it. Places nest: "net / layer 3". As a decorator,
+    `@place("layer 3")`, it names the place of a function's operations.
     """
     return Place(name)
 
 
 def no_grad() -> Setting:
-    """In the block, operations compute values only: no node, no memory held, no gradient."""
-    return Setting("recording", False)
+    """In the block, operations compute values only: no node, no memory held, no gradient.
+
+    As a decorator, `@no_grad()`, it does so for a function; for a generator or a coroutine,
+    recording is off only while its own body runs.
+    """
+    return Setting("recording", False, "no_grad()")
 
 
 def recording(on: bool) -> Setting:
     """Switch recording on or off, whatever the block around it says."""
-    return Setting("recording", on)
+    return Setting("recording", on, f"recording({on})")
 
 
 def at_place(where: str | None = None) -> str:

@@ -7,12 +7,13 @@ touches the `.grad` of any tensor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from operator import index
+from typing import Any, overload
 
 import numpy as np
 
-from engine.errors import ShapeError
+from engine.errors import DtypeError, ShapeError
 from engine.operation import apply
 from engine.rules.layout import stack
 from engine.rules.table import partials, rule
@@ -30,10 +31,12 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     Args:
         f: a function of tensors.
-        argnums: which argument is x; for several, a tuple of gradients is returned.
+        argnums: which argument is x, counted from 0, or from the end if it is negative; for
+            several, a tuple of gradients is returned.
 
-    Raises: ShapeError when f returns more than one number (see `jacobian`), TypeError when it
-        returns no tensor.
+    Raises: ShapeError when f returns more than one number (see `jacobian`); TypeError when it
+        returns no tensor, for an argnum that is no integer or beyond the arguments, and for an
+        argument that is no array of numbers; ValueError for an argument asked for twice, or none.
     """
     both = value_and_grad(f, argnums)
 
@@ -45,13 +48,23 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function that gives (f(x), ∂f/∂x), at the cost of one forward and backward pass."""
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    several = isinstance(argnums, Sequence)
+    chosen = [_argnum(i) for i in (argnums if isinstance(argnums, Sequence) else [argnums])]
+    if not chosen:
+        raise ValueError("grad: argnums is empty; name an argument, for example argnums=0")
 
     def value_and_gradient(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
         for i in chosen:
             if not -len(args) <= i < len(args):
-                raise TypeError(f"grad: argument {i} was asked for; {len(args)} were given")
+                raise TypeError(
+                    f"grad: argument {i} was asked for; {len(args)} were given by position"
+                )
         places = [i % len(args) for i in chosen]
+        if len(set(places)) < len(places):
+            raise ValueError(
+                f"grad: argnums={argnums} names an argument of {len(args)} twice; its gradient "
+                "would be shared out between the two"
+            )
 
         def of_variables(*variables: Tensor) -> Any:
             full = list(args)
@@ -66,9 +79,20 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
                 f"{value.shape}: reduce it with .sum() or .mean(), or use jacobian"
             )
         gradients = pull(np.ones(value.shape, value.dtype))
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return value, gradients if several else gradients[0]
 
     return value_and_gradient
+
+
+def _argnum(i: Any) -> int:
+    try:
+        if not isinstance(i, bool | np.bool_):
+            return index(i)
+    except TypeError:
+        pass
+    raise TypeError(
+        f"grad: argnums is the position of an argument, an integer, or a tuple of those, not {i!r}"
+    )
 
 
 def vjp(f: Function, *xs: Operand) -> tuple[Tensor, Callable[[Operand], tuple[Tensor, ...]]]:
@@ -90,8 +114,22 @@ def vjp(f: Function, *xs: Operand) -> tuple[Tensor, Callable[[Operand], tuple[Te
     return (y if record else y.detach()), pull
 
 
-def jacobian(f: Function, x: Operand) -> Tensor:
-    """∂f/∂x, all of it: shape y.shape + x.shape; one backward pass for each entry of y."""
+@overload
+def jacobian(f: Function) -> Function: ...
+@overload
+def jacobian(f: Function, x: Operand) -> Tensor: ...
+def jacobian(f: Function, x: Operand | None = None) -> Tensor | Function:
+    """∂f/∂x, all of it: shape y.shape + x.shape; one backward pass for each entry of y.
+
+    `jacobian(f)` is the function of x that gives it, as `grad(f)` is; further arguments of that
+    function are handed on to f.
+    """
+    if x is None:
+        return lambda x, *args, **keywords: _jacobian(lambda z: f(z, *args, **keywords), x)
+    return _jacobian(f, x)
+
+
+def _jacobian(f: Function, x: Operand) -> Tensor:
     y, variables, record = _run(f, (x,))
     rows = []
     for i in range(y.size):
@@ -102,11 +140,25 @@ def jacobian(f: Function, x: Operand) -> Tensor:
     return stack(rows).reshape(shape) if rows else Tensor(np.zeros(shape, y.dtype))
 
 
-def hvp(f: Function, x: Operand, v: Operand) -> Tensor:
+@overload
+def hvp(f: Function) -> Function: ...
+@overload
+def hvp(f: Function, x: Operand, v: Operand) -> Tensor: ...
+def hvp(f: Function, x: Operand | None = None, v: Operand | None = None) -> Tensor | Function:
     """The Hessian of f at x times v, H·v = ∂(∇f·v)/∂x, without forming H.
 
-    Two passes, for f that returns a single number; v has x's shape.
+    Two passes, for f that returns a single number; v has x's shape. `hvp(f)` is the function of
+    x and v that gives it.
     """
+    if x is None:
+        return lambda x, v: _hvp(f, x, v)
+    if v is None:
+        raise TypeError("hvp: v is missing; write hvp(f, x, v) or hvp(f)(x, v)")
+    return _hvp(f, x, v)
+
+
+def _hvp(f: Function, x: Operand, v: Operand) -> Tensor:
+    refuse_collections(x)
     direction = v if isinstance(v, Tensor) else Tensor(v)
     if direction.shape != np.shape(x):
         raise ShapeError(f"hvp: v has shape {direction.shape}, x has {np.shape(x)}")
@@ -151,7 +203,34 @@ def _fresh(x: Operand) -> Tensor:
         variable = apply(_variable, x)
         variable.retain_grad()
         return variable
+    refuse_collections(x)
     return Tensor(x, requires_grad=True)
+
+
+def refuse_collections(x: Any) -> None:
+    """Raise DtypeError for arrays in a dictionary, in a list, or in an array of objects.
+
+    NumPy would stack arrays of one shape, and f would not get what its caller gave.
+    """
+    if isinstance(x, list | tuple):
+        wrong = any(map(_holds_arrays, x))
+    else:
+        wrong = not isinstance(x, Tensor) and np.asarray(x).dtype == object
+    if wrong:
+        kind = f"a {type(x).__name__} of {len(x)}" if hasattr(x, "__len__") else repr(x)
+        raise DtypeError(
+            f"derivatives are taken with respect to arrays of numbers, and not to {kind}; make "
+            "each array an argument of its own, f(W, b), and ask for several: "
+            "grad(f, argnums=(0, 1))"
+        )
+
+
+def _holds_arrays(x: Any) -> bool:
+    if isinstance(x, list | tuple):
+        return any(map(_holds_arrays, x))
+    if isinstance(x, np.ndarray):
+        return x.ndim > 0 or x.dtype == object
+    return isinstance(x, Tensor | Mapping)
 
 
 def _pull(y: Tensor, g: Tensor, variables: list[Tensor], record: bool) -> list[Tensor]:

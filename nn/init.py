@@ -15,12 +15,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import index
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import Activation, find_activation
+from engine import Activation, DtypeError, find_activation
 from nn.randomness import Rng, generator
 from nn.theory.gains import gain
 from nn.theory.profiles import Profile, laws, profile
@@ -46,14 +47,32 @@ class Initializer:
     def __call__(
         self,
         shape: Sequence[int],
-        rng: Rng,
+        rng: Rng = None,
         dtype: npt.DTypeLike = np.float32,
         fans: tuple[int, int] | None = None,
     ) -> Array:
-        """Weights of that shape. `fans` are taken from the shape unless given (for biases)."""
+        """Weights of that shape. `fans` are taken from the shape unless given (for biases).
+
+        Raises: ValueError for a fan below 1, a variance that is none, and a draw of another
+            shape; DtypeError unless dtype is float32 or float64; TypeError for what is no seed.
+        """
+        shape, dtype = _whole_numbers(shape), weights_dtype(dtype, self.name)
         fan_in, fan_out = fan_in_and_out(shape) if fans is None else fans
-        std = math.sqrt(self.variance(fan_in, fan_out))
-        return self.draw(generator(rng), tuple(shape), std).astype(dtype)
+        for name, fan in (("fan_in", fan_in), ("fan_out", fan_out)):
+            if not fan >= 1:
+                raise ValueError(
+                    f"{self.name}: weights of shape {shape} have {name} = {fan}; it must be at "
+                    "least 1"
+                )
+        variance = self.variance(fan_in, fan_out)
+        if not 0 <= variance < math.inf:
+            raise ValueError(f"{self.name}: the variance of its weights is {variance}")
+        weights = np.asarray(self.draw(generator(rng), shape, math.sqrt(variance)))
+        if weights.shape != shape:
+            raise ValueError(
+                f"{self.name}: its draw gave shape {weights.shape} for weights of shape {shape}"
+            )
+        return weights.astype(dtype)
 
     def predicted_profile(
         self,
@@ -81,15 +100,36 @@ class Initializer:
 def fan_in_and_out(shape: Sequence[int]) -> tuple[int, int]:
     """How many inputs a unit has, and how many units an input reaches.
 
-    Raises: ValueError for fewer than two axes, where the fans are not defined.
+    Raises: ValueError for fewer than two axes, where the fans are not defined; TypeError for
+        lengths that are no integers.
     """
+    shape = _whole_numbers(shape)
     if len(shape) < 2:
         raise ValueError(
-            f"weights of shape {tuple(shape)} have no fan_in and fan_out; weights are "
+            f"weights of shape {shape} have no fan_in and fan_out; weights are "
             "(fan_in, fan_out), kernels (height, width, channels in, channels out)"
         )
     positions = math.prod(shape[:-2])
     return positions * shape[-2], positions * shape[-1]
+
+
+def weights_dtype(dtype: npt.DTypeLike, what: str) -> np.dtype[Any]:
+    """The dtype, if weights may have it.
+
+    Raises: DtypeError for another one than float32 and float64.
+    """
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise DtypeError(f"{what}: dtype {np.dtype(dtype)}; weights are float32 or float64")
+    return np.dtype(dtype)
+
+
+def _whole_numbers(shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(index(n) for n in shape)
+    except TypeError:
+        raise TypeError(
+            f"{shape!r} is no shape of weights; give a tuple of integers, (fan_in, fan_out)"
+        ) from None
 
 
 # Functions of this module and partials of them, no lambdas: nets go to other processes with them.

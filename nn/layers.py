@@ -6,8 +6,9 @@ Parameters are named by layer ("layer 2.W"), which is what errors, traces and sa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from operator import index
 from pathlib import Path
 from typing import Any, final
 
@@ -24,7 +25,7 @@ from engine import (
     read_arrays,
     write_arrays,
 )
-from nn.init import Initializer, find_initializer
+from nn.init import Initializer, find_initializer, weights_dtype
 from nn.randomness import Rng, generator
 
 Array = npt.NDArray[Any]
@@ -49,16 +50,19 @@ class Layer(ABC):
             parameter.zero_grad()
 
     def state_dict(self) -> dict[str, Array]:
-        """A copy of every parameter, by name."""
-        return {name: p.numpy().copy() for name, p in self.named_parameters()}
+        """A copy of every parameter, by name.
+
+        Raises: ValueError if two parameters have one name, of which one would be lost.
+        """
+        return {name: p.numpy().copy() for name, p in self._by_name().items()}
 
     def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
         """Set every parameter; all of them, or none.
 
-        Raises: ValueError naming missing and unknown parameters and wrong shapes; the parameters
-            are then as they were.
+        Raises: ValueError naming missing and unknown parameters and wrong shapes, and if two
+            parameters have one name; the parameters are then as they were.
         """
-        own = dict(self.named_parameters())
+        own = self._by_name()
         new = {name: np.asarray(value) for name, value in state.items()}
         wrong = [f"{name} is missing" for name in own if name not in new]
         wrong += [f"{name} is not a parameter of this net" for name in new if name not in own]
@@ -82,6 +86,28 @@ class Layer(ABC):
         """Read the parameters from a file that `save` wrote; see `load_state_dict`."""
         self.load_state_dict(read_arrays(path))
 
+    def _by_name(self) -> dict[str, Tensor]:
+        named = list(self.named_parameters())
+        by_name = dict(named)
+        twice = [
+            f"parameters {' and '.join(same)} are named {name!r}"
+            for name in by_name
+            if len(same := _places_of(name, named)) > 1
+        ]
+        if twice:
+            raise ValueError(
+                f"{type(self).__name__}: {'; '.join(twice)}, so only one of each could be saved "
+                "and loaded; give the layers names, Dense(…, name=…), or yield other names from "
+                "named_parameters()"
+            )
+        return by_name
+
+
+def _places_of(name: str, named: Sequence[tuple[str, Tensor]]) -> list[str]:
+    """The positions of the different parameters of that name, each with its shape."""
+    places = {id(p): f"{i} {p.shape}" for i, (own, p) in enumerate(named, 1) if own == name}
+    return list(places.values())
+
 
 @final
 class Dense(Layer):
@@ -91,12 +117,14 @@ class Dense(Layer):
         n_in, n_out: W is (n_in, n_out), b is (n_out,).
         activation: f, an `Activation` or its name.
         weight_init, bias_init: an `nn.init` scheme or its name.
-        rng: a seed or a generator; give the layers of one net the same generator, or different
-            seeds, since equal seeds give equal weights.
+        rng: a seed or a generator; without either, every layer and every run gets other weights.
+            Give the layers of one net the same generator, or different seeds, since equal seeds
+            give equal weights.
         dtype: float32 or float64.
         name: what errors, traces and files call it.
 
-    Raises: ValueError for sizes below 1 or an unknown name.
+    Raises: ValueError for sizes below 1 or an unknown name; TypeError for sizes that are no
+        integers, another dtype, and what is no seed.
     """
 
     def __init__(
@@ -106,14 +134,12 @@ class Dense(Layer):
         activation: Activation | str = "identity",
         weight_init: Initializer | str = "xavier_uniform",
         bias_init: Initializer | str = "zeros",
-        rng: Rng = 0,
+        rng: Rng = None,
         dtype: npt.DTypeLike = np.float32,
         name: str | None = None,
     ) -> None:
-        if n_in < 1 or n_out < 1:
-            raise ValueError(f"Dense({n_in}, {n_out}): a layer needs at least 1 input and 1 unit")
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise TypeError(f"Dense: dtype {np.dtype(dtype)}; weights are float32 or float64")
+        n_in, n_out = _sizes((n_in, n_out), f"Dense({n_in!r}, {n_out!r})")
+        dtype = weights_dtype(dtype, "Dense")
         self.f = find_activation(activation)
         self.weight_init, self.bias_init = map(find_initializer, (weight_init, bias_init))
         rng = generator(rng)
@@ -146,6 +172,18 @@ class Dense(Layer):
     def __repr__(self) -> str:
         n_in, n_out = self.W.shape
         return f"{self.name}: Dense({n_in}, {n_out}, {self.f.name}, {self.weight_init.name})"
+
+
+def _sizes(sizes: Iterable[int], call: str) -> tuple[int, ...]:
+    """Numbers of inputs and units."""
+    checked = []
+    for size in sizes:
+        if isinstance(size, bool | np.bool_) or not hasattr(size, "__index__"):
+            raise TypeError(f"{call}: {size!r} is no number of inputs or units; give integers")
+        checked.append(index(size))
+        if checked[-1] < 1:
+            raise ValueError(f"{call}: a layer needs at least 1 input and 1 unit, not {size}")
+    return tuple(checked)
 
 
 class Chain(Layer):
@@ -212,6 +250,8 @@ class MLP(Chain):
         weight_init, bias_init: schemes of all layers.
         output_activation: of the last layer; identity, since losses take logits.
         rng, dtype: see `Dense`.
+
+    Raises: ShapeError for fewer than two sizes, and as `Dense` does.
     """
 
     def __init__(
@@ -220,13 +260,19 @@ class MLP(Chain):
         activation: Activation | str = "tanh",
         weight_init: Initializer | str = "xavier_uniform",
         bias_init: Initializer | str = "zeros",
-        rng: Rng = 0,
+        rng: Rng = None,
         dtype: npt.DTypeLike = np.float32,
         output_activation: Activation | str = "identity",
     ) -> None:
+        if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+            raise TypeError(
+                f"MLP({sizes!r}, …): the sizes are one sequence, MLP([20, 16, 3]): inputs, hidden "
+                "units of each layer, outputs"
+            )
+        sizes = list(sizes)
+        self.sizes = _sizes(sizes, f"MLP({sizes})")
         if len(sizes) < 2:
-            raise ShapeError(f"MLP({list(sizes)}): sizes must name at least inputs and outputs")
-        self.sizes = tuple(sizes)
+            raise ShapeError(f"MLP({sizes}): sizes must name at least inputs and outputs")
         activation = find_activation(activation)  # even where no hidden layer uses it
         rng = generator(rng)
         last = len(sizes) - 2
@@ -241,5 +287,5 @@ class MLP(Chain):
                 dtype=dtype,
                 name="output" if i == last else f"layer {i + 1}",
             )
-            for i, (n_in, n_out) in enumerate(pairwise(sizes))
+            for i, (n_in, n_out) in enumerate(pairwise(self.sizes))
         ]

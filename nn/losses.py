@@ -19,14 +19,18 @@ def quadratic(logits: Tensor, labels: npt.ArrayLike) -> Tensor:
     wrong (Glorot & Bengio 2010, section 4.1).
 
     Args:
-        logits: (N, K).
-        labels: (N,) integers in [0, K).
+        logits: (N, K), or (K,) for one example.
+        labels: (N,) integers in [0, K), or one integer.
 
     Raises: ShapeError, TypeError or ValueError as `cross_entropy` does.
     """
     logits = logits if isinstance(logits, Tensor) else Tensor(logits)
-    with engine.no_grad():
-        cross_entropy(logits.detach(), labels)  # checks the labels
+    try:
+        with engine.no_grad():
+            cross_entropy(logits.detach(), labels)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("cross_entropy", "quadratic", 1)) from None
+    logits = logits.reshape(-1, logits.shape[-1])  # one example is a batch of one
     y = np.zeros(logits.shape, logits.dtype)
     y[np.arange(len(y)), np.asarray(labels)] = 1
     return engine.quadratic(engine.softmax(logits), y)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, final
 
 import numpy as np
@@ -19,15 +20,22 @@ Array = npt.NDArray[Any]
 
 
 class Optimizer(ABC):
-    """A list of parameters and the rule by which a step changes them."""
+    """A list of parameters and the rule by which a step changes them.
+
+    Raises: ValueError for a learning rate that is not positive and finite, for no parameters, and
+        for a parameter that is listed twice or is none; TypeError for a number that is none.
+    """
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
-        if not (lr > 0 and math.isfinite(lr)):
-            raise ValueError(f"lr={lr}; the learning rate must be positive and finite")
-        self.lr = lr
+        self.lr = _positive("lr", lr, "the learning rate")
         if hasattr(params, "parameters"):
             raise TypeError(
                 "an optimiser takes parameters: pass net.parameters() instead of the net"
+            )
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise TypeError(
+                "an optimiser takes a list of parameters, net.parameters() or [W, b], not "
+                f"{params!r}"
             )
         self.params = list(params)
         for p in self.params:
@@ -37,7 +45,9 @@ class Optimizer(ABC):
                     "requires_grad=True, for example net.parameters()"
                 )
         if not self.params:
-            raise ValueError("no parameters to optimise")
+            raise ValueError(
+                "no parameters to optimise (a generator gives them only once; pass a list)"
+            )
         if len({id(p) for p in self.params}) < len(self.params):
             raise ValueError("a parameter is listed twice; it would be stepped twice")
         for p in self.params:
@@ -63,6 +73,26 @@ class Optimizer(ABC):
     @abstractmethod
     def _change(self, i: int, p: Tensor) -> None:
         """Change the i-th parameter, which has a gradient."""
+
+
+def _positive(name: str, value: float, what: str) -> float:
+    number = _real(name, value)
+    if not (number > 0 and math.isfinite(number)):
+        raise ValueError(f"{name}={value}; {what} must be positive and finite")
+    return number
+
+
+def _below_one(name: str, value: float) -> float:
+    number = _real(name, value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name}={value}; it must be at least 0 and below 1")
+    return number
+
+
+def _real(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r}; it must be a number")
+    return float(value)
 
 
 def _gradient(p: Tensor) -> Array:
@@ -91,8 +121,7 @@ class SGD(Optimizer):
         fused: bool = False,
     ) -> None:
         super().__init__(params, lr)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum={momentum}; it must be at least 0 and below 1")
+        momentum = _below_one("momentum", momentum)
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
         if fused and momentum:
@@ -124,6 +153,8 @@ class Adam(Optimizer):
 
     m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η m̂ / (√v̂ + ε), with
     m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
+
+    Raises: ValueError for betas that are no pair in [0, 1), and ε that is not positive and finite.
     """
 
     def __init__(
@@ -134,11 +165,12 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(params, lr)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas={betas}; each must be at least 0 and below 1")
-        if not eps > 0:
-            raise ValueError(f"eps={eps}; it must be positive")
-        self.betas, self.eps = betas, eps
+        try:
+            beta1, beta2 = betas
+        except (TypeError, ValueError):
+            raise ValueError(f"betas={betas!r}; give a pair (β₁, β₂), as (0.9, 0.999)") from None
+        self.betas = _below_one("betas[0]", beta1), _below_one("betas[1]", beta2)
+        self.eps = _positive("eps", eps, "it")
         self._m = [np.zeros(p.shape, p.dtype) for p in self.params]
         self._v = [np.zeros(p.shape, p.dtype) for p in self.params]
         self._steps = [0] * len(self.params)

@@ -11,14 +11,17 @@ import math
 import runpy
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.activations.record import Activation
 from engine.errors import ActivationError
 from engine.kernels import KERNELS
 from engine.kernels.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
-from engine.operation import apply
+from engine.names import meant
+from engine.operation import Symbolic, apply
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
 from engine.rules.table import partials, rule
@@ -185,6 +188,8 @@ def prelu(s: Operand, a: Operand) -> Tensor:
 
     `a` has one entry, or one for each unit. f′(0) = a. (He et al. 2015, who start it at 0.25.)
     """
+    if isinstance(s, Symbolic):
+        return leaky_relu(s, a=a)
     return apply(_prelu, s, a)
 
 
@@ -197,8 +202,8 @@ ACTIVATIONS: dict[str, Activation] = {
     )
 }
 
-
-BUILT_IN = frozenset(ACTIVATIONS)
+# What users add to ACTIVATIONS, or change there, is not here.
+BUILT_IN: Mapping[str, Activation] = MappingProxyType(dict(ACTIVATIONS))
 
 
 def find_activation(f: Activation | str) -> Activation:
@@ -214,8 +219,8 @@ def find_activation(f: Activation | str) -> Activation:
         if ".py:" in f:
             return _from_file(*f.rsplit(":", 1))
         raise ValueError(
-            f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}, and FILE.py:NAME "
-            "for one in a file"
+            f"no activation is named {f!r}{meant(f, ACTIVATIONS)}; there are "
+            f"{', '.join(ACTIVATIONS)}, and FILE.py:NAME for one in a file"
         )
     raise TypeError(
         f"an activation must be an Activation or the name of one, not {type(f).__name__}; make one "
@@ -229,19 +234,24 @@ def _from_file(path: str, name: str) -> Activation:
     before = list(sys.path)
     sys.path.insert(0, str(Path(path).absolute().parent))  # for what it imports beside itself
     try:
-        found = runpy.run_path(path).get(name)
-    except ActivationError:
+        names = runpy.run_path(path)
+    except (ActivationError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: the file may not end who asks for it
         raise ActivationError(_where(path, error)) from error
     finally:
         sys.path[:] = before
-    if not isinstance(found, Activation):
-        raise ValueError(f"{path} defines no activation {name}; write @activation above its def")
-    return found
+    f = names.get(name)
+    if not isinstance(f, Activation):
+        known = [key for key, value in names.items() if isinstance(value, Activation)]
+        raise ValueError(
+            f"{path} defines no activation {name}{meant(name, known)}; write @activation above its "
+            "def"
+        )
+    return f
 
 
-def _where(path: str, error: Exception) -> str:
+def _where(path: str, error: BaseException) -> str:
     """The file, the last line of it that the error came through, and the error in one line."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"

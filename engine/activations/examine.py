@@ -18,7 +18,10 @@ Evaluate = Callable[[Array], Array]
 
 _REACH = 1000.0
 _ANYWHERE = (-np.inf, np.inf)
-_KINKS_OF = {"relu": (0.0,), "hardtanh": (-1.0, 1.0), "selu": (0.0,)}
+_KINKS_OF = {
+    **dict.fromkeys(("relu", "leaky_relu", "elu", "selu"), (0.0,)),
+    "hardtanh": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def _switches(f: Expression) -> Iterator[Expression]:
         elif x.kind in ("abs", "sign"):
             yield xs[0]
         elif x.kind == "clip":
-            for bound in x.parameters.values():
+            for bound in xs[1:]:
                 yield xs[0] - bound
         elif x.kind in KERNELS:
             for kink in _KINKS_OF.get(x.kind, ()):

@@ -2,8 +2,8 @@
 
 The function is called once with an `Expression` in place of s. The engine's operations, which on
 arrays compute and on tensors record, build an expression of expressions; comparisons become
-expressions as well. Since the derivative rules are written in those same operations, the
-derivative of an expression is an expression, at no further cost.
+expressions as well, and NumPy's functions of the same names reach the same operations. Since the
+derivative rules are written in those operations, the derivative of an expression is an expression.
 
 Equal expressions are one object, so common parts are found by looking. A few certain
 simplifications (x·1, x + 0, arithmetic of constants) keep derivatives readable.
@@ -11,51 +11,64 @@ simplifications (x·1, x + 0, arithmetic of constants) keep derivatives readable
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, final
 from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from engine.activations.builtin import BUILT_IN
+from engine.activations.record import Activation, Derivative
+from engine.dtypes import as_floats
+from engine.kernels import KERNELS
 from engine.operation import Symbolic, apply
 from engine.rules import elementwise
-from engine.rules.table import Rule
-from engine.tensor import plain
+from engine.rules.elementwise import where
+from engine.rules.table import RULES, Rule, partials
+from engine.tensor import Tensor, plain
+
+# An expression as plain data: (kind, value, positions of the operands), each after its operands.
+Data = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
-class SymbolicError(TypeError):
-    """What a function does that a formula for single numbers can't."""
+class SymbolicError(TypeError, AttributeError):
+    """What a function does that a formula for single numbers can't.
+
+    An AttributeError too, so that `hasattr` and NumPy, which look for attributes, go on.
+    """
 
 
 @final
-class Expression(Symbolic):
+class Expression(NDArrayOperatorsMixin, Symbolic):
     """A number, a name, or an operation on expressions.
 
     Attributes:
-        kind: "number", "name", the operation's name, or a comparison's sign.
-        operands: the expressions it is made of; for `where`, the condition comes first.
+        kind: "input" (s), "name" (a parameter), "number", the operation's name, a comparison's
+            sign, or a built-in activation's name, with ′ for its slope.
+        operands: the expressions it is made of; a condition and bounds are operands too, and an
+            activation's parameters follow its argument.
         value: of a number, the number; of a name, its text.
-        rule: of an operation, its rule.
-        parameters: of an operation, what its rule takes besides the operands.
     """
 
-    __slots__ = ("__weakref__", "kind", "operands", "parameters", "rule", "value")
-    __array_ufunc__ = None  # array + expression is ours to compute, and refused
+    __slots__ = ("__weakref__", "kind", "operands", "value")
 
     kind: str
     operands: tuple[Expression, ...]
     value: Any
-    rule: Rule | None
-    parameters: dict[str, Any]
 
     # What the rules ask of an operand; a number has no axes.
     shape: tuple[int, ...] = ()
     ndim = 0
+    size = 1
     dtype = np.dtype(np.float64)
 
     def astype(self, dtype: Any) -> Expression:
         return self
+
+    __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         raise SymbolicError(
@@ -70,10 +83,7 @@ class Expression(Symbolic):
         )
 
     def __array__(self, *args: Any, **keywords: Any) -> Any:
-        raise SymbolicError(
-            "NumPy's functions can't take it; use the engine's of the same name (from engine "
-            "import exp, log, where, …)"
-        )
+        raise SymbolicError("it stands for one number, and can't be put into an array")
 
     def __iter__(self) -> Iterator[Any]:
         raise SymbolicError("it is one number, an entry of s, and has no entries of its own")
@@ -87,109 +97,60 @@ class Expression(Symbolic):
     def __repr__(self) -> str:
         return f"Expression({self.kind}{self.operands or self.value})"
 
-    def __add__(self, other: Any) -> Any:
-        return elementwise.add(self, other)
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Operators arrive here, too; `out` is s itself for `s += 1`, which binds a new s."""
+        out = keywords.pop("out", ())
+        if method != "__call__" or keywords or not all(isinstance(x, Expression) for x in out):
+            raise SymbolicError(f"np.{ufunc.__name__} can be called with operands alone here")
+        return _numpy_function(ufunc)(*inputs)
 
-    def __radd__(self, other: Any) -> Any:
-        return elementwise.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return elementwise.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return elementwise.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return elementwise.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return elementwise.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return elementwise.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return elementwise.divide(other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return elementwise.power(self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return elementwise.power(other, self)
-
-    def __neg__(self) -> Any:
-        return elementwise.negative(self)
-
-    def __pos__(self) -> Any:
-        return self
-
-    def __abs__(self) -> Any:
-        return elementwise.abs(self)
-
-    def __lt__(self, other: Any) -> Any:
-        return compare("<", self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return compare("<=", self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return compare(">", self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return compare(">=", self, other)
-
-    def __eq__(self, other: object) -> Any:
-        return compare("==", self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return compare("!=", self, other)
-
-    __hash__ = object.__hash__
-
-    def __and__(self, other: Any) -> Any:
-        return compare("and", self, other)
-
-    __rand__ = __and__
-
-    def __or__(self, other: Any) -> Any:
-        return compare("or", self, other)
-
-    __ror__ = __or__
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        return _numpy_function(function)(*args, **keywords)
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """The rule applied to expressions; called by `engine.operation.apply`."""
-        xs = tuple(expression(x) for x in operands)
-        given = {key: value for key, value in parameters.items() if value is not None}
-        if "condition" in given:
-            xs = (expression(given.pop("condition")), *xs)
-        simpler = _simplified(rule.name, xs)
-        return _made(rule.name, xs, None, rule, given) if simpler is None else simpler
+        known = RULES[rule.name] if rule.name in OPERATIONS else _call_rule(rule.name)
+        if rule is not known:  # another rule may have the name of one that is known
+            raise SymbolicError(
+                f"{rule.name} is not a function of single numbers with a formula; use arithmetic, "
+                f"{', '.join(_NAMES)}, clip, where, and activations"
+            )
+        if rule.name == "where":
+            return operation("where", parameters["condition"], *operands)
+        if rule.name == "clip":
+            low, high = parameters["low"], parameters["high"]
+            return operation(
+                "clip",
+                *operands,
+                -np.inf if low is None else low,
+                np.inf if high is None else high,
+            )
+        return operation(rule.name, *operands)
+
+    def through(self, f: Activation, parameters: dict[str, Any]) -> Expression:
+        """f of it; called by activations."""
+        return substitute(formula(f), self, {**f.parameters, **f.checked(parameters)})
 
 
 _known: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
 
 
-def _made(
-    kind: str,
-    operands: tuple[Expression, ...] = (),
-    value: Any = None,
-    rule: Rule | None = None,
-    parameters: dict[str, Any] | None = None,
-) -> Expression:
+def _made(kind: str, operands: tuple[Expression, ...] = (), value: Any = None) -> Expression:
     # repr tells −0.0 from 0.0, which are equal. Operands are themselves unique, and alive.
-    settings = tuple(sorted((key, repr(v)) for key, v in (parameters or {}).items()))
-    key = (kind, tuple(id(x) for x in operands), repr(value), settings, id(rule))
-    found = _known.get(key)
-    if found is None:
-        found = object.__new__(Expression)
-        found.kind, found.operands, found.value = kind, operands, value
-        found.rule, found.parameters = rule, parameters or {}
-        _known[key] = found
-    return found
+    key = (kind, tuple(id(x) for x in operands), repr(value))
+    x = _known.get(key)
+    if x is None:
+        x = object.__new__(Expression)
+        x.kind, x.operands, x.value = kind, operands, value
+        _known[key] = x
+    return x
+
+
+S = _made("input")
 
 
 def name(text: str) -> Expression:
-    """s, or a parameter."""
+    """A parameter."""
     return _made("name", value=text)
 
 
@@ -206,51 +167,116 @@ def expression(x: Any) -> Expression:
     return _made("number", value=float(number))
 
 
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "and": lambda a, b: bool(a and b),
-    "or": lambda a, b: bool(a or b),
+def operation(kind: str, *operands: Any) -> Expression:
+    """An operation or comparison of expressions and numbers, simplified.
+
+    Raises: SymbolicError for operands that are neither, or an exponent that is not finite.
+    """
+    xs = tuple(expression(x) for x in operands)
+    if kind in ("and", "or"):
+        xs = tuple(x if x.kind in CONDITIONS else operation("!=", x, 0.0) for x in xs)
+    if kind == "power" and xs[1].kind == "number" and not np.isfinite(xs[1].value):
+        raise SymbolicError(f"a power with the exponent {xs[1].value:g} has no derivative")
+    simpler = _simplified(kind, xs)
+    return _made(kind, xs) if simpler is None else simpler
+
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": np.logical_and,
+    "or": np.logical_or,
 }
+CONDITIONS = frozenset(_COMPARE)
+_NAMES = ("exp", "log", "sqrt", "abs", "sign", "maximum", "minimum")
+_ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
+OPERATIONS = frozenset({*_NAMES, *_ARITHMETIC, "clip", "where"})
+
+# With bounds that can be formulas, or learned; between the bounds, they included, f′ is 1.
+_CLIP = Rule(
+    "clip",
+    lambda a, low, high: np.minimum(np.maximum(a, low), high),
+    partials(
+        lambda g, y, a, low, high: where((a < low) | (a > high), 0.0, where(a == a, g, a)),
+        lambda g, y, a, low, high: where((a < low) & (low <= high), g, 0.0),
+        lambda g, y, a, low, high: where((a > high) | (low > high), g, 0.0),
+    ),
+    broadcasts=True,
+)
 
 
-def compare(sign: str, a: Any, b: Any) -> Expression:
-    """a comparison, 1 where it holds and 0 elsewhere."""
-    x, y = expression(a), expression(b)
-    if x.kind == y.kind == "number":
-        return expression(float(_COMPARE[sign](x.value, y.value)))
-    for one, other in ((x, y), (y, x)):
-        if sign in ("and", "or") and one.kind == "number":
-            absorbs = bool(one.value) == (sign == "or")
-            return one if absorbs else other
-    return _made(sign, (x, y))
+def rule_of(kind: str) -> Rule:
+    """The rule of an operation, or of a built-in activation whose parameters are operands.
+
+    Raises: ValueError if there is none.
+    """
+    rule = _CLIP if kind == "clip" else RULES[kind] if kind in OPERATIONS else _call_rule(kind)
+    if rule is None:
+        raise ValueError(f"{kind!r} is no operation of a formula")
+    return rule
 
 
-_ARITHMETIC: dict[str, Callable[..., float]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-    "divide": lambda a, b: a / b if b else math.nan,
-    "negative": lambda a: -a,
-    "sqrt": lambda a: math.sqrt(a) if a >= 0 else math.nan,
-    "abs": abs,
-}
+@cache
+def _call_rule(kind: str) -> Rule | None:
+    name, is_slope = kind.removesuffix("′"), kind.endswith("′")
+    if name not in KERNELS:
+        return None
+    kernel, f = KERNELS[name], BUILT_IN[name]
+
+    def vjp(g: Any, y: Any, s: Any, *parameters: Any, needs: Any) -> Any:
+        if any(needs[1:]):
+            raise TypeError(f"{name}: its parameters can't be learned inside another activation")
+        if is_slope:
+            slope = f._second(s, *parameters)
+        else:
+            slope = apply(rule_of(f"{name}′"), s, *parameters)
+        return [g * slope if needs[0] else None, *(None for _ in parameters)]
+
+    return Rule(kind, kernel.slope if is_slope else kernel.value, vjp, broadcasts=True)
+
+
+def formula(f: Activation) -> Expression:
+    """f as an expression of s and its parameters' names.
+
+    Raises: SymbolicError for an activation that is neither built in nor made by `@activation`.
+    """
+    own: Expression | None = getattr(f, "formula", None)
+    if own is not None:
+        return own
+    order, of = 0, f
+    while isinstance(of, Derivative):
+        order, of = order + 1, of.of
+    if of.root is not BUILT_IN.get(of.name):
+        raise SymbolicError(f"{f.name} is neither built in nor made with @activation")
+    names = [name(key) for key in of.parameters]
+    if order < 2:
+        kind = next(kind for kind, kernel in KERNELS.items() if kernel is of._kernel)
+        return operation(kind + "′" * order, S, *names)
+    result = expression(of._second(S, *names))
+    for _ in range(order - 2):
+        result = derivative(result)
+    return result
 
 
 def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
     """The same value in fewer operations, for every s, ∞ and NaN included (but a zero's sign)."""
     numbers = [x.value if x.kind == "number" else None for x in xs]
-    if None not in numbers and kind in _ARITHMETIC:
-        return expression(_ARITHMETIC[kind](*numbers))
     match kind, numbers:
         case "where", [condition, *_] if condition is not None:
             return xs[1] if condition else xs[2]
         case "where", _ if xs[1] is xs[2]:
             return xs[1]
+        case (("and" | "or"), [*_]) if numbers != [None, None]:
+            known, other = xs if numbers[0] is not None else xs[::-1]
+            return expression(bool(known.value)) if bool(known.value) == (kind == "or") else other
+        case _ if None not in numbers and kind in CONDITIONS | OPERATIONS:
+            compute = _COMPARE.get(kind) or rule_of(kind).value
+            with np.errstate(all="ignore"):
+                return expression(compute(*map(np.float64, numbers)))
         case (("add" | "multiply"), [number, None]) if number == (kind == "multiply"):
             return xs[1]
         case (("add" | "subtract"), [None, 0.0]):
@@ -258,17 +284,12 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
         case (("multiply" | "divide" | "power"), [None, 1.0]):
             return xs[0]
         case "multiply", [None, -1.0]:
-            return _negative(xs[0])
+            return operation("negative", xs[0])
         case "multiply", [-1.0, None]:
-            return _negative(xs[1])
+            return operation("negative", xs[1])
         case "negative", _ if xs[0].kind == "negative":
             return xs[0].operands[0]
     return None
-
-
-def _negative(x: Expression) -> Expression:
-    negative: Expression = -x
-    return negative
 
 
 def parts(root: Expression) -> list[Expression]:
@@ -285,52 +306,163 @@ def parts(root: Expression) -> list[Expression]:
     return list(found.values())
 
 
-def derivative(root: Expression, by: Expression) -> Expression:
-    """d root / d by, by the rules' own derivatives, from the result to the operands."""
-    order = parts(root)
-    depends: set[int] = {id(by)}
-    for x in order:
-        if any(id(y) in depends for y in x.operands):
-            depends.add(id(x))
-    sums = {id(root): expression(1.0)}
-    for x in reversed(order):
-        if x.rule is None or id(x) not in depends or id(x) not in sums:
-            continue
-        xs, parameters = x.operands, dict(x.parameters)
-        if x.kind == "where":
-            parameters["condition"], xs = xs[0], xs[1:]
-        if x.kind == "clip":
-            parameters = {"low": None, "high": None, **parameters}
-        needs = tuple(id(y) in depends for y in xs)
-        for y, g in zip(
-            xs, x.rule.vjp(sums[id(x)], x, *xs, needs=needs, **parameters), strict=True
-        ):
-            if g is not None and id(y) in depends:
-                g = expression(g)
-                sums[id(y)] = expression(sums[id(y)] + g) if id(y) in sums else g
-    return sums.get(id(by), expression(0.0))
-
-
-def evaluate(root: Expression, values: dict[str, Any]) -> Any:
-    """The expression with tensors, arrays or numbers for its names, by the engine's operations."""
-    found: dict[int, Any] = {}
+def substitute(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Expression:
+    """The formula with an expression or number for s, and for each parameter."""
+    new: dict[int, Expression] = {}
     for x in parts(root):
-        xs = [found[id(y)] for y in x.operands]
-        if x.kind == "number":
-            found[id(x)] = x.value
+        if x.kind == "input":
+            new[id(x)] = expression(s)
         elif x.kind == "name":
-            found[id(x)] = values[x.value]
-        elif x.rule is None:
-            found[id(x)] = _compared(x.kind, *(plain(y) for y in xs))
-        elif x.kind == "where":
-            found[id(x)] = apply(x.rule, *xs[1:], condition=np.asarray(xs[0], bool))
+            new[id(x)] = expression(parameters[x.value])
+        elif x.kind == "number":
+            new[id(x)] = x
         else:
-            given = {"low": None, "high": None} if x.kind == "clip" else {}
-            found[id(x)] = apply(x.rule, *xs, **{**given, **x.parameters})
-    return found[id(root)]
+            new[id(x)] = operation(x.kind, *(new[id(y)] for y in x.operands))
+    return new[id(root)]
 
 
-def _compared(sign: str, a: Any, b: Any) -> Any:
-    if sign == "and":
-        return np.logical_and(a, b)
-    return np.logical_or(a, b) if sign == "or" else _COMPARE[sign](a, b)
+def derivative(root: Expression) -> Expression:
+    """d root / ds, from the operands to the result, by the rules' own derivatives.
+
+    Where one of two branches is taken, so is its derivative: a product with 0 would be NaN where
+    the other branch's derivative is infinite.
+    """
+    slopes: dict[int, Expression] = {id(S): expression(1.0)}
+    zero = expression(0.0)
+    for x in parts(root):
+        xs = x.operands
+        ds = [slopes.get(id(y), zero) for y in xs]
+        if x.kind in CONDITIONS or all(d is zero for d in ds):
+            continue
+        if x.kind == "where":
+            slope = operation("where", xs[0], *ds[1:])
+        elif x.kind in ("maximum", "minimum"):
+            first, second = "><" if x.kind == "maximum" else "<>"
+            # Operands that are neither smaller, larger nor equal have a NaN, and so has their sum.
+            slope = operation("where", xs[0] == xs[1], 0.5 * (ds[0] + ds[1]), xs[0] + xs[1])
+            slope = operation("where", operation(second, *xs), ds[1], slope)
+            slope = operation("where", operation(first, *xs), ds[0], slope)
+        elif x.kind == "with slope":
+            slope = xs[1] * ds[2]
+        else:
+            slope = zero
+            for i, d in enumerate(ds):
+                if d is not zero:
+                    needs = tuple(j == i for j in range(len(xs)))
+                    slope = slope + rule_of(x.kind).vjp(d, x, *xs, needs=needs)[i]
+        slopes[id(x)] = expression(slope)
+    return slopes.get(id(root), zero)
+
+
+def evaluate(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Any:
+    """The expression of a tensor or array s, and tensors or numbers for its names.
+
+    Computed by the engine's operations, in s's dtype.
+    """
+    s = s if isinstance(s, Tensor) else as_floats(s)
+    values: dict[int, Any] = {}
+    with np.errstate(all="ignore"):
+        for x in parts(root):
+            xs = [values[id(y)] for y in x.operands]
+            if x.kind == "input":
+                y = s
+            elif x.kind in ("number", "name"):
+                number = x.value if x.kind == "number" else parameters[x.value]
+                y = number if isinstance(number, Tensor) else np.asarray(number, s.dtype)
+            elif x.kind in CONDITIONS:
+                y = _COMPARE[x.kind](*map(plain, xs))
+            elif x.kind == "where":
+                y = where(np.asarray(plain(xs[0]), bool), *(_as_number(a, s) for a in xs[1:]))
+            elif x.kind == "with slope":
+                y = xs[0]
+            else:
+                y = apply(rule_of(x.kind), *(_as_number(a, s) for a in xs))
+            values[id(x)] = y
+    return values[id(root)]
+
+
+def _as_number(x: Any, s: Any) -> Any:
+    """Of a condition, 1 or 0 in s's dtype."""
+    return np.asarray(x, s.dtype) if x.dtype == bool else x
+
+
+def as_data(root: Expression) -> Data:
+    """The expression as strings and numbers, which can be compared and pickled."""
+    order = parts(root)
+    at = {id(x): i for i, x in enumerate(order)}
+    return tuple(
+        (
+            x.kind,
+            x.value.hex() if x.kind == "number" else x.value or "",
+            tuple(at[id(y)] for y in x.operands),
+        )
+        for x in order
+    )
+
+
+def from_data(data: Data) -> Expression:
+    """What `as_data` was given.
+
+    Raises: ValueError for an operation that there is not.
+    """
+    xs: list[Expression] = []
+    for kind, value, operands in data:
+        if kind == "number":
+            xs.append(expression(float.fromhex(value)))
+        elif kind in ("input", "name"):
+            xs.append(S if kind == "input" else name(value))
+        else:
+            if kind not in {*CONDITIONS, "where", "with slope"}:
+                rule_of(kind)
+            xs.append(operation(kind, *(xs[i] for i in operands)))
+    return xs[-1]
+
+
+def _clip(
+    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+) -> Expression:
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    return operation("clip", a, -np.inf if low is None else low, np.inf if high is None else high)
+
+
+def _compare(sign: str) -> Callable[[Any, Any], Expression]:
+    return lambda a, b: operation(sign, a, b)
+
+
+def _not(a: Any) -> Expression:
+    return operation("==", a, 0.0)
+
+
+_NUMPY: dict[Any, Callable[..., Any]] = {
+    **{getattr(np, key): getattr(elementwise, key) for key in (*_NAMES, *_ARITHMETIC, "where")},
+    np.less: _compare("<"),
+    np.less_equal: _compare("<="),
+    np.greater: _compare(">"),
+    np.greater_equal: _compare(">="),
+    np.equal: _compare("=="),
+    np.not_equal: _compare("!="),
+    np.logical_and: _compare("and"),
+    np.bitwise_and: _compare("and"),
+    np.logical_or: _compare("or"),
+    np.bitwise_or: _compare("or"),
+    np.logical_not: _not,
+    np.invert: _not,
+    np.isnan: lambda a: operation("!=", a, a),
+    np.clip: _clip,
+    np.fabs: elementwise.abs,
+    np.float_power: elementwise.power,
+    np.positive: lambda a: a,
+    np.reciprocal: lambda a: 1.0 / a,
+    np.square: lambda a: a * a,
+    np.tanh: BUILT_IN["tanh"],
+    np.shape: lambda a: a.shape,
+}
+
+
+def _numpy_function(function: Any) -> Callable[..., Any]:
+    if function in _NUMPY:
+        return _NUMPY[function]
+    raise SymbolicError(
+        f"NumPy's {function.__name__} can't take s, which stands for one number; use the engine's "
+        f"(from engine import {', '.join(_NAMES)}, clip, where and the activations)"
+    )

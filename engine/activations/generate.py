@@ -2,9 +2,10 @@
 built-in ones.
 
 The source is written from the expression alone, a line for each distinct part, in the arithmetic
-of `engine.kernels.exponential` (no literal numbers, which would be float64). It is kept as a
-module under a name made of a digest of the source and of the kernels, by which Numba's cache knows
-it again in the next process.
+of `engine.kernels.exponential` (no literal numbers, which would be float64). No text of a user's
+gets into it: parameters are p0, p1, …, parts are t0, t1, …. It is kept as a module under a name
+made of its digest, by which Numba's cache knows it again in the next process; equal formulas share
+the module and its compiled code.
 """
 
 from __future__ import annotations
@@ -13,62 +14,134 @@ import hashlib
 import linecache
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
+from typing import Any
 
-from engine.activations.expression import Expression, SymbolicError, parts
-from engine.kernels import KERNELS
+import numpy as np
+import numpy.typing as npt
 
-_OPERATIONS = {
+from engine.activations.expression import CONDITIONS, Expression, evaluate, parts
+from engine.errors import ActivationError
+from engine.kernels import Elementwise
+
+Array = npt.NDArray[Any]
+
+_TEXTS = {
     "add": "{0} + {1}",
     "subtract": "{0} - {1}",
     "multiply": "{0} * {1}",
     "divide": "{0} / {1}",
+    "power": "{0} ** {1}",
     "negative": "-{0}",
     "exp": "exp({0})",
-    "log": "math.log({0})",
-    "sqrt": "math.sqrt({0})",
+    "log": "log({0})",
+    "sqrt": "sqrt({0})",
     "abs": "abs({0})",
     "sign": "sign({0})",
     "maximum": "larger({0}, {1})",
     "minimum": "smaller({0}, {1})",
+    "clip": "smaller(larger({0}, {1}), {2})",
     "where": "{1} if {0} else {2}",
-    "and": "{0} and {1}",
-    "or": "{0} or {1}",
-    **{sign: f"{{0}} {sign} {{1}}" for sign in ("<", "<=", ">", ">=", "==", "!=")},
+    "with slope": "{0}",
+    **{sign: f"{{0}} {sign} {{1}}" for sign in CONDITIONS},
 }
-_CONDITIONS = {"<", "<=", ">", ">=", "==", "!=", "and", "or"}
+_LEAVES = ("input", "name", "number")
 _MOST_FACTORS = 4  # x⁴ as a product of products; beyond, the C library's pow
 
-_HEAD = '''"""{title}, generated from its definition."""
+_HEAD = '''"""Generated from an activation's definition."""
 
 import math
 
 from engine.kernels.activations import KERNELS
 from engine.kernels.exponential import exp, like
-from engine.kernels.scalars import larger, scalar, sign, smaller
+from engine.kernels.scalars import larger, log, scalar, sign, smaller, sqrt
 '''
 
+# Where kernels are compared with the definition: on both sides of 0, at no round numbers.
+_POINTS = np.array([-41.3, -7.3, -3.1, -1.7, -0.83, -0.37, -0.11, 0.13, 0.41, 0.79, 1.9, 3.3, 6.7])
 
-def scalar_functions(
-    name: str, roots: Sequence[Expression], parameters: Sequence[str]
-) -> tuple[list[Callable[..., float]], str]:
-    """A scalar function of s and the parameters for each expression, and their source.
 
-    Raises: SymbolicError for an operation that no single number has.
+def kernel_of(
+    title: str, f: Expression, slope: Expression, parameters: dict[str, float]
+) -> tuple[Elementwise, str]:
+    """The kernel of f and f′, which are compiled when they are first used, and its source.
+
+    The Python functions are compared with the expressions here, the compiled ones when they are
+    made, at the parameters given.
+
+    Raises: ActivationError if their values differ.
     """
-    body, used = [], set()
-    for i, root in enumerate(roots):
-        lines, functions = _lines(root)
-        used |= functions
-        arguments = ", ".join(("s", *parameters))
-        body.append(f"\n\n@scalar\ndef f{i}({arguments}):\n" + "\n".join(lines) + "\n")
-    imports = "".join(
-        f"{local} = KERNELS[{key!r}].{'f_slope' if slope else 'f'}\n"
-        for local, key, slope in sorted(used)
+    roots = {"f": f, "f_slope": slope}
+    arguments = ", ".join(("s", *_places(parameters)))
+    functions = "".join(
+        f"\n\n@scalar\ndef {key}({arguments}):\n{_body(root, parameters)}"
+        for key, root in roots.items()
     )
-    source = _HEAD.format(title=name) + ("\n" + imports if imports else "") + "".join(body)
+    used = {x.kind for root in roots.values() for x in parts(root)} - {*_TEXTS, *_LEAVES}
+    imports = "".join(f"{_local(kind)} = {_kernel_text(kind)}\n" for kind in sorted(used))
+    source = _HEAD + ("\n" + imports if imports else "") + functions
     module = _module(source)
-    return [getattr(module, f"f{i}") for i in range(len(roots))], source
+    known: Elementwise | None = module.__dict__.get("kernel")
+    if known is not None:
+        return known, source
+
+    def check(what: str, dtype: np.dtype[Any], kernel: Callable[[Array, Array], Array]) -> None:
+        _compare(title, what, roots[what], parameters, dtype, kernel)
+
+    def reference(root: Expression, s: Array, *values: float) -> Array:
+        return values_of(root, s, dict(zip(parameters, values, strict=True)))
+
+    kernel = Elementwise(
+        module.f,
+        module.f_slope,
+        reference_value=partial(reference, f),
+        reference_slope=partial(reference, slope),
+        parameters=len(parameters),
+        check=check,
+    )
+    for what in roots:
+        check(what, np.dtype(np.float64), partial(_uncompiled, getattr(module, what)))
+    module.__dict__["kernel"] = kernel
+    return kernel, source
+
+
+def values_of(root: Expression, s: Array, parameters: dict[str, float]) -> Array:
+    """The expression's values by NumPy, of s's shape and dtype."""
+    with np.errstate(all="ignore"):
+        values = np.asarray(evaluate(root, s, parameters), s.dtype)
+    return np.broadcast_to(values, s.shape)
+
+
+def _uncompiled(function: Callable[..., float], s: Array, parameters: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.array([function(x, *parameters) for x in s], s.dtype)
+
+
+def _compare(
+    title: str,
+    what: str,
+    root: Expression,
+    parameters: dict[str, float],
+    dtype: np.dtype[Any],
+    kernel: Callable[[Array, Array], Array],
+) -> None:
+    """Compare a kernel with the expression, as far as the expression's own rounding allows."""
+    s = _POINTS.astype(np.float32)
+    with np.errstate(all="ignore"):
+        exact = values_of(root, s.astype(np.float64), parameters)
+        rounding = abs(values_of(root, s, parameters) - exact)
+        fine = np.isfinite(exact) & np.isfinite(rounding)
+        scale = np.max(abs(exact), initial=0, where=fine)
+        values = kernel(s.astype(dtype), np.array([*parameters.values()], dtype))
+        wrong = fine & ~(abs(values - exact) <= 1e-3 * abs(exact) + 10 * rounding + 1e-6 * scale)
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise ActivationError(
+            f"{title}: at s = {s[i]:.4g}, {'f′' if 'slope' in what else 'f'} as compiled for "
+            f"{dtype} is {values[i]:.6g}, and the definition gives {exact[i]:.6g}. This is a "
+            "mistake of the engine, not of the definition; please report both"
+        )
 
 
 def _module(source: str) -> ModuleType:
@@ -85,28 +158,31 @@ def _module(source: str) -> ModuleType:
     return sys.modules[title]
 
 
-def _lines(root: Expression) -> tuple[list[str], set[tuple[str, str, bool]]]:
-    names: dict[int, str] = {}
-    functions: set[tuple[str, str, bool]] = set()
+def _places(parameters: Sequence[str] | dict[str, float]) -> list[str]:
+    return [f"p{i}" for i in range(len(parameters))]
+
+
+def _body(root: Expression, parameters: dict[str, float]) -> str:
+    names = dict(zip(parameters, _places(parameters), strict=True))
+    texts: dict[int, str] = {}
     lines: list[str] = []
     for x in parts(root):
-        if x.kind == "name":
-            names[id(x)] = x.value
-            continue
-        if x.kind == "number":
-            names[id(x)] = f"like(s, {x.value!r})".replace("nan", "math.nan").replace(
-                "inf", "math.inf"
-            )
-            continue
-        xs = [
-            _number(y, names) if _is_number_place(x, i) else names[id(y)]
-            for i, y in enumerate(x.operands)
-        ]
-        text = _operation(x, xs, functions)
-        names[id(x)] = f"t{len(lines)}"
-        lines.append(f"    t{len(lines)} = {text}")
-    lines.append(f"    return {_number(root, names)}")
-    return lines, functions
+        if x.kind == "input":
+            text = "s"
+        elif x.kind == "name":
+            text = names[x.value]
+        elif x.kind == "number":
+            value = repr(x.value).replace("nan", "math.nan").replace("inf", "math.inf")
+            text = f"like(s, {value})"
+        else:
+            operands = [
+                _number(y, texts) if _is_number_place(x, i) else texts[id(y)]
+                for i, y in enumerate(x.operands)
+            ]
+            text = f"t{len(lines)}"
+            lines.append(f"    {text} = {_operation(x, operands)}\n")
+        texts[id(x)] = text
+    return "".join([*lines, f"    return {_number(root, texts)}\n"])
 
 
 def _is_number_place(x: Expression, position: int) -> bool:
@@ -114,39 +190,27 @@ def _is_number_place(x: Expression, position: int) -> bool:
     return not (x.kind in ("and", "or") or (x.kind == "where" and position == 0))
 
 
-def _number(x: Expression, names: dict[int, str]) -> str:
-    text = names[id(x)]
-    return f"(like(s, 1) if {text} else like(s, 0))" if x.kind in _CONDITIONS else text
+def _number(x: Expression, texts: dict[int, str]) -> str:
+    text = texts[id(x)]
+    return f"(like(s, 1) if {text} else like(s, 0))" if x.kind in CONDITIONS else text
 
 
-def _operation(x: Expression, xs: list[str], functions: set[tuple[str, str, bool]]) -> str:
-    if x.kind in _OPERATIONS:
-        return _OPERATIONS[x.kind].format(*xs)
-    if x.kind == "power":
-        return _power(x, xs)
-    if x.kind == "clip":
-        text = xs[0]
-        if "low" in x.parameters:
-            text = f"larger({text}, like(s, {float(x.parameters['low'])!r}))"
-        if "high" in x.parameters:
-            text = f"smaller({text}, like(s, {float(x.parameters['high'])!r}))"
-        return text
-    of, slope = x.kind.removesuffix("′"), x.kind.endswith("′")
-    if of in KERNELS and not KERNELS[of].parameters:
-        local = f"{of}_slope" if slope else of
-        functions.add((local, of, slope))
-        return f"{local}({xs[0]})"
-    raise SymbolicError(
-        f"{x.kind} can't be compiled for single numbers; use arithmetic, exp, log, sqrt, abs, "
-        "sign, where, maximum, minimum, clip, and activations without parameters"
-    )
-
-
-def _power(x: Expression, xs: list[str]) -> str:
-    exponent = x.operands[1]
-    if exponent.kind == "number" and exponent.value == int(exponent.value):
-        n = int(exponent.value)
-        if 0 < abs(n) <= _MOST_FACTORS:
-            product = " * ".join([xs[0]] * abs(n))
+def _operation(x: Expression, operands: list[str]) -> str:
+    if x.kind not in _TEXTS:  # run as Python, an activation may give a plain float
+        return f"like(s, {_local(x.kind)}({', '.join(operands)}))"
+    if x.kind == "power" and x.operands[1].kind == "number":
+        n = x.operands[1].value
+        if n == int(n) and 0 < abs(n) <= _MOST_FACTORS:
+            product = " * ".join([operands[0]] * abs(int(n)))
             return product if n > 0 else f"like(s, 1) / ({product})"
-    return f"{xs[0]} ** {xs[1]}"
+    return _TEXTS[x.kind].format(*operands)
+
+
+def _local(kind: str) -> str:
+    """What the source calls a built-in activation or, of "tanh′", its slope."""
+    return kind.replace("′", "_slope")
+
+
+def _kernel_text(kind: str) -> str:
+    name = kind.rstrip("′")
+    return f"KERNELS[{name!r}].{'f' if name == kind else 'f_slope'}"

@@ -11,31 +11,31 @@ become kernels like the built-in ones when they are first used.
 from __future__ import annotations
 
 import inspect
-import linecache
-import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, final, overload
+from weakref import WeakValueDictionary
 
-import numpy as np
 import numpy.typing as npt
 
-from engine.activations.builtin import ACTIVATIONS, BUILT_IN
+from engine.activations.builtin import ACTIVATIONS
 from engine.activations.examine import Finding, check_slope, examine, find_kinks, find_range
 from engine.activations.expression import (
+    Data,
     Expression,
-    SymbolicError,
+    S,
+    as_data,
     derivative,
     evaluate,
-    expression,
-    name,
+    from_data,
+    operation,
 )
-from engine.activations.generate import scalar_functions
-from engine.activations.record import Activation, Derivative
+from engine.activations.generate import kernel_of, values_of
+from engine.activations.reading import file_of, located, parameters_of, read, title_of
+from engine.activations.record import Activation, Derivative, forget_variants
 from engine.errors import ActivationError
-from engine.kernels import Elementwise
 from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
@@ -46,67 +46,93 @@ class ActivationWarning(UserWarning):
     """Something in a function of one's own that works, but not everywhere."""
 
 
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """What an activation of one's own is made of; all of it is data.
+
+    Attributes: the formulas `f` and, if the user gave one, `slope`; the defaults of the parameters;
+    `kinks`, if the user declared them.
+    """
+
+    title: str
+    f: Expression
+    slope: Expression | None
+    parameters: dict[str, float]
+    kinks: tuple[float, ...] | None
+
+    def as_data(self) -> tuple[Any, ...]:
+        """Strings and numbers, equal for equal definitions."""
+        slope: Data = () if self.slope is None else as_data(self.slope)
+        return self.title, as_data(self.f), slope, tuple(self.parameters.items()), self.kinks
+
+    @classmethod
+    def from_data(cls, data: tuple[Any, ...]) -> Definition:
+        """Raises: ValueError for an operation that there is not."""
+        title, f, slope, parameters, kinks = data
+        given = from_data(slope) if slope else None
+        return cls(title, from_data(f), given, dict(parameters), kinks)
+
+
 @final
 class OwnActivation(Activation):
     """An activation made from a user's function; see `activation`.
 
     Attributes, besides those of `Activation`:
         expression, slope_expression: f and f′ as formulas.
-        source: the scalar functions that were compiled, as Python text.
+        source: the scalar functions that are compiled, as Python text; p0, p1, … are the
+            parameters in their order.
         findings: where f or f′ overflows or is NaN on [−1000, 1000].
     """
 
+    root: OwnActivation
+    source: str
+
     def __init__(
         self,
-        title: str,
-        f: Expression,
-        slope: Expression,
-        parameters: dict[str, float],
-        kinks: tuple[float, ...] | None,
+        definition: Definition,
         describe: str,
+        root: OwnActivation | None = None,
+        parameters: dict[str, float] | None = None,
     ) -> None:
-        self.expression, self.slope_expression = f, slope
-        self._second_expression = derivative(slope, name("s"))
-        self._declared = kinks
-        functions, self.source = scalar_functions(title, (f, slope), tuple(parameters))
-        kernel = Elementwise(
-            functions[0],
-            functions[1],
-            reference_value=lambda s, *p: self._evaluated(f, s, p),
-            reference_slope=lambda s, *p: self._evaluated(slope, s, p),
-            parameters=len(parameters),
-        )
-        values = tuple(parameters.values())
-        found = (
-            find_kinks(f, slope, lambda e, s: self._named(e, s, parameters))
-            if kinks is None
-            else kinks
-        )
+        given, kinks = definition.slope, definition.kinks
+        if root is None:
+            slope = derivative(definition.f) if given is None else given
+            kernel, source = kernel_of(definition.title, definition.f, slope, definition.parameters)
+        else:
+            slope, kernel, source = root.slope_expression, root._kernel, root.source
+        self.definition, self.source = definition, source
+        self.slope_expression: Expression = slope
         super().__init__(
-            title,
+            definition.title,
             kernel=kernel,
-            second=lambda s, *p: self._symbolic(self._second_expression, s, p),
-            kinks=found,
-            range=find_range(lambda s: self._named(f, s, parameters)),
-            parameters=parameters,
+            second=lambda s, *_: self.derivative.derivative(s),
+            kinks=self._found_kinks if kinks is None else kinks,
+            range=lambda *_: find_range(partial(self._values, self.expression)),
+            parameters=definition.parameters if parameters is None else parameters,
             describe=describe,
+            root=root,
         )
-        self.findings: tuple[Finding, ...] = examine(
-            title,
-            lambda s: self._evaluated(f, s, values),
-            lambda s: self._evaluated(slope, s, values),
-        )
+
+    @property
+    def expression(self) -> Expression:
+        return self.definition.f
+
+    @property
+    def formula(self) -> Expression:
+        """f as a part of another formula: with f′ beside it, if that was given."""
+        if self.definition.slope is None:
+            return self.expression
+        return operation("with slope", self.expression, self.slope_expression, S)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        f, slope = (partial(self._values, e) for e in (self.expression, self.slope_expression))
+        return examine(self.name, f, slope)
 
     def __call__(self, s: Operand | None = None, /, **parameters: Any) -> Any:
         """f(s); with parameters alone, f with those. A tensor as parameter is learned."""
-        if any(isinstance(value, Tensor) for value in parameters.values()):
-            if s is None:
-                raise TypeError(
-                    f"{self.name}: a parameter that is a tensor is given together with s: "
-                    f"{self.name}(s, {', '.join(parameters)}=…)"
-                )
-            self._variant(**{k: v for k, v in parameters.items() if not isinstance(v, Tensor)})
-            return evaluate(self.expression, {"s": s, **self.parameters, **parameters})
+        if any(isinstance(value, Tensor) for value in parameters.values()) and s is not None:
+            return evaluate(self.formula, s, {**self.parameters, **self.checked(parameters)})
         return super().__call__(s, **parameters)
 
     @cached_property
@@ -114,84 +140,87 @@ class OwnActivation(Activation):
         """f′, as an activation; `@swish.derivative` above a function makes that function f′."""
         return OwnDerivative(self)
 
-    def _with_slope(self, function: Function) -> OwnActivation:
+    def with_slope(self, function: Function) -> OwnActivation:
         """This activation with f′ as the function says, once it is seen to be f's derivative."""
         title = f"{self.name}′"
-        parameters = _parameters(function, title)
-        if set(parameters) - set(self.parameters):
-            raise ActivationError(
-                f"{title} takes {', '.join(parameters)}, and {self.name} "
-                f"{', '.join(self.parameters) or 'no parameters'}; they must be the same"
-            )
+        parameters = parameters_of(function, title)
+        with located(function, title):
+            if set(parameters) - set(self.parameters):
+                raise ActivationError(
+                    f"it takes {', '.join(parameters)}, and {self.name} "
+                    f"{', '.join(self.parameters) or 'no parameters'}; they must be the same"
+                )
         slope = read(function, title, parameters)
-        exact = derivative(self.expression, name("s"))
-        # At the parameters' own values a slope that leaves one out, or has its number, looks right.
-        others = [{key: value + 0.5} for key, value in self.parameters.items()]
-        for other in ({}, *others):
-            numbers = {**self.parameters, **other}
-            f, right, given = (
-                partial(self._named, e, parameters=numbers) for e in (self.expression, exact, slope)
+        exact = derivative(self.expression)
+        # With a = 1, a slope that forgot the factor a, or wrote 1 for it, would pass. So each
+        # parameter has a second value, too.
+        for other in ({}, *({key: value + 0.5} for key, value in self.parameters.items())):
+            f = self.variant(other)
+            value, right, given = (
+                partial(values_of, e, parameters=f.parameters)
+                for e in (self.expression, exact, slope)
             )
-            check_slope(
-                self.name,
-                *(f, right, given),
-                self._variant(**numbers).kinks,
-                "".join(f"with {key} = {value:g}, " for key, value in other.items()),
-            )
-        self.__dict__.pop("derivative", None)  # the cached one has the old slope
-        kinks = self.kinks if self._declared is None else self._declared
-        self.__init__(self.name, self.expression, slope, self.parameters, kinks, self._describe)
-        _warn(self.findings)
+            where = "".join(f"with {key} = {number:g}, " for key, number in other.items())
+            with located(function, title):
+                check_slope(self.name, value, right, given, f.kinks, where)
+        with located(function, title):
+            new = OwnActivation(replace(self.definition, slope=slope), self._describe)
+        _warn(new.findings)
+        for own in (self, self.root):
+            own._take_slope_of(new)
+        forget_variants()
         return self
 
-    def _symbolic(self, e: Expression, s: Any, values: tuple[float, ...]) -> Any:
-        result = evaluate(e, {"s": s, **dict(zip(self.parameters, values, strict=True))})
-        return result if isinstance(result, Tensor | np.ndarray) else s * 0.0 + result
+    def _take_slope_of(self, new: OwnActivation) -> None:
+        self.definition, self.slope_expression = new.definition, new.slope_expression
+        self._kernel, self.source = new._kernel, new.source
+        self._compiled.clear()
+        for cached in ("derivative", "findings"):
+            self.__dict__.pop(cached, None)
 
-    def _evaluated(self, e: Expression, s: Array, values: tuple[float, ...]) -> Array:
-        return self._named(e, s, dict(zip(self.parameters, values, strict=True)))
+    def _with(self, parameters: dict[str, float]) -> OwnActivation:
+        return OwnActivation(self.definition, self._describe, self, parameters)
 
-    @staticmethod
-    def _named(e: Expression, s: Array, parameters: dict[str, float]) -> Array:
-        with np.errstate(all="ignore"):
-            value = np.asarray(evaluate(e, {"s": s, **parameters}), s.dtype)
-            return np.broadcast_to(value, s.shape)
+    def _values(self, e: Expression, s: Array) -> Array:
+        return values_of(e, s, self.parameters)
 
-    def _variant(self, **parameters: float) -> Activation:
-        unknown = set(parameters) - set(self.parameters)
-        if unknown or not parameters:
-            return super()._variant(**parameters)
-        new = {**self.parameters, **{key: self._number(key, v) for key, v in parameters.items()}}
-        if new == self.parameters:
-            return self
-        f, slope = self.expression, self.slope_expression
-        return OwnActivation(self.name, f, slope, new, self._declared, self._describe)
+    def _found_kinks(self, *_: float) -> tuple[float, ...]:
+        return find_kinks(self.expression, self.slope_expression, self._values)
 
-    def _number(self, key: str, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{self.name}: {key} is a number, not {value!r}") from None
+    def __reduce__(self) -> Any:
+        values = tuple(self.parameters.values())
+        return _restored, (self.definition.as_data(), self._describe, values)
 
 
 @final
 class OwnDerivative(Derivative):
-    """f′ of one's own activation; as a decorator, it takes a function to be f′ instead."""
+    """f′, f″ … of one's own activation, by their formulas."""
 
-    def __init__(self, own: OwnActivation) -> None:
-        self._own = own
-        super().__init__(
-            f"{own.name}′",
-            value=own.slope,
-            slope=lambda s: own._second(s, *own._constants),
-            kinks=own.kinks,
-        )
+    def __init__(self, of: OwnActivation | OwnDerivative) -> None:
+        self.expression = of.slope_expression
+        super().__init__(of, lambda s: self.derivative(s))
 
-    def __call__(self, s: Any = None, /, **parameters: float) -> Any:
-        if not inspect.isfunction(s):
+    def __call__(self, s: Any = None, /, **parameters: Any) -> Any:
+        """f′(s); of a function, as a decorator, f with that function as f′."""
+        if not inspect.isfunction(s) or not isinstance(self.of, OwnActivation):
             return super().__call__(s, **parameters)
-        given = self._own._with_slope(s)
-        return given if s.__name__ == given.name else given.derivative
+        f = self.of.with_slope(s)
+        return f if s.__name__ == f.name else f.derivative
+
+    @property
+    def formula(self) -> Expression:
+        return self.expression
+
+    @cached_property
+    def slope_expression(self) -> Expression:
+        return derivative(self.expression)
+
+    def slope(self, s: Array) -> Array:
+        return values_of(self.slope_expression, s, self.parameters)
+
+    @cached_property
+    def derivative(self) -> OwnDerivative:
+        return OwnDerivative(self)
 
 
 @overload
@@ -210,89 +239,54 @@ def activation(
 
     Args:
         function: `f(s)`, or `f(s, a=0.1)` with parameters, which have defaults. It is called once,
-            with a formula in place of s, so `if` can't decide by s: write `where`.
+            with a formula in place of s, so `if` can't decide by s: write `where`. Other
+            activations can be a part of it.
         kinks: where f is not differentiable; left out, they are looked for.
-        title: its name, by default the function's; `MLP(…, "swish")` finds it by that.
+        title: its name, by default the function's; `MLP(…, "swish")` finds it by that. Any line of
+            text will do.
 
     Returns: an `Activation`. f′ is derived from the definition, or given as
-    `@swish.derivative`, which is checked against it at once.
+    `@swish.derivative`, which is checked against it at once. A copy of it is the activation itself;
+    a pickle holds the formula, and gives the same function in any process.
 
     Raises: ActivationError with the line of the function that can't be a formula, or if the name is
     a built-in activation's. Warns (ActivationWarning) where f or f′ overflows or is NaN on
     [−1000, 1000].
     """
     if function is None:
-        return lambda f: activation_of(f, kinks, title)
-    return activation_of(function, kinks, title)
+        return lambda f: _defined(f, kinks, title)
+    return _defined(function, kinks, title)
 
 
-def activation_of(
+def _defined(
     function: Function, kinks: tuple[float, ...] | None, title: str | None
 ) -> OwnActivation:
-    if not inspect.isfunction(function):
-        raise TypeError(f"@activation takes a function of s, not {function!r}")
-    title = title or function.__name__
-    if title in BUILT_IN:
-        raise ActivationError(f"{title} is a built-in activation; give yours another name")
-    parameters = _parameters(function, title)
+    title = title_of(function, title)
+    parameters = parameters_of(function, title)
     f = read(function, title, parameters)
-    describe = inspect.getdoc(function) or f"{title}, defined in {Path(_file(function)).name}."
-    own = OwnActivation(title, f, derivative(f, name("s")), parameters, kinks, describe)
-    _warn(own.findings)
+    with located(function, title):
+        given = None if kinks is None else tuple(float(kink) for kink in kinks)
+        describe = inspect.getdoc(function) or f"{title}, defined in {file_of(function)}."
+        own = OwnActivation(Definition(title, f, None, parameters, given), describe)
+        findings = own.findings
+    _warn(findings)
     ACTIVATIONS[title] = own
     return own
 
 
-def read(function: Function, title: str, parameters: dict[str, float]) -> Expression:
-    """The function as a formula.
-
-    Raises: ActivationError naming the line that can't be one.
-    """
-    try:
-        result = function(name("s"), **{key: name(key) for key in parameters})
-        if result is None:
-            raise SymbolicError("it returns nothing; write `return`")
-        return expression(result)
-    except Exception as error:
-        raise ActivationError(_explained(error, function, title)) from None
+# What pickles gave that ACTIVATIONS doesn't hold, by definition.
+_foreign: WeakValueDictionary[tuple[Any, ...], OwnActivation] = WeakValueDictionary()
 
 
-def _explained(error: Exception, function: Function, title: str) -> str:
-    file = _file(function)
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    number = lines[-1].lineno if lines else function.__code__.co_firstlineno
-    text = linecache.getline(file, number or 0).strip()
-    where = f"{title}, line {number} of {Path(file).name}" + (f", `{text}`" if text else "")
-    if isinstance(error, SymbolicError):
-        return f"{where}: {error}"
-    if isinstance(error, TypeError) and "ufunc" in str(error):
-        return (
-            f"{where}: NumPy's functions can't take s, which stands for a number; use the engine's "
-            "of the same name (from engine import exp, log, where, …)"
-        )
-    return f"{where}: {type(error).__name__}: {error}"
-
-
-def _parameters(function: Function, title: str) -> dict[str, float]:
-    arguments = list(inspect.signature(function).parameters.values())
-    if not arguments or "POSITIONAL" not in arguments[0].kind.name:
-        raise ActivationError(f"{title} must take s as its first argument: def {title}(s): …")
-    found: dict[str, float] = {}
-    for parameter in arguments[1:]:
-        value = parameter.default
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ActivationError(
-                f"{title}: its parameter {parameter.name} needs a number as default: "
-                f"def {title}(s, {parameter.name}=0.1): …"
-            )
-        if parameter.name == "s" or not parameter.name.isidentifier():
-            raise ActivationError(f"{title}: a parameter can't be named {parameter.name}")
-        found[parameter.name] = float(value)
-    return found
-
-
-def _file(function: Function) -> str:
-    return function.__code__.co_filename
+def _restored(data: tuple[Any, ...], describe: str, values: tuple[float, ...]) -> Activation:
+    """The activation of that definition; ACTIVATIONS stays as it is."""
+    known = ACTIVATIONS.get(data[0])
+    own = known if isinstance(known, OwnActivation) else None
+    if own is None or own.definition.as_data() != data:
+        own = _foreign.get(data)
+    if own is None or own.definition.as_data() != data:  # its f′ may have been given since
+        own = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
+    return own.variant(dict(zip(own.parameters, values, strict=True)))
 
 
 def _warn(findings: tuple[Finding, ...]) -> None:

@@ -11,9 +11,10 @@ needed for derivatives of any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, cast
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,10 @@ class Activation:
         range: the infimum and supremum of f.
         parameters: the values of its parameters by name; `f(a=0.2)` is f with another one, and
             `f(s, a=0.2)` applies that.
+        root: f with the parameters that it was defined with.
+
+    A copy is the activation itself. A pickle of a built-in one holds its name and parameters, that
+    of one made by `@activation` its formula.
     """
 
     def __init__(
@@ -52,38 +57,59 @@ class Activation:
         range: Range | Callable[..., Range] = (-np.inf, np.inf),
         parameters: dict[str, float] | None = None,
         describe: str = "",
+        root: Activation | None = None,
     ) -> None:
-        self.name = name
+        self.name, self.root = name, root or self
         self.parameters = dict(parameters or {})
         self._kernel, self._second, self._describe = kernel, second, describe
         self._constants = tuple(self.parameters.values())
         # Where they depend on the parameters, they are given as functions of them.
         self._kinks, self._range = kinks, range
-        self.kinks: Kinks = kinks(*self._constants) if callable(kinks) else kinks
-        self.range: Range = range(*self._constants) if callable(range) else range
         self._compiled: dict[np.dtype[Any], tuple[int, int, bool, Array]] = {}
         if describe:
             self.__doc__ = describe
-        self._rule = Rule(name, self.value, partials(lambda g, y, s: self.scale(g, s)), silent=True)
+        self._rule = Rule(
+            name,
+            self.value,
+            partials(lambda g, y, s: self.scale(g, s)),
+            silent=True,
+            kind="built-in" if any(kernel is k for k in KERNELS.values()) else "activation",
+        )
         self._scale_rule = Rule(
             f"scale by {name}′",
-            lambda g, s: kernel.scaled_slope(g, s, *self._constants),
+            lambda g, s: self._kernel.scaled_slope(g, s, *self._constants),
             partials(
                 lambda h, y, g, s: self.scale(h, s),
                 lambda h, y, g, s: h * self.derivative.scale(g, s),
             ),
             silent=True,
+            kind="scale",
         )
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
         """f(s), of s's shape and dtype; with parameters alone, f with those parameters."""
-        f = self._variant(**parameters) if parameters else self
+        if type(s) is not Tensor and isinstance(s, Symbolic):
+            return s.through(self, parameters)
+        f = self.variant(parameters) if parameters else self
         return f if s is None else apply(f._rule, s)
+
+    @cached_property
+    def kinks(self) -> Kinks:
+        return self._kinks(*self._constants) if callable(self._kinks) else self._kinks
+
+    @cached_property
+    def range(self) -> Range:
+        return self._range(*self._constants) if callable(self._range) else self._range
 
     @property
     def f(self) -> Formula:
         """The function itself, of tensors or arrays."""
         return self.__call__
+
+    @property
+    def built_in(self) -> bool:
+        """Whether f is one of the engine's own, with whatever parameters."""
+        return self._rule.kind == "built-in"
 
     def value(self, s: Array) -> Array:
         """f(s) of an array."""
@@ -134,19 +160,12 @@ class Activation:
 
     def scale(self, g: Operand, s: Operand) -> Tensor:
         """g ⊙ f′(s): the step of the backward pass from ∂L/∂x⁽ⁱ⁺¹⁾ to ∂L/∂s⁽ⁱ⁾."""
-        if isinstance(s, Symbolic):
-            return cast(Tensor, g * self.derivative(s))
         return apply(self._scale_rule, g, s)
 
     @cached_property
     def derivative(self) -> Derivative:
         """f′, as an activation."""
-        return Derivative(
-            f"{self.name}′",
-            value=self.slope,
-            slope=lambda s: self._second(s, *self._constants),
-            kinks=self.kinks,
-        )
+        return Derivative(self, lambda s: self._second(s, *self._constants))
 
     def __repr__(self) -> str:
         inside = "".join(f", {key}={value:g}" for key, value in self.parameters.items())
@@ -154,10 +173,38 @@ class Activation:
         low, high = self.range
         return f"Activation({self.name}{inside}, range {low:g} … {high:g}{kinks})"
 
-    def __reduce__(self) -> Any:
-        return _by_name, (self.name, tuple(self.parameters.items()))
+    def __copy__(self) -> Self:
+        return self
 
-    def _variant(self, **parameters: float) -> Activation:
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        from engine.activations.builtin import BUILT_IN  # made of this class
+
+        if BUILT_IN.get(self.name) is not self.root:
+            raise pickle.PicklingError(
+                f"{self.name} can't be pickled: it is neither built in nor made by @activation, so "
+                "another process could not make it again; write it with @activation"
+            )
+        return _built_in, (self.name, tuple(self.parameters.items()))
+
+    def variant(self, parameters: Mapping[str, Any]) -> Activation:
+        """f with these parameters; the same ones give the same object for as long as it is kept."""
+        new = {**self.parameters, **self.checked(parameters)}
+        for key, value in new.items():
+            if not isinstance(value, float):
+                raise TypeError(
+                    f"{self.name}: {key} is not a number here; give it together with s: "
+                    f"{self.name}(s, {key}=…)"
+                )
+        return self.root if new == self.root.parameters else _variant(self.root, (*new.values(),))
+
+    def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters as floats; tensors and formulas are left as they are.
+
+        Raises: TypeError for a name that is no parameter, ValueError for what is no finite number.
+        """
         unknown = set(parameters) - set(self.parameters)
         if unknown:
             takes = ", ".join(self.parameters) or "none"
@@ -165,23 +212,35 @@ class Activation:
                 f"{self.name} has no parameter {', '.join(sorted(unknown))}; it takes: {takes}"
             )
         for key, value in parameters.items():
-            if not isinstance(value, int | float | np.floating) or not np.isfinite(value):
+            number = isinstance(value, int | float | np.integer | np.floating)
+            if not isinstance(value, Tensor | Symbolic) and not (number and np.isfinite(value)):
                 raise ValueError(f"{self.name}: {key}={value!r} must be a finite number")
-        new = {**self.parameters, **parameters}
-        return self if new == self.parameters else _variant(self, tuple(new.items()))
+        return {
+            key: value if isinstance(value, Tensor | Symbolic) else float(value)
+            for key, value in parameters.items()
+        }
+
+    def _with(self, parameters: dict[str, float]) -> Activation:
+        return Activation(
+            self.name,
+            kernel=self._kernel,
+            second=self._second,
+            kinks=self._kinks,
+            range=self._range,
+            parameters=parameters,
+            describe=self._describe,
+            root=self,
+        )
 
 
 @lru_cache(maxsize=256)
-def _variant(f: Activation, parameters: tuple[tuple[str, float], ...]) -> Activation:
-    return Activation(
-        f.name,
-        kernel=f._kernel,
-        second=f._second,
-        kinks=f._kinks,
-        range=f._range,
-        parameters=dict(parameters),
-        describe=f._describe,
-    )
+def _variant(root: Activation, values: tuple[float, ...]) -> Activation:
+    return root._with(dict(zip(root.parameters, values, strict=True)))
+
+
+def forget_variants() -> None:
+    """After a change of f′: variants are made anew."""
+    _variant.cache_clear()
 
 
 class Derivative(Activation):
@@ -191,26 +250,30 @@ class Derivative(Activation):
     that formula, taken by the engine.
     """
 
-    def __init__(self, name: str, *, value: Formula, slope: Formula, kinks: Kinks) -> None:
-        self.name, self.kinks, self.parameters = name, kinks, {}
+    def __init__(self, of: Activation, slope: Formula) -> None:
+        self.name, self.of, self.root = f"{of.name}′", of, self
+        self.parameters = of.parameters
         self._slope = slope
-        self._value = value
-        self._rule = Rule(name, value, partials(lambda g, y, s: self.scale(g, s)))
+        vjp = partials(lambda g, y, s: self.scale(g, s))
+        self._rule = Rule(self.name, of.slope, vjp, kind="activation")
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
         if parameters:
             raise TypeError(f"{self.name} takes no parameters; give them to f: f(a=…).derivative")
-        return self if s is None else apply(self._rule, s)
+        return super().__call__(s)
 
     @cached_property
-    def range(self) -> Range:  # type: ignore[override]
+    def kinks(self) -> Kinks:
+        return self.of.kinks
+
+    @cached_property
+    def range(self) -> Range:
         """The least and the largest value on a grid of 1/100 to ±30, and at ±∞."""
         values = self.value(np.concatenate([np.linspace(-30, 30, 6001), [-np.inf, np.inf]]))
         return float(values.min()), float(values.max())
 
     def value(self, s: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(self._value(s))
+        return self.of.slope(s)
 
     def slope(self, s: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -236,15 +299,13 @@ class Derivative(Activation):
     def derivative(self) -> Derivative:
         from engine.transforms import slope_of  # transforms need tensors, which come after rules
 
-        return Derivative(
-            f"{self.name}′", value=self._slope, slope=slope_of(self._slope), kinks=self.kinks
-        )
+        return Derivative(self, slope_of(self._slope))
 
     def __repr__(self) -> str:
         return f"Derivative({self.name})"
 
     def __reduce__(self) -> Any:
-        raise TypeError(f"{self.name} can't be pickled; pickle f and take its derivative again")
+        return getattr, (self.of, "derivative")
 
 
 def _products(
@@ -255,8 +316,7 @@ def _products(
     return dL_ds, dL_ds.sum(axis=0), dL_dW, dL_dx
 
 
-def _by_name(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:
-    from engine.activations import ACTIVATIONS
+def _built_in(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:
+    from engine.activations.builtin import BUILT_IN
 
-    f = ACTIVATIONS[name]
-    return f._variant(**dict(parameters)) if parameters else f
+    return BUILT_IN[name].variant(dict(parameters))

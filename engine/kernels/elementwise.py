@@ -21,13 +21,14 @@ from numba.np.unsafe import ndarray
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
 from engine.kernels.products import nothing
-from engine.kernels.runs import WORTH_THREADS, compile_run, over, over_parallel
+from engine.kernels.runs import WORTH_THREADS, call_once, compile_run, over, over_parallel
 from engine.kernels.threads import run
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
 to_fixed_tuple: Any = ndarray.to_fixed_tuple
 
 Array = npt.NDArray[Any]
+Kernel = Callable[[Array, Array], Array]
 
 
 def _kernel(kind: str, f: Callable[..., float], count: int) -> Callable[..., None]:
@@ -68,7 +69,8 @@ class Elementwise:
     activation's parameters after the arrays. Where f′ is a function of y = f(s), `slope_of_value`
     is that function, if `of_value_if(*parameters)`, and `scaled_slope_of_value(g, y)` is g ⊙ f′.
     `reference_value` and `reference_slope` are the obvious NumPy formulas, right where nothing
-    overflows.
+    overflows. `check("f" or "f_slope", dtype, kernel)` is called with each run that was compiled,
+    as a function `kernel(s, parameters)` of arrays of one axis; it raises if the values are wrong.
     """
 
     f: Callable[..., float]
@@ -78,6 +80,7 @@ class Elementwise:
     slope_of_value: Callable[..., float] | None = None
     parameters: int = 0
     of_value_if: Callable[..., bool] = lambda *parameters: True
+    check: Callable[[str, np.dtype[Any], Kernel], None] | None = None
     _addresses: dict[tuple[str, str], int] = field(default_factory=dict, compare=False)
 
     def value(self, s: Array, *parameters: float) -> Array:
@@ -103,6 +106,9 @@ class Elementwise:
         if address is None:
             kind, of = _KINDS[what]
             address = compile_run(_kernel(kind, getattr(self, of), self.parameters), dtype)
+            if self.check is not None:
+                g = (lambda s: s) if kind == "of one" else np.ones_like
+                self.check(of, dtype, lambda s, p: call_once(address, g(s), s, p))
             self._addresses[key] = address
         return address
 
@@ -122,9 +128,10 @@ class Elementwise:
         if not JIT:
             kind, of = _KINDS[what]
             f = getattr(self, of)
-            for i in range(flat.size):
-                y = f(flat_b[i], *p)
-                flat[i] = y if kind == "of one" else flat_a[i] * y
+            with np.errstate(all="ignore"):  # compiled code gives ∞ and NaN in silence
+                for i in range(flat.size):
+                    y = f(flat_b[i], *p)
+                    flat[i] = y if kind == "of one" else flat_a[i] * y
         elif flat.size < WORTH_THREADS:
             over(self.run(what, a.dtype), flat_a, flat_b, flat, p)
         else:

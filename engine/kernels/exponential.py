@@ -45,8 +45,11 @@ def reduced(x: float) -> tuple[float, float, float]:
 
     Two factors, because 2ⁿ alone overflows before e^x does and underflows before it.
     """
-    with np.errstate(over="ignore"):
-        return np.expm1(x), like(x, 1), like(x, 1)
+    with np.errstate(all="ignore"):
+        if abs(x) < 0.35:
+            return np.expm1(x), like(x, 1), like(x, 1)
+        half = np.exp(like(x, 0.5) * x)
+        return like(x, 0), half, half
 
 
 _LOG2E_32, _LOG2E_64 = _F32(1 / math.log(2)), _F64(1 / math.log(2))

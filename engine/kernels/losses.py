@@ -64,19 +64,19 @@ def cross_entropy_reference(logits: Array, labels: Array) -> tuple[float, Array]
 @jit()
 def _cross_entropy(logits: Array, labels: Array, p: Array, loss: Array) -> None:
     n, k = logits.shape
-    losses = 0.0
+    losses = np.float64(0.0)  # run as Python, 0.0 would take the precision of what is added
     for i in range(n):
         highest = logits[i, 0]
         for j in range(1, k):
             highest = max(highest, logits[i, j])
-        total = 0.0
+        total = np.float64(0.0)
         for j in range(k):
             e = exp(logits[i, j] - highest)
             p[i, j] = e
             total += e
         for j in range(k):
             p[i, j] /= total
-        losses += math.log(total) - (logits[i, labels[i]] - highest)
+        losses += np.float64(math.log(total)) - (logits[i, labels[i]] - highest)
     loss[()] = losses / n
 
 
@@ -93,7 +93,7 @@ def _cross_entropy_slopes(p: Array, labels: Array, scale: float, out: Array) -> 
 @jit()
 def _squared_error(a: Array, t: Array, over: float, loss: Array) -> None:
     x, y = a.reshape(-1), t.reshape(-1)
-    total = 0.0
+    total = np.float64(0.0)
     for i in range(x.size):
         d = x[i] - y[i]
         total += d * d

@@ -12,6 +12,7 @@ entries. The machine code comes from the cache on disk, as every kernel's does.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,15 @@ def compile_run(kernel: Callable[..., None], dtype: np.dtype[Any]) -> int:
 
 
 _compiled: list[Any] = []
+
+
+def call_once(address: int, a: Array, b: Array, parameters: Array) -> Array:
+    """What the run at `address` gives, called from Python; arrays of one axis and one dtype."""
+    c = np.empty_like(a)
+    pointer = ctypes.c_void_p
+    call = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, ctypes.c_ssize_t, pointer)(address)
+    call(a.ctypes.data, b.ctypes.data, c.ctypes.data, a.size, parameters.ctypes.data)
+    return c
 
 
 @intrinsic

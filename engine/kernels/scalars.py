@@ -14,7 +14,8 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba.extending import register_jitable
+import numpy as np
+from numba.extending import overload, register_jitable
 
 from engine.kernels.exponential import (
     exp_below,
@@ -37,6 +38,28 @@ def scalar(function: S) -> S:
     """Mark a scalar function as one that kernels may call."""
     marked: S = register_jitable(forceinline=True)(function)  # or loops would not vectorise
     return marked
+
+
+def log(s: float) -> Any:
+    """ln s: −∞ at 0, NaN below."""
+    with np.errstate(all="ignore"):
+        return np.log(s)
+
+
+@overload(log, inline="always")
+def _log(s):  # type: ignore[no-untyped-def]
+    return lambda s: math.log(s)
+
+
+def sqrt(s: float) -> Any:
+    """√s: NaN below 0."""
+    with np.errstate(all="ignore"):
+        return np.sqrt(s)
+
+
+@overload(sqrt, inline="always")
+def _sqrt(s):  # type: ignore[no-untyped-def]
+    return lambda s: math.sqrt(s)
 
 
 @scalar

@@ -196,8 +196,9 @@ def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) ->
 
     The bounds are constants: numbers or arrays of a's shape, or None for no bound.
     """
-    if isinstance(a, Symbolic):
-        return cast(Tensor, a.record(_clip, (a,), {"low": low, "high": high}))
+    for x in (a, low, high):
+        if isinstance(x, Symbolic):
+            return cast(Tensor, x.record(_clip, (a,), {"low": low, "high": high}))
     a = a if isinstance(a, Tensor) else as_floats(a)
     shape, dtype = a.shape, a.dtype
     return apply(_clip, a, low=_bound(low, shape, dtype), high=_bound(high, shape, dtype))

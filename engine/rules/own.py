@@ -58,7 +58,8 @@ class Operation:
     def check(self, *inputs: Operand, **settings: Any) -> Any:
         """Compare the derivative with central differences at these inputs; see `gradcheck`.
 
-        Raises: GradcheckError where they differ, naming the input and both values.
+        Raises: GradcheckError where they differ, naming the input and both values, and where they
+            can't be compared.
         """
         from engine.checking import gradcheck  # checking needs the rules
 

@@ -46,6 +46,9 @@ class Rule:
             changed before the backward pass.
         silent: value never raises NumPy's floating-point warnings, so they need not be caught.
         silent_vjp: nor does the vjp of arrays.
+        kind: "built-in" for the rules of the table and the built-in activations, whose formulas
+            are known by name; "activation" and "scale" for f(s) and g ⊙ f′(s) of other functions
+            f; "own" for all else.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Rule:
     linear: bool = False
     silent: bool = False
     silent_vjp: bool = False
+    kind: str = "own"
 
 
 # Of kernels alone, both ways; run as Python, without the compiler, they warn as NumPy does.
@@ -72,7 +76,7 @@ def rule(
     """Put a rule into the table."""
     if name in RULES:
         raise ValueError(f"the table of rules already has one named {name!r}")
-    RULES[name] = Rule(name, value, vjp, **flags)
+    RULES[name] = Rule(name, value, vjp, kind="built-in", **flags)
     return RULES[name]
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.tracing.measures import mean_square
+from engine.tracing.measures import norm
+from engine.tracing.table import terminal_width
 
 if TYPE_CHECKING:
     from engine.tracing.record import LayerRecord, Trace
@@ -21,6 +22,7 @@ QUANTITIES = (
     *("dL_dx_next", "dL_ds", "dL_dW", "dL_db", "dL_dx"),
 )
 _TITLES = ("x", "W", "b", "s", "x_next", "∂L/∂x⁽ⁱ⁺¹⁾", "∂L/∂s", "∂L/∂W", "∂L/∂b", "∂L/∂x")
+_FORWARD = 5  # of the quantities are those of the forward pass
 _WIDTHS = (8, 8, 8, 8, 8, 11, 8, 8, 8, 8)
 
 
@@ -43,22 +45,21 @@ class Comparison:
     difference: Array
 
     def __str__(self) -> str:
-        """Two tables, 100 columns wide."""
-        return "\n".join(
-            [
-                "rms of the second / rms of the first",
-                *self._table(self.rms_ratio),
-                "",
-                "largest difference / largest entry of the first",
-                *self._table(self.difference),
-            ]
-        )
+        """Two tables, 98 columns wide; in a narrower terminal, forward and backward apart."""
+        every = range(len(QUANTITIES))
+        parts = [every] if terminal_width() >= 98 else [every[:_FORWARD], every[_FORWARD:]]
+        lines = []
+        for title, values in (
+            ("rms of the second / rms of the first", self.rms_ratio),
+            ("largest difference / largest entry of the first", self.difference),
+        ):
+            lines += [title, *[line for part in parts for line in self._table(values, part)], ""]
+        return "\n".join(lines[:-1])
 
-    def _table(self, values: Array) -> list[str]:
+    def _table(self, values: Array, part: range) -> list[str]:
         def row(name: str, cells: list[str]) -> str:
             name = name if len(name) <= 15 else f"{name[:14]}…"
-            parts = [f"{c:>{width}}" for c, width in zip(cells, _WIDTHS, strict=True)]
-            return f"{name:<15}" + "".join(parts)
+            return f"{name:<15}" + "".join(f"{cells[i]:>{_WIDTHS[i]}}" for i in part)
 
         lines = [row("layer", list(_TITLES))]
         return lines + [
@@ -105,7 +106,7 @@ def _each(a: LayerRecord, b: LayerRecord, measure: Any) -> list[float]:
 
 
 def _ratio(a: Array, b: Array) -> float:
-    return _quotient(math.sqrt(mean_square(b)), math.sqrt(mean_square(a)))
+    return _quotient(norm(b) / math.sqrt(max(b.size, 1)), norm(a) / math.sqrt(max(a.size, 1)))
 
 
 def _difference(a: Array, b: Array) -> float:

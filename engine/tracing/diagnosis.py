@@ -13,8 +13,9 @@ class Finding:
     """Something that keeps a net from learning.
 
     Attributes:
-        kind: "vanishing gradient", "exploding gradient", "saturation", "dead units", "symmetric
-            weights", "non-finite" or "update ratio".
+        kind: "non-finite", "symmetric weights", "no gradient", "dead units", "saturation",
+            "vanishing gradient", "exploding gradient", "input scale", "equal examples", "high
+            loss", "equal logits" or "update ratio".
         layers: the names of those concerned, from the input's side.
         evidence, cause, remedy: sentences with this pass's numbers.
         numbers: the same numbers by name.
@@ -44,14 +45,16 @@ class Diagnosis(Sequence[Finding]):
     Attributes:
         findings: the gravest first.
         summary: a sentence on what was looked at.
+        judged: False if the trace holds nothing that could be judged.
     """
 
-    def __init__(self, findings: Sequence[Finding], summary: str) -> None:
-        self.findings, self.summary = tuple(findings), summary
+    def __init__(self, findings: Sequence[Finding], summary: str, judged: bool = True) -> None:
+        self.findings, self.summary, self.judged = tuple(findings), summary, judged
 
     @property
     def healthy(self) -> bool:
-        return not self.findings
+        """Whether something was judged, and nothing found."""
+        return self.judged and not self.findings
 
     @overload
     def __getitem__(self, i: int) -> Finding: ...
@@ -68,14 +71,17 @@ class Diagnosis(Sequence[Finding]):
 
     def __str__(self) -> str:
         count = len(self.findings)
-        if not count:
+        if not count and not self.judged:
+            head = f"Not judged. {self.summary}"
+        elif not count:
             head = f"Healthy: nothing found. {self.summary}"
         else:
             head = f"{count} {'finding' if count == 1 else 'findings'}. {self.summary}"
         return "\n\n".join(["\n".join(textwrap.wrap(head, 80)), *map(str, self.findings)])
 
     def __repr__(self) -> str:
-        return f"Diagnosis({'healthy' if self.healthy else ', '.join(f.kind for f in self)})"
+        kinds = ", ".join(f.kind for f in self)
+        return f"Diagnosis({kinds or ('healthy' if self.judged else 'not judged')})"
 
 
 def named(names: tuple[str, ...]) -> str:
@@ -96,5 +102,6 @@ def _rows(table: tuple[tuple[str, float, float, float, str], ...]) -> list[str]:
                 lines.append(f"    … {len(table) - 12} more")
             continue
         shown = name if len(name) <= 24 else f"{name[:23]}…"
-        lines.append(f"    {shown:<24} {slope2:>9.3g} {n_var_W:>9.3g} {factor:>9.3g}   {off}")
+        line = f"    {shown:<24} {slope2:>9.3g} {n_var_W:>9.3g} {factor:>9.3g}   {off}"
+        lines.append(line if len(line) <= 80 else f"{line[:79]}…")
     return lines

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from engine.tracing.distributions import Ridge, ridges
 from engine.tracing.estimate import estimate
+from engine.tracing.pyplot import new_figure
 from engine.tracing.table import shortened
 
 if TYPE_CHECKING:
@@ -47,11 +48,15 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
             from the measured value of the last layer they have an entry for. Left out, the
             mean-field estimate from the trace's own weights is drawn (`engine.tracing.estimate`).
 
-    Returns: a matplotlib Figure, not shown.
+    Of more than 24 layers, 24 are drawn above, evenly spaced; the title says so. Below are all.
+
+    Returns: a matplotlib Figure, not shown. In a program that has imported pyplot, pyplot knows the
+    figure, so that `plt.show()` shows it with the others; it keeps the latest of these figures, up
+    to its limit (`figure.max_open_warning`, 20), until `plt.close`. Elsewhere, and in a notebook,
+    which shows the figure as the value of a cell, the figure belongs to the caller alone.
 
     Raises: ValueError for a trace of no layer, or for a theory of another number of layers.
     """
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
 
@@ -63,7 +68,7 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     predicted = estimate(trace) if theory is None else theory
     shown = sorted({round(i) for i in np.linspace(0, n - 1, min(n, _MOST_RIDGES))})
     height = 1.3 + 0.3 * max(3, len(shown))
-    made = Figure(figsize=(13, height + 3.4), layout=ConstrainedLayoutEngine(w_pad=0.12))
+    made = new_figure(figsize=(13, height + 3.4), layout=ConstrainedLayoutEngine(w_pad=0.12))
     above, below = made.subfigures(2, 1, squeeze=False, height_ratios=[height, 3.4])[:, 0]
     tops = above.subplots(1, 4, sharey=True)
     for ax, (name, title, colour) in zip(tops, _RIDGES, strict=True):
@@ -76,7 +81,7 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     ):
         found = [row.statistics(name) for row in rows]
         values = np.array([np.nan if s is None else getattr(s, statistic) for s in found])
-        curve = _beside(values, np.asarray(getattr(predicted, prediction)), name)
+        curve = beside(values, np.asarray(getattr(predicted, prediction)), name)
         _draw_profile(ax, depth, values, curve, title, colour)
     handles = [
         Line2D([], [], color="0.3", marker="o", markersize=4, label="measured"),
@@ -84,8 +89,10 @@ def figure(trace: Trace, theory: Any = None) -> Figure:
     ]
     made.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     first = rows[0]
+    some = f" (above, {len(shown)} of them)" if len(shown) < n else ""
     made.suptitle(
-        f"{n} layer{'s' * (n > 1)}, {_as_text(first.f.name, 20)}, batch {first.batch}", fontsize=13
+        f"{n} layer{'s' * (n > 1)}{some}, {_as_text(first.f.name, 20)}, batch {first.batch}",
+        fontsize=13,
     )
     return made
 
@@ -147,7 +154,7 @@ def _no_ticks() -> Any:
     return NullLocator()
 
 
-def _beside(measured: Array, predicted: Array, name: str) -> Array:
+def beside(measured: Array, predicted: Array, name: str) -> Array:
     """The prediction at the layers' positions; of gradients, scaled to the measured last one."""
     n, k = len(measured), len(predicted)
     if k not in (n, n - 1):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
+    from engine.tracing.record import LayerRecord, NodeRecord, Trace
 
 
 def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, ...]]:
@@ -21,7 +21,7 @@ def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, 
         if not rows:
             known = list(dict.fromkeys(row.name for row in t.layers))
             raise KeyError(f"no layer {layer!r} in this trace; there are {known}")
-        if not all(_same_weights(rows[0], row) for row in rows):
+        if not all(same_weights(rows[0], row) for row in rows):
             positions = [i for i, row in enumerate(t.layers) if row.name == layer]
             raise ValueError(
                 f"several layers with different weights are named {layer!r}; give a position, one "
@@ -39,7 +39,7 @@ def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, 
     others = [
         row
         for row in t.layers
-        if not any(row is own for own in rows) and _same_weights(rows[0], row)
+        if not any(row is own for own in rows) and same_weights(rows[0], row)
     ]
     if not others:
         return rows, ()
@@ -63,6 +63,26 @@ def fed_by(t: Trace) -> list[frozenset[int]]:
         else:
             reached.append(frozenset[int]().union(*before))
     return found
+
+
+def operations_after(t: Trace) -> list[list[NodeRecord]]:
+    """For each layer, the operations that its output goes through with no layer between.
+
+    Only those that the backward pass reached, in the order of the forward pass.
+    """
+    position = {id(row.node): i for i, row in enumerate(t.layers)}
+    reached: list[frozenset[int]] = []
+    after: list[list[NodeRecord]] = [[] for _ in t.layers]
+    for node in t.nodes:
+        if id(node) in position:
+            reached.append(frozenset({position[id(node)]}))
+            continue
+        layers = frozenset[int]().union(*(reached[s] for s in node.sources if isinstance(s, int)))
+        reached.append(layers)
+        if node.sweeps:
+            for i in layers:
+                after[i].append(node)
+    return after
 
 
 def chain_to(t: Trace, last: int) -> set[int]:
@@ -91,17 +111,16 @@ def count_passes(t: Trace) -> int:
     return len({group(i) for i, node in enumerate(t.nodes) if id(node) in swept})
 
 
-def _same_weights(a: LayerRecord, b: LayerRecord) -> bool:
+def same_weights(a: LayerRecord, b: LayerRecord) -> bool:
     """Whether both calls used one W: a variable of the same name, or one operation's result.
 
-    A trace holds values and names, so two variables of one name are told apart by their values.
+    A trace holds names and values, or their statistics, so two variables of one name are told apart
+    by their values.
     """
     if a is b:
         return True
-    if a.node.sources[1] != b.node.sources[1]:
+    if a.node.sources[1] is None or a.node.sources[1] != b.node.sources[1]:
         return False
-    return (
-        a.node.sources[1] is not None
-        and a.W.shape == b.W.shape
-        and np.array_equal(a.W, b.W, equal_nan=True)
-    )
+    if not a.node.kept:
+        return a.statistics("W") == b.statistics("W")
+    return a.W.shape == b.W.shape and np.array_equal(a.W, b.W, equal_nan=True)

@@ -1,12 +1,19 @@
 """What each rule sends back, as text: the formulas that `walk` shows beside the numbers.
 
-y is the operation's result, g = ∂L/∂y, and a, b its operands. The table has a line for each rule of
-`engine.RULES` and for each built-in activation; a test compares them.
+y is the operation's result, g = ∂L/∂y, and a, b its operands. The tables have a line for each rule
+of `engine.RULES` and for each built-in activation; a test compares each line's claim with the rule.
+A formula is looked up by name only for what is built in: an operation of yours may have any name.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+from engine.activations import Activation
+from engine.rules.table import RULES
+
+if TYPE_CHECKING:
+    from engine.tracing.rows import NodeRecord
 
 FORMULAS: dict[str, str] = {
     "add": "∂L/∂a = g, ∂L/∂b = g",
@@ -44,7 +51,7 @@ FORMULAS: dict[str, str] = {
     "logsumexp": "∂L/∂a = g softmax(a)",
     "variable": "∂L/∂a = g",
     "cross_entropy": "∂L/∂o = g (softmax(o) − onehot(label)) / N",
-    "squared_error": "∂L/∂a = 2 g (a − t) / N, ∂L/∂t = −∂L/∂a",
+    "squared_error": "∂L/∂a = 2 g (a − t) / n, ∂L/∂t = −∂L/∂a",
 }
 
 SLOPES: dict[str, str] = {
@@ -71,32 +78,59 @@ OPERANDS: dict[str, tuple[str, ...]] = {
     "squared_error": ("a", "t"),
 }
 _SEVERAL = ("concatenate", "stack")
+_BIAS = ", ∂L/∂b = Σ_n ∂L/∂s"
 
 
-def formula(rule: str, operands: int, f: Any = None) -> str:
-    """The formula of a rule by its name; `f` is the activation of a `dense`."""
-    if rule == "prelu" and operands == 1:  # the activation with a fixed slope
-        return f"∂L/∂s = g ⊙ f′(s), {SLOPES['prelu']}"
-    if rule in FORMULAS:
-        known = SLOPES.get(f.name) if f is not None else None
-        return FORMULAS[rule] + (f"; {known}" if known else "")
-    if rule in SLOPES:
-        return f"∂L/∂s = g ⊙ f′(s), {SLOPES[rule]}"
-    if rule.startswith("scale by "):
+def formula(node: NodeRecord, f: Activation | None = None) -> str:
+    """What the operation sends back; `f` is the activation of a `dense`."""
+    name = node.name
+    if node.kind == "scale":
         return "y = g₀ ⊙ f′(s): ∂L/∂g₀ = g ⊙ f′(s), ∂L/∂s = g ⊙ g₀ ⊙ f″(s)"
-    if operands == 1:
-        return f"∂L/∂s = g ⊙ f′(s), f = {rule}"
-    return f"∂L/∂x_i by the VJP of {rule}"
+    if is_activation(node):
+        slope = SLOPES.get(name) if node.kind == "built-in" else None
+        return f"∂L/∂s = g ⊙ f′(s), {slope or f'f = {name}'}"
+    if node.kind != "built-in" or name not in FORMULAS:
+        operands = ", ".join(f"∂L/∂{letter}" for letter in letters(node)[:3])
+        more = ", …" if len(node.input_shapes) > 3 else ""
+        return f"{operands}{more} = vjp(g) of {name}, your own"
+    text = FORMULAS[name]
+    if name == "dense":
+        if len(node.input_shapes) == 2:
+            text = text.replace(_BIAS, "")
+        if f is not None and f.built_in and f.name in SLOPES:
+            text += f"; {SLOPES[f.name]}"
+    elif name == "squared_error":
+        text += f"; n = {node.parameters['over']:g}"
+    elif _repeats(node):
+        text += "; summed over the axes along which the operand was repeated"
+    return text
 
 
-def letters(rule: str, operands: int) -> tuple[str, ...]:
+def is_activation(node: NodeRecord) -> bool:
+    """Whether the operation is f(s) for an activation f."""
+    if node.kind == "activation":
+        return True
+    # `prelu` is also the rule whose slope is an operand.
+    return node.kind == "built-in" and node.name in SLOPES and len(node.input_shapes) == 1
+
+
+def _repeats(node: NodeRecord) -> bool:
+    """Whether broadcasting has repeated an operand."""
+    if not RULES[node.name].broadcasts:
+        return False
+    axes = slice(None, -2 if node.name == "matmul" else None)
+    return len({shape[axes] for shape in (*node.input_shapes, node.output_shape)}) > 1
+
+
+def letters(node: NodeRecord) -> tuple[str, ...]:
     """What the formula calls each operand."""
-    if rule in _SEVERAL or (rule not in FORMULAS and operands > 1 and "scale by" not in rule):
-        return tuple(f"x_{i}" for i in range(operands))
-    if rule.startswith("scale by "):
+    count = len(node.input_shapes)
+    if node.kind == "scale":
         return ("g₀", "s")
-    if rule in OPERANDS and (rule != "prelu" or operands == 2):
-        return OPERANDS[rule][:operands]
-    if rule == "prelu" or rule not in FORMULAS:
+    if is_activation(node):
         return ("s",)
-    return ("a", "b")[:operands]
+    if node.kind == "built-in" and node.name in OPERANDS:
+        return OPERANDS[node.name][:count]
+    if count > 2 or (node.kind == "built-in" and node.name in _SEVERAL):
+        return tuple(f"x_{i}" for i in range(count))
+    return ("a", "b")[:count]

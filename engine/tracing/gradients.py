@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
-from engine.tracing.diagnosis import Finding
+from engine.tracing.diagnosis import Finding, named
+from engine.tracing.find import fed_by, operations_after
 from engine.tracing.measures import Measures
 from engine.tracing.remedies import Remedy, best_remedy, geometric_mean
+
+if TYPE_CHECKING:
+    from engine.tracing.record import Trace
 
 # See `engine.tracing.diagnose` for the reasons.
 FACTOR = 0.75
@@ -18,6 +24,42 @@ FAR = 0.01
 # least share of all that is off, in logarithms, with which it is named beside the other part.
 PART = 1.5
 NAMED = 0.25
+# A draw of n units moves the factor's logarithm by less than 2/√n, over several layers by less than
+# that over √layers; the rest is room for what mean-field theory leaves out.
+DRAW = 2.0
+THEORY = 0.1
+# Operations that move entries without changing them: a root mean square goes through as it is.
+_MOVES = frozenset({"reshape", "transpose", "cast", "variable"})
+
+
+@dataclass(frozen=True)
+class _Link:
+    """The step from ∂L/∂s of layer b to that of layer a, whose output b takes.
+
+    `others` says what else takes part: operations on a's output, and other layers that take it.
+    """
+
+    a: Measures
+    b: Measures
+    others: tuple[str, ...]
+
+    @property
+    def factor(self) -> float:
+        return self.a.dL_ds / self.b.dL_ds
+
+    @property
+    def predicted(self) -> float:
+        """√(E[f′²] · n Var W), for a chain of layers."""
+        return math.sqrt(self.a.slope2 * self.b.n_var_W)
+
+    @property
+    def apart(self) -> float:
+        """ln(measured / predicted)."""
+        return math.log(self.factor) - math.log(max(self.predicted, 1e-300))
+
+    @property
+    def width(self) -> int:
+        return min(self.a.row.fan_out, self.b.row.fan_out)
 
 
 def overall_factor(hidden: list[Measures]) -> float | None:
@@ -30,31 +72,42 @@ def overall_factor(hidden: list[Measures]) -> float | None:
     return math.exp(math.log(first / last) / (len(hidden) - 1)) if first else 0.0
 
 
-def gradient_finding(hidden: list[Measures]) -> Finding | None:
-    """A finding if the gradient vanishes or explodes on its way through the hidden layers."""
+def gradient_finding(hidden: list[Measures], t: Trace) -> Finding | None:
+    """A finding if the gradient vanishes or explodes on its way through the hidden layers.
+
+    The parts that are off, and a remedy, are named where a chain of layers explains what was
+    measured. Where other operations lie between the layers and it does not, they are named.
+    """
     factor = overall_factor(hidden)
-    if factor is None:
+    if not factor:
         return None
     total = hidden[0].dL_ds / hidden[-1].dL_ds
     shrinks = total < FAR or (factor < FACTOR and total < CHANGE)
     if not shrinks and not (total > 1 / FAR or (factor > 1 / FACTOR and total > 1 / CHANGE)):
         return None
-    if factor == 0:
-        return _nothing_left(hidden)
-    fans = [m.row.W.shape for m in hidden]
+    fans = [(m.row.fan_in, m.row.fan_out) for m in hidden]
     # The last layer of the table has no f′ in the product, the first no W.
     remedy = best_remedy(fans, hidden[0].row.f, hidden[0].x2)
     slope2 = geometric_mean([m.slope2 for m in hidden[:-1]])
     n_var_W = geometric_mean([m.n_var_W for m in hidden[1:]])
-    table = tuple(_row(a, b, shrinks, remedy) for a, b in pairwise(hidden))
+    links = _links(hidden, t)
+    unexplained = _unexplained(links)
+    table = tuple(_row(link, link in unexplained, shrinks, remedy) for link in links)
     name = "vanishing gradient" if shrinks else "exploding gradient"
     first, last = hidden[0].row.name, hidden[-1].row.name
     change = f"1/{1 / total:.3g} of" if shrinks else f"{total:.3g} times"
+    names = tuple(m.row.name for m in hidden)
+    evidence = (
+        f"rms(∂L/∂s) changes by a factor of {factor:.3g} per layer; in {first} it is {change} "
+        f"that in {last}."
+    )
+    if unexplained:
+        numbers = {"factor": factor, "total": total, "slope2": slope2, "n_var_W": n_var_W}
+        return Finding(name, names, evidence, *_no_chain(unexplained), numbers, table)
     return Finding(
         name,
-        tuple(m.row.name for m in hidden),
-        f"rms(∂L/∂s) changes by a factor of {factor:.3g} per layer; in {first} it is {change} "
-        f"that in {last}.",
+        names,
+        evidence,
         f"E[f′²]·n·Var W = {slope2:.3g} · {n_var_W:.3g} = {slope2 * n_var_W:.3g} per layer, √ = "
         f"{math.sqrt(slope2 * n_var_W):.3g}; {_off(slope2, n_var_W, shrinks, remedy)}.",
         f"{remedy} instead of {factor:.3g}{_by_chance(slope2, n_var_W, shrinks, remedy)}.",
@@ -69,12 +122,62 @@ def gradient_finding(hidden: list[Measures]) -> Finding | None:
     )
 
 
+def _links(hidden: list[Measures], t: Trace) -> list[_Link]:
+    feeds, after = fed_by(t), operations_after(t)
+    links = []
+    for a, b in pairwise(hidden):
+        others = [node.name for node in after[a.position] if node.name not in _MOVES]
+        if not others:
+            takers = [i for i, before in enumerate(feeds) if a.position in before]
+            others = [
+                t.layers[i].name for i in takers if i != b.position and t.layers[i].node.sweeps
+            ]
+        links.append(_Link(a, b, tuple(dict.fromkeys(others))))
+    return links
+
+
+def _unexplained(links: list[_Link]) -> list[_Link]:
+    """The links with other operations, if their factors are not those that a chain would have."""
+    with_others = [link for link in links if link.others]
+    if not with_others:
+        return []
+    width = min(link.width for link in with_others)
+    mean = sum(link.apart for link in with_others) / len(with_others)
+    if abs(mean) > THEORY + DRAW / math.sqrt(width * len(with_others)):
+        return with_others
+    return [link for link in with_others if abs(link.apart) > THEORY + DRAW / math.sqrt(link.width)]
+
+
+def _no_chain(links: Sequence[_Link]) -> tuple[str, str]:
+    """Cause and remedy where the prediction for a chain does not hold."""
+    first, last = links[0], links[-1]
+    others = named(tuple(dict.fromkeys(name for link in links for name in link.others)))
+    measured, predicted = (
+        geometric_mean([getattr(link, name) for link in links]) for name in ("factor", "predicted")
+    )
+    cause = (
+        f"between {first.a.row.name} and {first.b.row.name}"
+        + (f" (and so on, to {last.b.row.name})" if len(links) > 1 else "")
+        + f" the output goes through {others} too, so the prediction for a chain of layers, "
+        f"√(E[f′²]·n·Var W) = {predicted:.3g}, does not hold there: the factor is {measured:.3g}."
+    )
+    remedy = "see in t.walk() what each operation between the layers does to the gradient."
+    if "add" in others:
+        remedy += (
+            " If add joins a branch to what it skips, scale the branch: by 1/√(number of "
+            "branches), or with a last layer that starts at 0."
+        )
+    return cause, remedy
+
+
 def _row(
-    a: Measures, b: Measures, shrinks: bool, remedy: Remedy
+    link: _Link, unexplained: bool, shrinks: bool, remedy: Remedy
 ) -> tuple[str, float, float, float, str]:
     """The step from b's ∂L/∂s to a's: E[f′²] is a's, n Var W is b's."""
-    factor = a.dL_ds / b.dL_ds if b.dL_ds else math.nan
-    return a.row.name, a.slope2, b.n_var_W, factor, _which(a.slope2, b.n_var_W, shrinks, remedy)
+    slope2, n_var_W = link.a.slope2, link.b.n_var_W
+    off = f"{', '.join(link.others)} between" if unexplained else ""
+    off = off or _which(slope2, n_var_W, shrinks, remedy)
+    return link.a.row.name, slope2, n_var_W, link.factor, off
 
 
 def _which(slope2: float, n_var_W: float, shrinks: bool, remedy: Remedy) -> str:
@@ -105,36 +208,4 @@ def _by_chance(slope2: float, n_var_W: float, shrinks: bool, remedy: Remedy) -> 
     return (
         "; where the weights have that variance already, it is this draw: take wider layers, whose "
         "draws differ less, or fewer"
-    )
-
-
-def _nothing_left(hidden: list[Measures]) -> Finding:
-    """∂L/∂s is exactly 0 in the first hidden layer and not in the last."""
-    at = max(i for i, m in enumerate(hidden) if m.dL_ds == 0)
-    here, above = hidden[at], hidden[at + 1]
-    numbers: dict[str, Any] = {
-        "factor": 0.0,
-        "total": 0.0,
-        "slope2": here.slope2,
-        "n_var_W": above.n_var_W,
-    }
-    if above.n_var_W == 0:
-        cause = f"the weights of {above.row.name} are all 0, so ∂L/∂x = ∂L/∂s Wᵀ is 0."
-    elif here.slope2 == 0:
-        cause = f"E[f′²] is 0 in {here.row.name}: f′(s) is 0 for every unit and example."
-    else:
-        cause = (
-            f"E[f′²]·n·Var W = {here.slope2:.3g} · {above.n_var_W:.3g}; what is left is below the "
-            f"smallest number of {here.row.W.dtype}, or falls on units of f′ = 0."
-        )
-    fans = [m.row.W.shape for m in hidden]
-    remedy = best_remedy(fans, hidden[0].row.f, hidden[0].x2)
-    return Finding(
-        "vanishing gradient",
-        tuple(m.row.name for m in hidden[: at + 1]),
-        f"∂L/∂s is exactly 0 in {here.row.name} and below it, and {above.dL_ds:.3g} (rms) in "
-        f"{above.row.name}.",
-        cause,
-        f"{remedy}.",
-        {**numbers, "predicted_factor": remedy.factor},
     )

@@ -128,7 +128,7 @@ class ArrayKeeper(Keeper):
         inputs = node.inputs or ()
         output = node.output if node.output is not None else np.empty(0)
         record = NodeRecord(
-            node.rule.name,
+            node.rule,
             node.place,
             [x.shape for x in inputs],
             output.shape,

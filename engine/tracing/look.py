@@ -83,9 +83,12 @@ class Look:
     def statistics(self, i: int) -> Statistics:
         return self._calls[i // AT_ONCE].statistics(i % AT_ONCE)
 
+    def sample(self, i: int) -> Array:
+        return self._calls[i // AT_ONCE].sample(i % AT_ONCE)
+
     def saturated(self, i: int, f: Activation, threshold: float) -> float:
         """The share of |f′| of the sample below threshold · max |f′|; i is that of f′(s)."""
-        return share_below(self._calls[i // AT_ONCE].sample(i % AT_ONCE), f, threshold)
+        return share_below(self.sample(i), f, threshold)
 
     def dead(self, i: int) -> DeadUnits:
         """The units where f′(s) is 0 throughout; i is that of f′(s)."""

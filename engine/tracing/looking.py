@@ -34,6 +34,7 @@ class _Seen:
     """One operation of the pass: what its rows are made of, when somebody asks for them."""
 
     sweeps = 0
+    number: float | None = None  # the result, where it is a single number, as a loss is
     record: NodeRecord | None = None
     row: LayerRecord | None = None
     # Of a layer, once it was looked at: the number of the look, and there of its first array, and
@@ -44,7 +45,8 @@ class _Seen:
 
     def __init__(self, node: Node, sources: list[int | str | None]) -> None:
         self.sources = sources
-        self.name, self.place, self.parameters = node.rule.name, node.place, node.parameters
+        self.rule, self.name = node.rule, node.rule.name
+        self.place, self.parameters = node.place, node.parameters
         # Until it was looked at:
         self.inputs: tuple[Array, ...] = node.inputs or ()
         self.output, self.s = node.output, node.saved
@@ -53,14 +55,16 @@ class _Seen:
         """Keep the shapes, and let go of the arrays."""
         self.shapes = [x.shape for x in self.inputs]
         self.output_shape = () if self.output is None else self.output.shape
+        if self.output is not None and self.output.ndim == 0:
+            self.number = float(self.output)
         self.inputs = ()
         self.output = self.s = None
 
     def make_rows(self, looks: list[Look]) -> NodeRecord:
         self.record = NodeRecord(
-            self.name, self.place, self.shapes, self.output_shape, self.sources, self.parameters
+            self.rule, self.place, self.shapes, self.output_shape, self.sources, self.parameters
         )
-        self.record.sweeps = self.sweeps
+        self.record.sweeps, self.record.number = self.sweeps, self.number
         if self.name == "dense":
             self.row = LayerRecord(self.record)
             self.tell(self.row, looks)

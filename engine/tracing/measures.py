@@ -3,6 +3,10 @@
 Going back from ∂L/∂s of layer i + 1 to ∂L/∂s of layer i, a gradient's mean square is multiplied by
 n Var W, with n the units of layer i + 1 and W its weights, and by E[f′²] of layer i (Glorot &
 Bengio 2010, equation 6). Mean squares are taken here, so Var W stands for E[W²].
+
+All numbers come from the statistics and the samples of a layer, which a trace has with arrays and
+without. A sample holds every entry of up to 4,096; where a question needs every entry and the
+arrays are there, they are asked.
 """
 
 from __future__ import annotations
@@ -23,9 +27,11 @@ Array = npt.NDArray[Any]
 
 # |f′| below this share of its maximum counts as saturated; for tanh, from |s| = 2.18 on.
 SATURATED = 0.05
-# A unit of whose f′ not this share of the maximum is left for any example counts as dead: exactly 0
-# for ReLU, while leaky ReLU's slope of 0.01 is alive.
+# A unit is dead if |f′(s)| is below this share of max |f′| for every example: exactly 0 for ReLU,
+# while leaky ReLU's slope of 0.01 is alive.
 DEAD = 1e-3
+# Entries are equal if they differ by less than this share of the largest, as rounding may.
+ALIKE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -52,17 +58,25 @@ class Measures:
 
 def measure(t: Trace) -> list[Measures]:
     """The numbers of every layer that the backward pass reached, from the input's side."""
-    return [
-        _of(position, row) for position, row in enumerate(t.layers) if row.dL_dx_next is not None
-    ]
+    return [_of(position, row) for position, row in enumerate(t.layers) if row.node.sweeps]
 
 
-def mean_square(a: Array | None) -> float:
-    """E[a²] in float64, 0 for no entries."""
-    if a is None or not a.size:
-        return 0.0
-    with np.errstate(all="ignore"):
-        return float(np.square(a, dtype=np.float64).mean())
+def rms(row: LayerRecord, name: str) -> float:
+    """√E[a²] of the finite entries of one of a layer's arrays; 0 where there are none."""
+    statistics = row.statistics(name)
+    return statistics.rms if statistics is not None and statistics.sampled else 0.0
+
+
+def mean_square(row: LayerRecord, name: str) -> float:
+    """The square of `rms`."""
+    size = rms(row, name)
+    return size * size  # where ** would raise OverflowError
+
+
+def all_zero(row: LayerRecord, name: str) -> bool:
+    """Whether an array is there and each of its entries is exactly 0."""
+    statistics = row.statistics(name)
+    return statistics is not None and statistics.zeros == 1 and not statistics.nonfinite
 
 
 def norm(a: Array | None) -> float:
@@ -74,9 +88,53 @@ def norm(a: Array | None) -> float:
     return largest * float(np.sqrt(np.square(size / largest).sum()))
 
 
-def rms(a: Array | None) -> float:
-    """√E[a²], 0 for no entries."""
-    return norm(a) / math.sqrt(a.size) if a is not None and a.size else 0.0
+def units_alike(row: LayerRecord, name: str) -> bool:
+    """Whether the columns of an array, which are units, are equal, and finite."""
+    statistics = row.statistics(name)
+    if statistics is None or statistics.nonfinite:
+        return False
+    if row.node.kept:
+        array = getattr(row, name)
+        apart = np.abs(array - array[..., :1])
+    else:
+        values, places = _with_places(row, name)
+        examples = places // row.fan_out
+        together = examples[1:] == examples[:-1]
+        if not together.any():  # of no row two entries are in the sample
+            return False
+        apart = np.abs(np.diff(values))[together]
+    largest = max(abs(statistics.min), abs(statistics.max))
+    return bool(apart.max(initial=0) <= ALIKE * largest)
+
+
+def spread(row: LayerRecord, name: str) -> float:
+    """By how much entries differ from example to example: √ of the variance over the batch.
+
+    The variance is the mean over columns. NaN with a single example, or where the sample holds
+    too few of a column.
+    """
+    statistics = row.statistics(name)
+    if statistics is None or row.batch < 2 or not statistics.sampled:
+        return math.nan
+    if row.node.kept:
+        with np.errstate(all="ignore"):
+            return float(np.sqrt(getattr(row, name).var(axis=0, dtype=np.float64, ddof=1).mean()))
+    values, places = _with_places(row, name)
+    columns = places % statistics.shape[-1]
+    counts = np.bincount(columns)
+    if (counts < 2).all():
+        return math.nan
+    with np.errstate(all="ignore"):
+        means = np.bincount(columns, values) / counts
+        squares = np.bincount(columns, np.square(values - means[columns]))
+        several = counts > 1
+        return float(np.sqrt((squares[several] / (counts[several] - 1)).mean()))
+
+
+def examples_alike(row: LayerRecord, name: str) -> bool:
+    """Whether the rows of an array, which are examples, are equal, of two or more."""
+    size = rms(row, name)
+    return row.batch > 1 and bool(spread(row, name) <= 1e-6 * size)
 
 
 def flat_sides(f: Activation) -> tuple[bool, bool, float]:
@@ -87,21 +145,40 @@ def flat_sides(f: Activation) -> tuple[bool, bool, float]:
     return bool(low), bool(high), largest
 
 
+def _with_places(row: LayerRecord, name: str) -> tuple[Array, Array]:
+    """The entries of the sample in float64, and their places in the array, from 0."""
+    values, stride = row.sample(name)
+    return values.astype(np.float64), np.arange(len(values)) * stride
+
+
 def _of(position: int, row: LayerRecord) -> Measures:
-    fan_in, fan_out = row.W.shape
-    W2, slopes = mean_square(row.W), np.abs(row.df_ds)
     low, high, largest = flat_sides(row.f)
-    dead = float((slopes.max(axis=0) < DEAD * largest).mean()) if slopes.size else 0.0
-    s2 = mean_square(row.s)
+    s2 = mean_square(row, "s")
     return Measures(
         position=position,
         row=row,
-        x2=mean_square(row.x),
-        slope2=mean_square(slopes),
-        n_var_W=fan_out * W2,
-        forward=fan_in * W2,
-        s_bias=mean_square(row.b) / s2 if s2 else 0.0,
-        dL_ds=rms(row.dL_ds),
-        saturated=float((slopes < SATURATED * largest).mean()) if low and high else None,
-        dead=dead if low != high else None,
+        x2=mean_square(row, "x"),
+        slope2=mean_square(row, "df_ds"),
+        n_var_W=row.fan_out * mean_square(row, "W"),
+        forward=row.fan_in * mean_square(row, "W"),
+        s_bias=mean_square(row, "b") / s2 if s2 else 0.0,
+        dL_ds=rms(row, "dL_ds"),
+        saturated=row.saturated(SATURATED) if low and high and largest else None,
+        dead=_share_dead(row, DEAD * largest) if low != high else None,
     )
+
+
+def _share_dead(row: LayerRecord, least: float) -> float:
+    """The share of units with |f′(s)| < least for every example.
+
+    Of statistics of more entries than a sample has, it is the share with f′ = 0 exactly.
+    """
+    slopes = row.statistics("df_ds")
+    if slopes is None or not slopes.sampled:
+        return 0.0
+    if max(abs(slopes.min), abs(slopes.max)) < least:
+        return 1.0
+    if not row.node.kept and slopes.sampled < slopes.size:
+        return row.dead().share
+    array = row.df_ds if row.node.kept else row.sample("df_ds")[0].reshape(slopes.shape)
+    return float((np.abs(array).max(axis=0) < least).mean())

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from engine.errors import GraphError
-from engine.scope import close_trace, open_trace, state
+from engine.scope import Block, close_trace, open_trace, state
 from engine.tracing.keeping import ArrayKeeper, Keeper
 from engine.tracing.looking import StatisticsKeeper
 from engine.tracing.rows import LayerRecord, NodeRecord
@@ -158,8 +158,10 @@ class Trace:
 
 
 @final
-class _Block:
+class _Block(Block):
     """What `trace` gives: a trace opens where its `with` block begins, and closes at the end."""
+
+    attribute = "trace"
 
     def __init__(self, keep: Keep) -> None:
         self._keep = keep
@@ -170,7 +172,7 @@ class _Block:
                 "a trace is already open in this thread; close it before opening another"
             )
         keeper = ArrayKeeper() if self._keep == "arrays" else StatisticsKeeper()
-        open_trace(keeper)
+        open_trace(self, keeper)
         return Trace(keeper)
 
     def __exit__(
@@ -179,12 +181,18 @@ class _Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        closed = close_trace()
+        closed = close_trace(self)
         if closed is None:
             return
         closed.close()
         if kind is None and closed.why_empty:
             warnings.warn(f"trace(): {closed.why_empty}", stacklevel=2)
+
+    def __call__(self, function: object) -> None:
+        raise TypeError(
+            "trace() can't decorate a function, whose caller would not get the trace; write "
+            "`with trace() as t:` inside the function or around its call"
+        )
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(

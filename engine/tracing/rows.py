@@ -11,7 +11,16 @@ import numpy.typing as npt
 from engine.activations import Activation, identity
 from engine.errors import GraphError
 from engine.kernels.buffers import empty
-from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics, dead_units, share_below
+from engine.rules.table import Rule
+from engine.tracing.statistics import (
+    QUANTITIES,
+    DeadUnits,
+    Statistics,
+    dead_units,
+    sample_of,
+    share_below,
+    stride_of,
+)
 
 if TYPE_CHECKING:
     from engine.tracing.look import Look
@@ -23,7 +32,8 @@ class NodeRecord:
     """One operation of the pass, in the order in which they were carried out.
 
     Attributes:
-        name: the operation's; `place`: where in the program, for example "layer 3".
+        name: the operation's; `kind`: that of its `engine.Rule`; `place`: where in the program, for
+            example "layer 3".
         inputs, output: arrays, as the operation saw them; `input_shapes`, `output_shape`.
         sources: for each input, the number in `Trace.nodes` of the operation that made it, the name
             of the variable that it is, or None for a constant.
@@ -31,6 +41,7 @@ class NodeRecord:
         sweeps: how many backward passes have come through.
         dL_dy: the gradient that arrived at its output, None before the backward pass.
         dL_dx: those that it sent on, one for each input, None where none was wanted.
+        number: the output, where it is a single number, as a loss is; otherwise None.
 
     With keep="stats" there are no arrays: to ask for one raises GraphError.
     """
@@ -42,17 +53,18 @@ class NodeRecord:
 
     def __init__(
         self,
-        name: str,
+        rule: Rule,
         place: str,
         input_shapes: list[tuple[int, ...]],
         output_shape: tuple[int, ...],
         sources: list[int | str | None],
         parameters: dict[str, Any],
     ) -> None:
-        self.name, self.place = name, place
+        self.name, self.kind, self.place = rule.name, rule.kind, place
         self.input_shapes, self.output_shape = input_shapes, output_shape
         self.sources, self.parameters = sources, parameters
         self.sweeps = 0
+        self.number: float | None = None
         self.kept = False
 
     def keep(self, inputs: Sequence[Array], output: Array, changeable: Sequence[int]) -> None:
@@ -61,6 +73,7 @@ class NodeRecord:
         self.inputs, self.output = list(inputs), output
         for position in changeable:
             self.inputs[position] = _copied(self.inputs[position])
+        self.number = float(output) if output.ndim == 0 else None
         self.dL_dy = None
         self.dL_dx = [None] * len(self.inputs)
 
@@ -176,6 +189,14 @@ class LayerRecord:
                 made = None if look is None else look.statistics(i)
             self._statistics[name] = self.node.sweeps, made
         return made
+
+    def sample(self, name: str) -> tuple[Array, int]:
+        """The entries that percentiles are taken of, and k: they are every k-th, from the first."""
+        if self.node.kept:
+            array = getattr(self, name)
+            return sample_of(array), stride_of(array.shape)
+        look, i = self.looked[name]
+        return look.sample(i), stride_of(look.statistics(i).shape)
 
     def saturated(self, threshold: float = 0.05) -> float:
         """The share of entries with |f′(s)| < threshold · max |f′|; NaN if none is finite.

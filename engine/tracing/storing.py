@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.activations import ACTIVATIONS
 from engine.files import read_arrays, write_arrays
+from engine.rules.table import RULES
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
+from engine.tracing.formulas import SLOPES
 
 if TYPE_CHECKING:
     from engine.tracing.record import NodeRecord, Trace
@@ -19,7 +22,17 @@ Array = npt.NDArray[Any]
 
 FORMAT = "gradtrace trace"
 VERSION = 1
-_ATTRIBUTES = ("name", "place", "inputs", "output", "sources", "parameters", "dL_dy", "dL_dx")
+_ATTRIBUTES = (
+    "name",
+    "kind",
+    "place",
+    "inputs",
+    "output",
+    "sources",
+    "parameters",
+    "dL_dy",
+    "dL_dx",
+)
 
 
 def save_trace(t: Trace, path: str | Path) -> None:
@@ -106,7 +119,8 @@ def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> Node
     from engine.tracing.record import NodeRecord
 
     node = NodeRecord.__new__(NodeRecord)
-    values = {name: decode(stored[name], arrays) for name in _ATTRIBUTES}
+    values = {name: decode(stored[name], arrays) for name in _ATTRIBUTES if name != "kind"}
+    values["kind"] = str(stored.get("kind") or _kind_of(values["name"]))
     values["parameters"] = dict(values["parameters"])
     inputs, sent, sources = values["inputs"], values["dL_dx"], values["sources"]
     if not isinstance(values["name"], str) or not isinstance(values["place"], str):
@@ -124,8 +138,18 @@ def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> Node
     if type(sweeps) is not int or (sweeps > 0) != (values["dL_dy"] is not None):
         raise ValueError(f"operation {number} ({values['name']}): {sweeps!r} backward passes")
     shapes = {"input_shapes": [x.shape for x in inputs], "output_shape": values["output"].shape}
+    values["number"] = float(values["output"]) if values["output"].ndim == 0 else None
     vars(node).update(values, **shapes, sweeps=sweeps, kept=True)
     return node
+
+
+def _kind_of(name: str) -> str:
+    """The kind of an operation in a file from before kinds were stored, by its name."""
+    if name in RULES or name in SLOPES:
+        return "built-in"
+    if name.startswith("scale by "):
+        return "scale"
+    return "activation" if name.rstrip("′") in ACTIVATIONS else "own"
 
 
 def _reason(error: Exception) -> str:

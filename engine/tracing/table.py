@@ -1,8 +1,10 @@
-"""A trace as a table, one row for each layer: as text for 100 columns, and as HTML."""
+"""A trace as a table, one row for each layer: as text for the terminal's width, and as HTML."""
 
 from __future__ import annotations
 
 import math
+import shutil
+import textwrap
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from engine.tracing.record import Trace
     from engine.tracing.rows import LayerRecord
 
-WIDTH = 100
 _MOST_NOTES = 6
 
 HEADER = (
@@ -75,14 +76,30 @@ def title(trace: Trace) -> str:
     return f"Trace of {n} layer{'s' * (n > 1)}, batch {trace.layers[0].batch}, {passes}"
 
 
+def terminal_width() -> int:
+    """COLUMNS, or the width of the terminal; 80 where there is none, as in a pipe or a file."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
 def text(trace: Trace) -> str:
-    """The table in at most 100 columns; long names lose their middle."""
+    """The table in the terminal's width, and not below 80 columns; long names lose their middle."""
+    width = max(80, terminal_width())
     if not trace.layers:
-        return title(trace)
-    rows = [list(HEADER), *cells(trace)]
+        return textwrap.fill(title(trace), width)
+    lines = _lines([list(HEADER), *cells(trace)], width, 1)
+    if len(lines[0]) > width:
+        heads = [name.replace("saturated", "satu- rated").split(" ", 1) for name in HEADER]
+        above = [head[0] if len(head) > 1 else "" for head in heads]
+        lines = _lines([above, [head[-1] for head in heads], *cells(trace)], width, 2)
+    below = [line for note in (LEGEND, *notes(trace)) for line in textwrap.wrap(note, width)]
+    return "\n".join([*textwrap.wrap(title(trace), width), "", *lines, "", *below])
+
+
+def _lines(rows: list[list[str]], width: int, heads: int) -> list[str]:
+    """The rows with a rule below the heads, in that width if names of 8 characters leave room."""
     for column in (2, 0):  # names of activations first, then those of layers
         rest = sum(max(len(row[c]) for row in rows) for c in range(len(HEADER)) if c != column)
-        most = max(8, WIDTH - rest - 2 * (len(HEADER) - 1))
+        most = max(8, width - rest - 2 * (len(HEADER) - 1))
         for row in rows:
             row[column] = shortened(row[column], min(most, 14) if column == 2 else most)
     widths = [max(len(row[c]) for row in rows) for c in range(len(HEADER))]
@@ -90,11 +107,11 @@ def text(trace: Trace) -> str:
         "  ".join(
             cell.ljust(width) if c in (0, 2) else cell.rjust(width)
             for c, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+        )
         for row in rows
     ]
-    lines.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join([title(trace), "", *lines, "", LEGEND, *notes(trace)])
+    lines.insert(heads, "─" * len(lines[0]))
+    return lines
 
 
 def html(trace: Trace) -> str:

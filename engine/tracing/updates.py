@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import calls_of
-from engine.tracing.measures import Measures, mean_square
+from engine.tracing.measures import Measures, norm, rms
 
 if TYPE_CHECKING:
     from engine.tracing.record import Trace
-
-Array = npt.NDArray[Any]
 
 # See `engine.tracing.diagnose` for the reasons.
 UPDATE = (1e-6, 0.1)
@@ -29,8 +26,8 @@ def update_finding(
         return None
     ratios = []
     for m in layers:
-        size = math.sqrt(mean_square(m.row.W))
-        step = lr * math.sqrt(mean_square(_whole_gradient(t, m)))
+        size = rms(m.row, "W")
+        step = lr * _whole_gradient(t, m)
         if size and step:  # zeros are judged by the other findings
             ratios.append((m.row.name, step / size))
     high = [(name, r) for name, r in ratios if r > UPDATE[1]]
@@ -56,11 +53,19 @@ def update_finding(
     )
 
 
-def _whole_gradient(t: Trace, m: Measures) -> Array | None:
-    """∂L/∂W over all calls of the layer, as an update uses it."""
+def _whole_gradient(t: Trace, m: Measures) -> float:
+    """rms(∂L/∂W) over all calls of the layer, as an update uses it; 0 where it can't be known.
+
+    The statistics of several calls do not tell those of their sum.
+    """
     try:
         rows, _ = calls_of(t, m.row.name)
     except ValueError:  # several layers share the name
         rows = [m.row]
+    rows = [row for row in rows if row.statistics("dL_dW") is not None]
+    if len(rows) == 1:
+        return rms(rows[0], "dL_dW")
+    if not m.row.node.kept:
+        return 0.0
     parts = [row.dL_dW for row in rows if row.dL_dW is not None]
-    return np.asarray(sum(parts[1:], parts[0])) if parts else None
+    return norm(np.sum(parts, axis=0)) / math.sqrt(m.row.fan_in * m.row.fan_out)

@@ -173,7 +173,7 @@ def _step(
             None if g is None else _ratio(norm(g), arrived),
         )
         for letter, source, x, g in zip(
-            letters(node.name, len(node.inputs)), node.sources, node.inputs, node.dL_dx, strict=True
+            letters(node), node.sources, node.inputs, node.dL_dx, strict=True
         )
     ]
     return Step(
@@ -181,7 +181,7 @@ def _step(
         of=of,
         rule=node.name + (f" ({row.f.name})" if row is not None else ""),
         place=node.place,
-        formula=formula(node.name, len(node.inputs), row.f if row is not None else None),
+        formula=formula(node, None if row is None else row.f),
         shape=node.output.shape,
         norm=arrived,
         out=tuple(out),

@@ -11,20 +11,32 @@ from rich.console import Console
 
 from engine import ActivationWarning, find_activation
 from experiments.cards.activation import Settings, card
+from experiments.cli.ending import say
 from experiments.cli.flags import FlagError, read_flags
 from experiments.figures.activation_card import figure, tables
+from experiments.lab.activations import file_name
 from experiments.lab.progress import Shown
 from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
 
 USAGE = "gradtrace activation NAME|FILE.py:NAME [--flags]"
+_ABOUT = (
+    "The card of an activation: its range, kinks and saturation, its gains, its fixed points, and "
+    "the gradient through thirty layers, predicted and measured. NAME is a built-in activation, "
+    "tanh for example; FILE.py:NAME is one that FILE.py defines with @activation."
+)
 
 
 def activation_command(args: Sequence[str], console: Console) -> None:
     """Print the card, and write its picture to results/activation/NAME.png.
 
+    Characters of NAME that can't be in a file's name are replaced.
+
     Raises: FlagError, SettingsError.
     """
+    if args and args[0] in ("-h", "--help"):
+        read_flags(Settings, ["--help"], "gradtrace activation NAME|FILE.py:NAME", _ABOUT)
+        return
     if not args or args[0].startswith("-"):
         raise FlagError(f"activation needs a name, or FILE.py:NAME: {USAGE}")
     name, *flags = args
@@ -44,11 +56,13 @@ def activation_command(args: Sequence[str], console: Console) -> None:
     for each in tables(made):
         console.print()
         console.print(each)
-    path = folder / f"{f.name}.png"
+    path = folder / f"{file_name(f.name)}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         figure(made).savefig(path, dpi=130)
     except OSError as error:
         raise SettingsError(f"{path} can't be written: {error.strerror}") from None
-    console.print(f"written: {path}", highlight=False, markup=False)
+    gain = made.gains["backward"]
+    said = "has no gain" if gain is None else f"keeps the gradient level with a gain of {gain:.4g}"
+    say(console, f"{f.name} {said}.", [path], "tutorials/09_your_own_activation.py")
     sys.stdout.flush()

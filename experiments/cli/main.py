@@ -13,22 +13,43 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from experiments.cli.ending import say
 from experiments.cli.flags import FlagError, read_settings
 from experiments.cli.running import run_and_save
 from experiments.data import DataError
+from experiments.figures.verdicts import counts
 from experiments.lab.long_runs import how_to_resume
 from experiments.lab.progress import Shown
 from experiments.lab.question import Question, SettingsError
 from experiments.lab.results import versions
+from experiments.lab.tables import table
 from experiments.questions import QUESTIONS
 
-_USAGE = """usage: gradtrace list                the experiments and their questions
-       gradtrace run NAME [--flags]  run one; --help after NAME lists its flags
-       gradtrace activation NAME     the card of an activation; or FILE.py:NAME
-       gradtrace trace [--flags]     one backward pass, layer by layer
-       gradtrace verify [--quick]    run all: every claim and its verdict
-       gradtrace report [--flags]    a page of all results, for a browser
-       gradtrace --version"""
+_USAGE = """usage: gradtrace list               the experiments, their questions and times
+       gradtrace run NAME [flags]   one experiment: figures, tables, verdicts
+       gradtrace trace [flags]      one backward pass, layer by layer
+       gradtrace activation NAME    the card of an activation; or FILE.py:NAME
+       gradtrace verify [--quick]   every experiment: all claims and verdicts
+       gradtrace report [flags]     one page of all results, for a browser
+       gradtrace --version
+
+Each command takes --help, and `gradtrace run NAME --help` lists the flags of
+one experiment. A first look, in seconds: gradtrace run vanishing --quick"""
+
+_LIST_HELP = """usage: gradtrace list
+
+Lists the experiments: name, time of the default run on two cores, question."""
+
+_RUN_HELP = """usage: gradtrace run NAME [--quick | --paper] [flags]
+
+Measures one experiment, writes its figures, arrays and result.json into
+results/NAME, and says what was seen. `gradtrace run NAME --help` lists the
+flags of that experiment.
+
+  --quick    small nets and few updates: seconds to a minute
+  --paper    the sizes of the paper: minutes to days
+
+NAME is one of"""
 
 
 class _Console(Console):
@@ -62,14 +83,17 @@ def _command(args: list[str]) -> int:
     match args:
         case []:
             raise FlagError("say what to do: `gradtrace list` or `gradtrace run NAME`")
-        case ["-h" | "--help"] | ["list" | "run", "-h" | "--help", *_]:
+        case ["-h" | "--help"]:
             print(_USAGE)
+        case ["list", "-h" | "--help", *_]:
+            print(_LIST_HELP)
+        case ["run", "-h" | "--help", *_]:
+            print(_RUN_HELP)
+            _list()
         case ["--version"]:
             print(f"gradtrace {versions()['gradtrace']}")
         case ["list"]:
-            width = max(map(len, QUESTIONS))
-            for question in QUESTIONS.values():
-                print(f"{question.name:<{width}}  {question.asks}")
+            _list()
         case ["list", *rest]:
             raise FlagError(f"list takes nothing after it, got {' '.join(rest)}")
         case ["run"]:
@@ -80,8 +104,6 @@ def _command(args: list[str]) -> int:
                     f"no experiment is named {name!r}; there are {', '.join(QUESTIONS)}"
                 )
             _run(QUESTIONS[name], flags)
-        case ["activation", "-h" | "--help", *_]:
-            print(_USAGE)
         case ["activation", *rest]:
             from experiments.cli.cards import activation_command
 
@@ -107,7 +129,17 @@ def _command(args: list[str]) -> int:
 
 
 def _console() -> Console:
-    return _Console() if sys.stdout.isatty() else _Console(width=100)
+    return _Console()  # of the terminal's width, or of COLUMNS; 80 in a pipe
+
+
+def _list() -> None:
+    listed = table("", ("experiment", "time", "question"), left=3)
+    listed.columns[1].no_wrap = True
+    for question in QUESTIONS.values():
+        listed.add_row(question.name, question.takes, question.asks)
+    listed.caption = "time: of the default run on two cores"
+    listed.caption_justify = "left"
+    _console().print(listed)
 
 
 def _run(question: Question, flags: list[str]) -> None:
@@ -122,8 +154,14 @@ def _run(question: Question, flags: list[str]) -> None:
         raise KeyboardInterrupt(how_to_resume(settings, folder)) from None
     console = _console()
     console.print(f"\n[bold]{question.asks}[/]")
-    for table in question.tables(settings, done.result):
+    for each in question.tables(settings, done.result):
         console.print()
-        console.print(table)
-    written = ", ".join(map(str, done.files))
-    console.print(f"{done.seconds:.1f} s; written: {written}", highlight=False, markup=False)
+        console.print(each)
+    say(
+        console,
+        question.answer(settings, done.result),
+        done.files,
+        question.read_next,
+        Verdicts=f"{len(done.result.claims)} claims: {counts(done.result.claims)}.",
+    )
+    console.print(f"({done.seconds:.1f} s)", style="dim", highlight=False)

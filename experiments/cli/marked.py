@@ -1,18 +1,22 @@
 """What stands between two marks of a Markdown file, made anew from results.
 
 <!-- verdicts -->            … <!-- end of verdicts -->            the table of verdicts
+<!-- counts -->              … <!-- end of counts -->              how many claims hold, and so on
 <!-- speed/steps.md -->      … <!-- end of speed/steps.md -->      a text that a run has written
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from experiments.lab.question import SettingsError
 
 VERDICTS = "verdicts"
-_BETWEEN = re.compile(rf"<!-- ({VERDICTS}|[\w-]+/[\w.-]+\.md) -->.*?<!-- end of \1 -->", re.S)
+COUNTS = "counts"
+_NAMES = rf"{VERDICTS}|{COUNTS}|[\w-]+/[\w.-]+\.md"
+_BETWEEN = re.compile(rf"<!-- ({_NAMES}) -->.*?<!-- end of \1 -->", re.S)
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -20,8 +24,8 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name} -->", f"<!-- end of {name} -->"
 
 
-def filled(path: Path, results: Path, verdicts: str) -> str:
-    """The file's text with every marked part replaced.
+def filled(path: Path, results: Path, texts: Mapping[str, str]) -> str:
+    """The file's text with every marked part replaced: by `texts`, else from a file of a result.
 
     Raises: SettingsError if the file can't be read, has no marked part, has one twice, or one that
         is not among the results.
@@ -35,7 +39,7 @@ def filled(path: Path, results: Path, verdicts: str) -> str:
             "the name of a text in the results, for example speed/steps.md; what was made goes "
             "between them"
         )
-    parts = {name: verdicts for name in names if name == VERDICTS}
+    parts = dict(texts)
     for name in names:
         if name not in parts:
             parts[name] = _text(results / name, f"--markdown: {path} names {name}, and ")

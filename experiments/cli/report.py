@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
+from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
-from experiments.cli.marked import filled
-from experiments.figures.svg import inlined
-from experiments.figures.verdicts import Outcome, titled, verdicts_markdown
+from experiments.cli.marked import COUNTS, VERDICTS, filled
+from experiments.figures.verdicts import Outcome, counts, titled, verdicts_markdown
 from experiments.lab.question import SettingsError
 from experiments.lab.records import Record, read_records
 from experiments.lab.repeating import command
-from experiments.pages.report_page import Section, anchor, page
+from experiments.pages.pictures import pictures_of
+from experiments.pages.report_page import Section, page
 from experiments.questions import QUESTIONS
 from experiments.questions.article_sentences import ORDER
 
@@ -30,10 +31,11 @@ class Settings:
     """Folder of the results."""
     html: Path | None = None
     """The page; without it report.html in the folder of the results."""
-    markdown: Path | None = None
-    """A Markdown file, README.md for example, of which parts are to be replaced: the table of
-    verdicts between <!-- verdicts --> and <!-- end of verdicts -->, and texts of the results
-    between marks with their names, <!-- speed/steps.md --> and <!-- end of speed/steps.md -->."""
+    markdown: tuple[Path, ...] = ()
+    """Markdown files, VERDICTS.md for example, of which parts are to be replaced: the table of
+    verdicts between <!-- verdicts --> and <!-- end of verdicts -->, how many claims have which
+    verdict between <!-- counts --> and <!-- end of counts -->, and texts of the results between
+    marks with their names, <!-- speed/steps.md --> and <!-- end of speed/steps.md -->."""
 
     def __post_init__(self) -> None:
         if self.html is not None and self.html.is_dir():
@@ -59,28 +61,33 @@ def report_command(args: Sequence[str], console: Console) -> None:
             f"take --results {quick}" if read_records(quick)[0] else "`gradtrace verify` makes some"
         )
         raise SettingsError(f"--results: {settings.results} holds no results; {some}")
-    records.sort(key=_place)
-    text = ""
-    if settings.markdown is not None:
-        outcomes = [Outcome(record.question, record.data, record) for record in records]
-        text = filled(settings.markdown, settings.results, verdicts_markdown(outcomes))
-    sections = [Section(record, _figure(record, problems), _command(record)) for record in records]
+    records = sorted(map(_without_commands, records), key=_place)
+    outcomes = [Outcome(record.question, record.data, record) for record in records]
+    claims = [claim for record in records for claim in record.claims]
+    said = f"{len(claims)} claims: {counts(claims)}"
+    parts = {VERDICTS: verdicts_markdown(outcomes), COUNTS: f"{said}."}
+    texts = {path: filled(path, settings.results, parts) for path in settings.markdown}
+    sections = []
+    for record in records:
+        pictures, wrong = pictures_of(record)
+        sections.append(Section(record, pictures, _command(record)))
+        problems += wrong
     missing = {
         name: question.asks
         for name, question in QUESTIONS.items()
         if all(record.question != name for record in records)
     }
     written = [write_whole(settings.page, page(sections, missing, problems))]
-    if settings.markdown is not None:
-        written.append(write_whole(settings.markdown, text))
+    written += [write_whole(path, text) for path, text in texts.items()]
     for problem in problems:
         print(f"gradtrace: {problem}", file=sys.stderr)
     names = ", ".join(titled(record.question, record.data) for record in records)
-    console.print(f"results of: {names}", highlight=False, markup=False)
-    if missing:
-        console.print(f"not run: {', '.join(missing)}", highlight=False, markup=False)
-    for path in written:
-        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+    say(
+        console,
+        f"results of {names}; {said}.",
+        written,
+        "VERDICTS.md",
+    )
     sys.stdout.flush()
 
 
@@ -94,17 +101,11 @@ def _place(record: Record) -> tuple[int, int, str]:
     return place, 0 if known else listed, "" if first else str(record.data)
 
 
-def _figure(record: Record, problems: list[str]) -> str:
-    path = record.folder / "figure.svg"
-    try:
-        return inlined(
-            path.read_text(encoding="utf-8"), record.asks, f"{anchor(record.folder.name)}-"
-        )
-    except OSError as error:
-        problems.append(f"{path} can't be read: {error.strerror or error}")
-    except ValueError:
-        problems.append(f"{path} is no SVG; run {record.question} again")
-    return ""
+def _without_commands(record: Record) -> Record:
+    """Claims of a question that is no more name no command."""
+    if record.question in QUESTIONS:
+        return record
+    return replace(record, claims=tuple(replace(claim, needs=None) for claim in record.claims))
 
 
 def _command(record: Record) -> str:

@@ -31,8 +31,8 @@ def run_and_save(question: Question, settings: Any, folder: Path, progress: Prog
     start = time.monotonic()
     result = question.run(settings, progress)
     seconds = time.monotonic() - start
-    figure = question.figure(settings, result)
-    files = save_result(folder, question, settings, result, figure, seconds)
+    figures = question.figures(settings, result)
+    files = save_result(folder, question, settings, result, figures, seconds)
     # Checkpoints lie where `gradtrace run` puts a result, whatever folder this one has.
     discard_checkpoints(settings.results / question.name)
     return Run(result, files, seconds)

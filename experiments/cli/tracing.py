@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from engine import Trace
+from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
-from experiments.figures.traced import inline_svg, layers_table
+from experiments.figures.traced import layers_table
 from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
+from experiments.pages.pictures import Picture
 from experiments.pages.trace_page import page
 from experiments.traces.passes import Settings, traced
 
@@ -47,11 +50,9 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     figure = made.trace.plot(made.theory)
     written = _write_figure(folder, figure)
     if settings.html is not None:
-        text = page(made.trace, diagnosis, about, inline_svg(figure))
+        picture = Picture.of("distributions and profile by layer", written[1].read_bytes())
+        text = page(made.trace, diagnosis, about, picture, made.theory)
         written.append(write_whole(settings.html, text))
-    console.print()
-    for path in written:
-        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
     if settings.walk:
         sys.stdout.flush()
         console.print()
@@ -60,7 +61,17 @@ def trace_command(args: Sequence[str], console: Console) -> None:
             walk.interactive()
         else:
             print(walk)
+    say(console, _seen(made.trace), written[::-1], "tutorials/10_reading_a_trace.py")
     sys.stdout.flush()
+
+
+def _seen(trace: Trace) -> str:
+    """How ∂L/∂s compares between the first layer and the last, as the diagnosis counts layers."""
+    rms = []
+    for row in (trace.layers[-1], trace.layers[0]):
+        statistics = row.statistics("dL_ds")
+        rms.append(f"{0.0 if statistics is None else statistics.rms:.2g} in {row.name}")
+    return f"rms ∂L/∂s is {' and '.join(rms)}."
 
 
 def _check_page(path: Path) -> None:

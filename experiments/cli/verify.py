@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from experiments.cli.ending import say
 from experiments.cli.files import write_whole
 from experiments.cli.flags import read_flags
 from experiments.cli.running import run_and_save
@@ -135,11 +136,8 @@ def verify_command(args: Sequence[str], console: Console) -> int:
     said = f"{len(claims)} claims: {counts(claims)}" if claims else "no claims"
     if missing:
         said += f"; not run: {', '.join(missing)}"
-    console.print(f"{said}; {seconds:.0f} s", highlight=False, markup=False)
-    names = ", ".join(map(str, written))
-    console.print(f"written: {names}", highlight=False, markup=False, soft_wrap=True)
     page = shlex.join(["gradtrace", "report", "--results", str(settings.folder)])
-    console.print(f"a page of it: {page}", highlight=False, markup=False, soft_wrap=True)
+    say(console, f"{said}; {seconds:.0f} s.", written, f"the page that `{page}` makes")
     sys.stdout.flush()
     wrong = [claim.id for claim in claims if claim.exact and claim.verdict == "does not hold"]
     if wrong:

@@ -1,14 +1,30 @@
-"""The figure of `accuracy`: errors over s for each activation, and those of the matrix product."""
+"""The figures of `accuracy`: the errors of each activation, where they lie, and the products'."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.figures.accuracy_tables import product_lines, tables, texts
-from experiments.figures.panels import finish
+from experiments.figures.style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREEN,
+    MARKERS,
+    ORANGE,
+    THEORY,
+    VERMILION,
+    drawing,
+    finish,
+    legend,
+    limits,
+    log_axis,
+)
+from experiments.figures.words import activation_name, listed, quantity
 from experiments.lab.question import Result
 
 if TYPE_CHECKING:
@@ -17,81 +33,136 @@ if TYPE_CHECKING:
 
     from experiments.questions.accuracy import Settings
 
-__all__ = ["figure", "tables", "texts"]
+__all__ = ["figures", "tables", "texts"]
 
 Array = npt.NDArray[Any]
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito).
-_QUANTITIES = {"f": ("#0072b2", "f(s)"), "slope": ("#e69f00", "f′(s)"), "step": ("#009e73", "step")}
-_LINES = ("#0072b2", "#56b4e9", "#e69f00")
+_QUANTITIES = {"f": (BLUE, "f(s)"), "slope": (ORANGE, "f′(s)"), "step": (GREEN, "backward step")}
 _PRECISIONS = ("float32", "float64")
-_COLUMNS = 4
+_COLUMNS = 3
 # Between −2⁻⁷ and 2⁻⁷ the axis is linear, and beyond ±2¹⁰ nothing happens any more.
 _NEAR, _FAR = 2.0**-7, 2.0**10
-_LINEAR = 4  # errors up to here, in units in the last place, are drawn to scale
+_UNMEASURED = 1e18  # drawn in the place of an error that is not finite
 
 
-def figure(settings: Settings, result: Result) -> Figure:
-    """A panel for each activation, and one of the matrix product for each precision.
-
-    Solid: float32. Pale: float64. The largest error in each quarter of an octave of s; what lies
-    nearer to 0 than the axis shows is one value, and what lies beyond its ends is another.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    n = len(settings.activations)
-    present = [p for p in _PRECISIONS if f"{p}_products" in result.arrays]
-    columns = min(_COLUMNS, max(n, 2))
-    rows = -(-n // columns)
-    made = Figure(figsize=(3.3 * columns, 2.1 * rows + 3.6), layout="constrained")
-    grid = made.add_gridspec(rows + 1, columns, height_ratios=[1.0] * rows + [1.35])
-    for i, name in enumerate(settings.activations):
-        ax = made.add_subplot(grid[divmod(i, columns)])
-        _activation(ax, result, i)
-        finish(ax, name, "s, or y for the step" if i + columns >= n else "")
-        if i % columns == 0:
-            ax.set_ylabel("largest error, ULP")
-    below = grid[rows, :].subgridspec(1, len(present))
-    for k, p in enumerate(present):
-        _products(made.add_subplot(below[k]), settings, result.arrays[f"{p}_products"], p)
-    handles = [
-        Line2D([], [], color=colour, linewidth=2, label=label)
-        for colour, label in _QUANTITIES.values()
-    ]
-    handles += [
-        Line2D([], [], color="0.3", label="float32"),
-        Line2D([], [], color="0.3", alpha=0.4, linewidth=3, label="float64"),
-    ]
-    made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    made.suptitle("How far the kernels are from the exact values", fontsize=13)
+def figures(settings: Settings, result: Result) -> Mapping[str, Figure]:
+    """The largest errors, where they lie in float32, and the errors of the matrix product."""
+    made = {"figure": _largest(settings, result)}
+    if any(f"float32_{name}" in result.arrays for name in _QUANTITIES):
+        made["by-place"] = _by_place(settings, result)
+    if any(f"{p}_products" in result.arrays for p in _PRECISIONS):
+        made["products"] = _products(settings, result)
     return made
 
 
-def _activation(ax: Axes, result: Result, i: int) -> None:
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{activation_name(row['activation'])}'s {_QUANTITIES[row['quantity']][1]}"
+
+
+def _largest(settings: Settings, result: Result) -> Figure:
+    """A row for each activation: f, f′ and the step, float32 full and float64 hollow."""
+    from matplotlib.lines import Line2D
+
+    rows = result.measurements["errors"]
+    worst = max(rows, key=lambda row: row["largest"])
+    figure, [ax] = drawing(
+        f"No kernel is more than {quantity(worst['largest'])} ULP from the exact value: "
+        f"{_name(worst)} in {worst['dtype']} is farthest",
+        "Largest error of each activation's kernels over all s, in units in the last place; "
+        "step: f′ from y = f(s)",
+        height=0.36 * len(settings.activations) + 1.1,
+    )
+    ends = limits([[row["largest"] for row in rows], [0.0]])
+    for row in rows:
+        i = settings.activations.index(row["activation"])
+        k = list(_QUANTITIES).index(row["quantity"])
+        colour = _QUANTITIES[row["quantity"]][0]
+        full = row["dtype"] == "float32"
+        beyond = not row["largest"] <= ends[1]
+        ax.plot(
+            min(row["largest"], ends[1]) if row["largest"] == row["largest"] else ends[1],
+            i + 0.24 * (k - 1),
+            ">" if beyond else MARKERS[k],
+            color=colour,
+            markersize=7,
+            markeredgewidth=1.5,
+            markerfacecolor=colour if full else "none",
+            clip_on=False,
+        )
+    ax.set_xlim(ends)
+    ax.set_yticks(range(len(settings.activations)), map(activation_name, settings.activations))
+    ax.set_ylim(len(settings.activations) - 0.5, -0.5)
+    finish(ax, "largest error, ULP")
+    look: dict[str, Any] = {"linestyle": "", "markersize": 7, "markeredgewidth": 1.5}
+    handles = [
+        Line2D([], [], color=colour, marker=marker, label=label, **look)
+        for (colour, label), marker in zip(_QUANTITIES.values(), MARKERS, strict=False)
+    ]
+    handles += [
+        Line2D([], [], color=BLACK, marker="o", label="float32", **look),
+        Line2D([], [], color=BLACK, marker="o", markerfacecolor="none", label="float64", **look),
+    ]
+    legend(figure, handles)
+    return figure
+
+
+def _by_place(settings: Settings, result: Result) -> Figure:
+    """float32: the largest error in each quarter of an octave of s.
+
+    What lies nearer to 0 than the axis shows is one value, and what lies beyond its ends another.
+    """
+    from matplotlib.lines import Line2D
+
+    rows = [row for row in result.measurements["errors"] if row["dtype"] == "float32"]
+    worst = max(rows, key=lambda row: row["largest"])
+    exact = [
+        f
+        for f in settings.activations
+        if all(row["largest"] == 0 for row in rows if row["activation"] == f)
+    ]
+    shown = [f for f in settings.activations if f not in exact] or list(settings.activations)
+    columns = min(_COLUMNS, len(shown))
+    n_rows = -(-len(shown) // columns)
+    without = f"; {listed(list(map(activation_name, exact)))}: no error" if exact else ""
+    place = "y" if worst["quantity"] == "step" else "s"
+    figure, axes = drawing(
+        f"float32: {_name(worst)} is farthest from the exact value, {quantity(worst['largest'])} "
+        f"ULP at {place} = {quantity(worst['at'])}",
+        f"Largest error by s (by y for the backward step){without}",
+        height=1.45 * n_rows + 0.7,
+        rows=n_rows,
+        columns=columns,
+    )
     s = result.arrays["s"]
-    for p in reversed(_PRECISIONS):
-        for quantity, (colour, _) in _QUANTITIES.items():
-            if f"{p}_{quantity}" not in result.arrays:
-                continue
-            x, y = _curve(s, result.arrays[f"{p}_{quantity}"][i])
-            if not x.size:
-                continue
-            wide = p == "float64"
-            ax.plot(x, y, color=colour, linewidth=2.6 if wide else 1.0, alpha=0.35 if wide else 1.0)
+    for i, (ax, f) in enumerate(zip(axes, shown, strict=False)):
+        curves = []
+        for name, (colour, _) in _QUANTITIES.items():
+            if f"float32_{name}" in result.arrays:
+                errors = result.arrays[f"float32_{name}"][settings.activations.index(f)]
+                curves.append(_curve(s, errors))
+                ax.plot(*curves[-1], color=colour, linewidth=1.4)
+        _place_axis(ax)
+        top = limits([y for _, y in curves])[1]
+        ax.set_ylim(0, max(1.0, 1.05 * top))
+        bottom = i + columns >= len(shown)
+        finish(ax, "s" if bottom else "", "ULP" if i % columns == 0 else "", activation_name(f))
+    for ax in axes[len(shown) :]:
+        ax.set_axis_off()
+    legend(
+        figure,
+        [
+            Line2D([], [], color=colour, linewidth=2.5, label=label)
+            for colour, label in _QUANTITIES.values()
+        ],
+    )
+    return figure
+
+
+def _place_axis(ax: Axes) -> None:
     ax.set_xscale("symlog", linthresh=_NEAR, linscale=0.5)
     ax.set_xlim(-2 * _FAR, 2 * _FAR)
-    ax.set_xticks([-1000, -10, -0.1, 0.1, 10, 1000], ["−1000", "−10", "−.1", ".1", "10", "1000"])
+    ax.set_xticks([-100, -1, 0, 1, 100], ["−100", "−1", "0", "1", "100"])
     ax.minorticks_off()
-    ax.set_yscale("symlog", linthresh=_LINEAR, linscale=2)
-    if not any(np.any(line.get_ydata()) for line in ax.lines):
-        ax.text(0.5, 0.5, "no error", transform=ax.transAxes, ha="center", color="0.4")
-    top = max(
-        _LINEAR, 1.3 * max((float(np.nanmax(line.get_ydata())) for line in ax.lines), default=0)
-    )
-    ax.set_ylim(0, top)
-    ticks = [0, 1, 2, 3, 4, *[t for t in (10, 100, 1000, 10**6, 10**12) if t < top]]
-    ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
 
 
 def _curve(s: Array, largest: Array) -> tuple[Array, Array]:
@@ -101,18 +172,43 @@ def _curve(s: Array, largest: Array) -> tuple[Array, Array]:
     known = ~np.isnan(largest)
     x, inverse = np.unique(edges[known], return_inverse=True)
     y = np.zeros(x.size)
-    np.maximum.at(y, inverse, np.where(np.isfinite(largest[known]), largest[known], 1e18))
+    np.maximum.at(y, inverse, np.where(np.isfinite(largest[known]), largest[known], _UNMEASURED))
     return x, y
 
 
-def _products(ax: Axes, settings: Settings, errors: Array, dtype: str) -> None:
+def _products(settings: Settings, result: Result) -> Figure:
+    from matplotlib.lines import Line2D
+
     n = np.array(settings.lengths)
-    lines = product_lines(errors)
-    ax.plot(n, n, color="black", linestyle=":", label="n, the bound")
-    for (label, y), colour, marker in zip(lines.items(), _LINES, "osv", strict=True):
-        ax.plot(n, y, color=colour, marker=marker, markersize=3.5, label=label)
-    ax.set_xscale("log", base=2)
-    ax.set_yscale("log")
-    finish(ax, f"matrix product, {dtype}", "n, the length of the sums")
-    ax.set_ylabel("largest error, roundings")
-    ax.legend(frameon=False, fontsize=9)
+    lines = {
+        p: product_lines(result.arrays[f"{p}_products"])
+        for p in _PRECISIONS
+        if f"{p}_products" in result.arrays
+    }
+    largest = {p: float(each["ours"][-1]) for p, each in lines.items()}
+    said = " and ".join(f"{quantity(value)} roundings in {p}" for p, value in largest.items())
+    figure, axes = drawing(
+        f"Sums of {n[-1]:,} terms: our products' largest error is {said}; the bound is {n[-1]:,}",
+        "Largest error of an entry, in units of the largest error of one rounding, by the length "
+        "of the sums",
+        height=3.3,
+        columns=len(lines),
+        sharey=True,
+    )
+    ends = limits([n, *(y for each in lines.values() for y in each.values())], log=True)
+    labels = list(next(iter(lines.values())))
+    for ax, (p, each) in zip(axes, lines.items(), strict=True):
+        ax.plot(n, n, **THEORY)
+        for y, colour, marker in zip(each.values(), COLOURS, MARKERS, strict=False):
+            ax.plot(n, y, color=colour, marker=marker, markersize=5, linewidth=2)
+        log_axis(ax.xaxis, limits([n], log=True))
+        log_axis(ax.yaxis, ends)
+        finish(
+            ax, "n, the length of the sums", "largest error, roundings" if ax is axes[0] else "", p
+        )
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linewidth=2, label=label)
+        for label, colour, marker in zip(labels, (BLUE, VERMILION, GREEN), MARKERS, strict=False)
+    ]
+    legend(figure, [*handles, Line2D([], [], **THEORY, label="n, the bound")])
+    return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,17 @@ from rich.table import Table
 import engine
 from engine import Activation, OwnActivation
 from experiments.cards.activation import Card
+from experiments.figures.profiles import Net, draw_nets, message
+from experiments.figures.style import (
+    BLACK,
+    COLOURS,
+    MARKERS,
+    drawing,
+    finish,
+    init_name,
+    legend,
+    limits,
+)
 from experiments.lab.tables import number, table
 
 if TYPE_CHECKING:
@@ -33,10 +44,11 @@ def tables(card: Card) -> list[Table]:
         about.add_row("parameters", ", ".join(f"{k} = {v:g}" for k, v in f.parameters.items()))
     for name, (forward, backward) in card.speed.items():
         about.add_row(
-            f"speed of {name}", f"{forward:.2f} ns forward, {backward:.2f} ns backward an entry"
+            f"speed of {escape(name)}",
+            f"{forward:.2f} ns forward, {backward:.2f} ns backward an entry",
         )
     for finding in f.findings if isinstance(f, OwnActivation) else ():
-        about.add_row("beware", str(finding))
+        about.add_row("beware", escape(str(finding)))
     headings = ("forward, 1/√E[f²]", "variance, 1/√Var f", "backward, 1/√E[f′²]")
     gains = table("gains", [escape(heading) for heading in headings], 0)
     gains.add_row(*(_or_dash(card.gains[mode]) for mode in ("forward", "variance", "backward")))
@@ -78,30 +90,48 @@ def _saturated(card: Card) -> str:
 
 def figure(card: Card) -> Figure:
     """f, f′ and f″ beside known ones, and the gradient through a deep net under each scheme."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(12, 6.6), layout="constrained")
-    axes = drawn.subplot_mosaic([["f", "f′", "f″"], ["net", "net", "net"]])
-    s = np.linspace(-6, 6, 601)
+    nets = [
+        Net(init_name(scheme.name), scheme.measured, scheme.predicted, colour, marker).reversed()
+        for scheme, colour, marker in zip(card.schemes, COLOURS, cycle(MARKERS), strict=False)
+    ]
+    said = message(nets, "∂L/∂s", "the last layer's")
+    figure, _ = drawing(
+        f"{_as_text(card.f.name)}, {said}",
+        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, over the last "
+        "layer's; dotted: theory",
+        height=5.4,
+        rows=0,
+    )
+    grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.35))
     shown = [card.f, *(engine.ACTIVATIONS[n] for n in _KNOWN if n != card.f.name)]
-    for name, order in (("f", 0), ("f′", 1), ("f″", 2)):
-        panel = axes[name]
+    s = np.linspace(-6, 6, 601)
+    lines: list[Any] = []
+    for order, name in enumerate(("f", "f′", "f″")):
+        panel = figure.add_subplot(grid[0, order])
         values = [_order(f, order, s) for f in shown]
-        for f, value, style in zip(
-            reversed(shown), reversed(values), _styles(len(shown)), strict=True
-        ):
-            panel.plot(s, value, label=f.name, **style)
+        looks = zip(shown, values, (BLACK, *COLOURS), ("-", "--", ":", "-."), strict=False)
+        lines = [
+            panel.plot(
+                s, value, style, color=colour, linewidth=2.4 if f is card.f else 1.4, label=_as_text(f.name)
+            )[0]
+            for f, value, colour, style in looks
+        ]
         own = values[0][np.isfinite(values[0])]
         if own.size:
-            margin = 0.15 * max(1e-3, float(np.ptp(own)))
-            panel.set_ylim(max(-4, own.min() - margin), min(4, own.max() + margin))
-        panel.set_title(name, loc="left")
-        panel.axhline(0, color="0.8", lw=0.8, zorder=0)
-        panel.set_xlabel("s")
-    axes["f"].legend(fontsize=9)
-    _net(axes["net"], card)
-    drawn.suptitle(card.f.name, x=0.01, ha="left", weight="bold")
-    return drawn
+            low, high = limits([own])
+            margin = 0.1 * max(1e-3, high - low)
+            panel.set_ylim(max(-4, low - margin), min(4, high + margin))
+        finish(panel, "s", title=name)
+    net = figure.add_subplot(grid[1, :])
+    depth = len(card.schemes[0].predicted)
+    legend(figure, lines)
+    draw_nets(net, nets, range(depth, 0, -1))
+    finish(net, "hidden layer, from the top down", "rms ∂L/∂s")
+    return figure
+
+
+def _as_text(name: str) -> str:
+    return name.replace("$", r"\$")  # matplotlib would read mathematics
 
 
 def _order(f: Activation, order: int, s: Any) -> Any:
@@ -109,27 +139,3 @@ def _order(f: Activation, order: int, s: Any) -> Any:
         if order == 0:
             return f.value(s)
         return f.slope(s) if order == 1 else f.derivative.slope(s)
-
-
-def _styles(count: int) -> Sequence[dict[str, Any]]:
-    grey = [
-        {"color": c, "lw": 1.2, "ls": ls}
-        for c, ls in (("0.45", ":"), ("0.55", "--"), ("0.65", "-."))
-    ]
-    return [*grey[: count - 1], {"color": "C3", "lw": 2.2, "ls": "-"}]
-
-
-def _net(panel: Any, card: Card) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    depth = np.arange(1, len(card.schemes[0].predicted) + 1)
-    for i, scheme in enumerate(card.schemes):
-        panel.semilogy(depth, scheme.measured, "o", ms=4, color=f"C{i}", label=scheme.name)
-        panel.semilogy(depth, scheme.predicted, "-", lw=1, color=f"C{i}")
-    panel.set_title(
-        "rms ∂L/∂s by layer, over the last layer's: measured (dots), theory (lines)", loc="left"
-    )
-    panel.set_xlabel("layer")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.legend(fontsize=9)
-    panel.grid(alpha=0.3)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from experiments.figures.panels import finish
+from experiments.figures.style import (
+    BLACK,
+    GREEN,
+    LINE,
+    SMALL,
+    VERMILION,
+    drawing,
+    finish,
+    ink,
+    legend,
+)
 from experiments.lab.claims import Measured
 from experiments.lab.question import Result
 from experiments.lab.tables import STYLE, interval, markdown, number, table
@@ -18,48 +29,58 @@ if TYPE_CHECKING:
 
     from experiments.questions.article import Settings
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito).
-_SAYS, _SHOULD = "#d55e00", "#009e73"
+_SAYS, _SHOULD = VERMILION, GREEN
 _FARTHEST = 2.0  # on the axis, in units of what is measured; what lies beyond is at the edge
-_PLACES = (0.12, 0.5, 0.88)  # of the columns of numbers beside it
+_PLACES = (0.1, 0.5, 0.9)  # of the columns of numbers beside it
 
 
-def figure(settings: Settings, result: Result) -> Figure:
+def figures(settings: Settings, result: Result) -> Mapping[str, Figure]:
     """For each number that the article gives: it and the right one, over what is measured."""
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     rows = list(_given(result.measurements["errata"]))
-    made = Figure(figsize=(10.5, 0.31 * len(rows) + 1.7), layout="constrained")
-    ax, beside = made.subplots(1, 2, sharey=True, width_ratios=(2.2, 1))
-    ax.axvline(1, color="0.6", linewidth=1)
+    wrong = sum(not math.isclose(row["says"], row["should"], rel_tol=1e-6) for _, row in rows)
+    figure, axes = drawing(
+        f"{wrong} of the {len(rows)} numbers in the article's errata are wrong",
+        "Each number over the one that is measured: where the article's cross is off the line, "
+        "its number is wrong. Triangle: beyond the axis",
+        height=0.29 * len(rows) + 1.3,
+        columns=2,
+        sharey=True,
+        width_ratios=(1.4, 1),
+    )
+    ax, beside = axes
+    ax.axvline(1, color=LINE, linewidth=1)
     for y, (_, row) in enumerate(rows):
         value, says = row["measured"], row["says"] / row["measured"]
         low, high = (max(0.0, end / value) for end in row["interval"])
-        ax.plot([low, high], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")
-        ax.plot(1, y, "o", color="black", markersize=4)
+        ax.plot([low, high], [y, y], color=BLACK, linewidth=2.5, solid_capstyle="butt")
+        ax.plot(1, y, "o", color=BLACK, markersize=4)
         ax.plot(row["should"] / value, y, "|", color=_SHOULD, markersize=15, markeredgewidth=2.5)
         mark = ">" if says > _FARTHEST else "X"
         ax.plot(min(says, _FARTHEST), y, mark, color=_SAYS, markersize=8, clip_on=False)
         cells = (number(row["says"]), interval(_measured(row)), number(row["should"]))
-        for x, text, colour in zip(_PLACES, cells, (_SAYS, "black", _SHOULD), strict=True):
-            beside.text(x, y, text, color=colour, va="center", ha="center", fontsize=9)
-    for x, text in zip(_PLACES, ("says", "measured", "should say"), strict=True):
-        beside.text(x, -0.95, text, va="center", ha="center", fontweight="bold", fontsize=9)
+        for x, text, colour in zip(_PLACES, cells, (_SAYS, BLACK, _SHOULD), strict=True):
+            beside.text(x, y, text, color=ink(colour), va="center", ha="center", fontsize=SMALL)
+    for x, text in zip(_PLACES, ("article", "measured", "right"), strict=True):
+        beside.text(x, -0.95, text, va="center", ha="center", fontweight="bold", fontsize=SMALL)
     beside.set_axis_off()
     ax.set_yticks(range(len(rows)), [f"{row['label']}   {id}" for id, row in rows])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_ylim(len(rows) - 0.4, -1.3)
     ax.set_xlim(-0.08, _FARTHEST)
-    finish(ax, "", "each number over the one that is measured")
-    handles = [
-        Line2D([], [], color=_SAYS, marker="X", linestyle="", label="what the article says"),
-        Line2D([], [], color="black", marker="o", label="measured, 95 % interval"),
-        Line2D([], [], color=_SHOULD, marker="|", markersize=12, markeredgewidth=2.5, linestyle="",
-               label="what it should say"),
-    ]  # fmt: skip
-    made.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    made.suptitle("The article's errata that have a number", fontsize=13)
-    return made
+    finish(ax, "number over the one that is measured")
+    legend(
+        figure,
+        [
+            Line2D([], [], color=_SAYS, marker="X", linestyle="", label="what the article says"),
+            Line2D([], [], color=BLACK, marker="o", label="measured, 95 % interval"),
+            Line2D(
+                [], [], color=_SHOULD, marker="|", markersize=12, markeredgewidth=2.5,
+                linestyle="", label="what it should say",
+            ),
+        ],
+    )  # fmt: skip
+    return {"figure": figure}
 
 
 def _given(errata: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -98,7 +119,8 @@ def _sentences(result: Result) -> Table:
         column.no_wrap = True
     errata = {erratum["id"]: erratum for erratum in result.measurements["errata"]}
     section = ""
-    for sentence in result.measurements["sentences"]:
+    measured, caption = _measured_sentences(result)
+    for sentence in measured:
         if sentence["section"] != section:
             section = sentence["section"]
             made.add_row(Text(section, "bold"))
@@ -109,7 +131,20 @@ def _sentences(result: Result) -> Table:
         measured_by.rstrip()
         verdicts.rstrip()
         made.add_row(Text(f"“{sentence['quote']}”"), measured_by, verdicts, end_section=True)
+    made.caption, made.caption_justify = Text("\n".join(caption)), "left"
     return made
+
+
+def _measured_sentences(result: Result) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """The sentences that an experiment measures; and in words, the others and what is not run."""
+    sentences = result.measurements["sentences"]
+    measured = [one for one in sentences if one["claims"] or one["erratum"]]
+    commands = {line["command"]: None for one in measured for line in one["claims"]}
+    caption = [f"`{command}` measures what is not yet measured." for command in commands if command]
+    others = "; ".join(f"“{one['quote']}”" for one in sentences if one not in measured)
+    if others:
+        caption.append(f"No experiment measures these sentences yet: {others}.")
+    return measured, caption
 
 
 def _judges(
@@ -157,9 +192,11 @@ def _plain_tables(result: Result) -> Iterator[Table]:
     """The two tables with a line for everything, as Markdown wants it."""
     errata = {erratum["id"]: erratum for erratum in result.measurements["errata"]}
     sentences = table("The article's sentences", ("sentence", "measured by"), 2)
-    for sentence in result.measurements["sentences"]:
+    measured, caption = _measured_sentences(result)
+    for sentence in measured:
         judges = "; ".join(f"{name}: {verdict}" for name, verdict in _judges(sentence, errata))
         sentences.add_row(f"“{sentence['quote']}”", judges)
+    sentences.caption = "\n\n".join(caption)
     yield sentences
     made = table("Errata", ("", "the article", "", "should say", "source"), 5)
     for erratum in errata.values():

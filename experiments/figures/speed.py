@@ -1,17 +1,33 @@
-"""The figure of `speed`: ratios, how cost grows, the roofline, and the steps to a fast product."""
+"""The figures of `speed`: ratios, how cost grows, traces, the roofline, the steps to a product."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.figures.panels import finish
+from experiments.figures.durations import duration
 from experiments.figures.speed_ratios import draw_ratios, ratio_rows
 from experiments.figures.speed_roofline import draw_roofline
 from experiments.figures.speed_tables import tables, texts
+from experiments.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LINE,
+    ORANGE,
+    SKY,
+    SMALL,
+    VERMILION,
+    drawing,
+    finish,
+    legend,
+    limits,
+    log_axis,
+)
+from experiments.figures.words import quantity
 from experiments.lab.question import Result
 from experiments.speed.cases import Limit, Step, Training
 from experiments.speed.plans import BATCH, DEPTH, WIDTH
@@ -25,58 +41,46 @@ if TYPE_CHECKING:
 
     from experiments.questions.speed import Settings
 
-__all__ = ["figure", "tables", "texts"]
+__all__ = ["figures", "tables", "texts"]
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito).
-_COLOURS = {OURS: "#009e73", NUMPY: "#e69f00", TORCH: "#d55e00"}
-_ROW = 0.21  # inches for a line of ratios
-_PANELS = {
-    "matmul": ("matmul",),
-    "activations (marks grow with their number)": ("activations",),
-    "training and start-up": ("training", "small", "startup"),
+_COLOURS = {OURS: GREEN, NUMPY: ORANGE, TORCH: VERMILION}
+_RATIOS = {
+    "training": ("Training steps", ("training", "small", "startup")),
+    "products": ("Matrix products", ("matmul",)),
+    "activations": ("Activations", ("activations",)),
 }
 
 
-def figure(settings: Settings, result: Result) -> Figure:
-    """Above, each case's ratios; how a training step's cost grows; traces; the roofline; the steps.
+def figures(settings: Settings, result: Result) -> Mapping[str, Figure]:
+    """Each case's ratios, how a training step's cost grows, traces, the roofline, the steps.
 
-    What was not run has no panel.
+    The first that was run is "figure"; what was not run has no figure.
     """
-    from matplotlib.figure import Figure
-
     times = Times.of(result.measurements, result.arrays)
     targets = [row["targets"] for row in result.measurements["rows"]]
-    panels = {title: ratio_rows(times, targets, groups) for title, groups in _PANELS.items()}
-    panels = {title: rows for title, rows in panels.items() if rows}
-    below: list[Callable[[Axes], None]] = []
-    if "traces" in times.groups:
-        at_most = next(c.statement.tolerance.size for c in result.claims if c.statement.id == "T5")
-        below.append(lambda ax: _traces(ax, times, at_most))
-    if "roofline" in times.groups:
-        below.append(lambda ax: draw_roofline(ax, times))
-    if "steps" in times.groups:
-        below.append(lambda ax: _steps(ax, times))
-    heights = []
-    if panels:
-        heights.append(1.3 + _ROW * max(map(len, panels.values())))
-    if "scaling" in times.groups:
-        heights.append(3.2)
-    if below:
-        heights.append(4.2)
-    heights = heights or [2.0]
-    made = Figure(figsize=(15, sum(heights) + 0.5), layout="constrained")
-    cpu = result.measurements["machine"]["cpu"]
-    made.suptitle(f"speed on {cpu}, {_threads(settings.threads)}", fontsize=13)
-    parts = iter(made.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    if panels:
-        draw_ratios(next(parts), panels, settings.threads)
-    if "scaling" in times.groups:
-        _scaling(next(parts), times, settings.threads)
-    if below:
-        part = next(parts)
-        for ax, draw in zip(part.subplots(1, len(below), squeeze=False)[0], below, strict=True):
-            draw(ax)
-    return made
+    about = f"{result.measurements['machine']['cpu']}, {_threads(settings.threads)}"
+    made: dict[str, Figure] = {}
+    for name, (title, groups) in _RATIOS.items():
+        if rows := ratio_rows(times, targets, groups):
+            made[name] = draw_ratios(title, about, rows, settings.threads)
+    parts: Mapping[str, Callable[[], Figure]] = {
+        "scaling": lambda: _scaling(about, times, settings.threads),
+        "traces": lambda: _traces(about, times, _most_of_a_trace(result)),
+        "roofline": lambda: draw_roofline(about, times),
+        "steps": lambda: _steps(about, times),
+    }
+    for name, draw in parts.items():
+        if any(OURS in timing.medians for timing in times.of_group(name)):
+            made[name] = draw()
+    if not made:
+        made["figure"] = drawing("Nothing was timed", about, 0.5, rows=0)[0]
+    first = next(iter(made))
+    return {"figure" if name == first else name: figure for name, figure in made.items()}
+
+
+def _most_of_a_trace(result: Result) -> float:
+    """The target: how many times the plain step's time a traced step may take."""
+    return next(c.statement.tolerance.size for c in result.claims if c.statement.id == "T5")
 
 
 def _threads(threads: Sequence[int]) -> str:
@@ -84,19 +88,21 @@ def _threads(threads: Sequence[int]) -> str:
     return f"{numbers} thread{'s' if threads[-1] > 1 else ''}"
 
 
-def _scaling(part: Any, times: Times, threads: Sequence[int]) -> None:
+def _scaling(about: str, times: Times, threads: Sequence[int]) -> Figure:
     """A step's time against width, depth, batch and threads, the others staying as they are."""
+    from matplotlib.lines import Line2D
+
     most = threads[-1]
     panels = (
         ("units of a layer", f"{DEPTH} layers, batch {BATCH}"),
-        ("hidden layers", f"of {WIDTH} units, batch {BATCH}"),
+        ("hidden layers", f"layers of {WIDTH} units, batch {BATCH}"),
         ("batch", f"{DEPTH} layers of {WIDTH}"),
         ("threads", f"{DEPTH} layers of {WIDTH}, batch {BATCH}"),
     )
     found: list[dict[int, Timing]] = [{}, {}, {}, {}]
     for timing in times.of_group("scaling"):
         case = timing.case
-        if not isinstance(case, Training):
+        if not isinstance(case, Training) or OURS not in timing.medians:
             continue
         at = (case.sizes[0], len(case.sizes) - 2, case.batch)
         if timing.threads == most:
@@ -105,20 +111,41 @@ def _scaling(part: Any, times: Times, threads: Sequence[int]) -> None:
                     found[i][at[i]] = timing
         if at == (WIDTH, DEPTH, BATCH):
             found[3][timing.threads] = timing
-    axes = part.subplots(1, 4, sharey=True)
-    for ax, (xlabel, title), points in zip(axes, panels, found, strict=True):
+    shown = [(panel, points) for panel, points in zip(panels, found, strict=True) if points]
+    points = shown[0][1]
+    ends = [f"{duration(points[x].seconds(OURS))} at {x}" for x in (min(points), max(points))]
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = drawing(
+        f"A training step takes {' and '.join(dict.fromkeys(ends))} {shown[0][0][0]}",
+        f"{about}; medians, and from the fastest to the slowest round",
+        height=2.4 * rows,
+        rows=rows,
+        columns=columns,
+        sharey=True,
+    )
+    every = [1e3 * m for _, points in shown for t in points.values() for m in t.medians.values()]
+    for i, (ax, ((xlabel, title), points)) in enumerate(zip(axes, shown, strict=False)):
         for name, colour in _COLOURS.items():
             _curve(ax, {x: t for x, t in sorted(points.items()) if name in t.medians}, name, colour)
         ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
         ticks = sorted(points)
         ticks = ticks if len(ticks) <= 6 else [x for x in ticks if math.log2(x).is_integer()]
         ax.set_xticks(ticks, [str(x) for x in ticks])
         ax.minorticks_off()
-        finish(ax, title, xlabel)
-    axes[0].set_ylabel("ms for a training step")
-    if axes[0].get_legend_handles_labels()[0]:
-        axes[0].legend(frameon=False, fontsize=9)
+        finish(ax, xlabel, "ms for a step" if i % columns == 0 else "", title)
+    for ax in axes[len(shown) :]:
+        ax.set_axis_off()
+    log_axis(axes[0].yaxis, limits(every, log=True))
+    present = [name for name in _COLOURS if any(name in t.medians for t in points.values())]
+    legend(
+        figure,
+        [
+            Line2D([], [], color=_COLOURS[name], marker="o", linewidth=2, label=TITLES[name])
+            for name in present
+        ],
+    )
+    return figure
 
 
 def _curve(ax: Axes, points: Mapping[int, Timing], name: str, colour: str) -> None:
@@ -130,44 +157,60 @@ def _curve(ax: Axes, points: Mapping[int, Timing], name: str, colour: str) -> No
     ends = np.array([[m - r.min(), r.max() - m] for m, r in zip(middle, rounds, strict=True)]).T
     ax.errorbar(
         list(points), middle, yerr=ends, color=colour, label=TITLES[name],
-        marker="o", markersize=4, linewidth=1.5, elinewidth=1.0,
+        marker="o", markersize=5, linewidth=2, elinewidth=1.2,
     )  # fmt: skip
 
 
-def _traces(ax: Axes, times: Times, at_most: float) -> None:
+def _traces(about: str, times: Times, at_most: float) -> Figure:
     """The time of a traced step over the plain one's, with its interval."""
-    shades = {STATS: "#0072b2", ARRAYS: "#56b4e9"}
+    from matplotlib.lines import Line2D
+
+    shades = {STATS: BLUE, ARRAYS: SKY}
+    timings = [t for t in times.of_group("traces") if OURS in t.medians]
+    ratios = [{name: t.ratio(name, OURS) for name in shades if name in t.medians} for t in timings]
     names = []
-    longest = at_most
-    for i, timing in enumerate(times.of_group("traces")):
+    for timing in timings:
         case = timing.case
         assert isinstance(case, Training)
         units = f"{len(case.sizes) - 2}×{case.sizes[1]}"
         names.append(f"{units}, batch {case.batch}, {_threads([timing.threads])}")
-        for name, colour in shades.items():
-            ratio = timing.ratio(name, OURS)
-            if not math.isfinite(ratio.value):
+    costs = [ratio[STATS].value if STATS in ratio else math.nan for ratio in ratios]
+    dearest = int(np.nanargmax(costs)) if np.isfinite(costs).any() else 0
+    figure, [ax] = drawing(
+        f"A trace of statistics makes a training step at most {quantity(costs[dearest], 3)} times "
+        f"as long ({names[dearest]})",
+        f"{about}; thin lines: 95 % intervals; dashed: the target, {quantity(at_most)} times",
+        height=0.4 * len(names) + 1.0,
+    )
+    values = [1.0, at_most]
+    for i, ratio in enumerate(ratios):
+        for name, measured in ratio.items():
+            if not math.isfinite(measured.value):
                 continue
-            longest = max(longest, ratio.value)
+            values.append(measured.value)
             at = i + (0.2 if name == ARRAYS else -0.2)
-            bar = ax.barh(at, ratio.value, 0.36, color=colour)
-            bar.set_label(TITLES[name].removeprefix("gradtrace, "))
-            if math.isfinite(ratio.high - ratio.low):
-                ax.hlines(at, ratio.low, ratio.high, color="0.3", linewidth=1.0)
-    ax.axvline(1, color="0.4", linewidth=1.0)
-    ax.axvline(at_most, color="0.1", linewidth=1.2, linestyle="--", label="target")
+            ax.barh(at, measured.value, 0.36, color=shades[name])
+            if math.isfinite(measured.high - measured.low):
+                ax.hlines(at, measured.low, measured.high, color=BLACK, linewidth=1.2)
+    ax.axvline(1, color=LINE, linewidth=1.2)
+    ax.axvline(at_most, color=BLACK, linewidth=1.5, linestyle="--")
     ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1.3 * longest)  # an interval of few rounds may reach far beyond
-    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    ax.legend(
-        handles.values(), handles.keys(), frameon=False, fontsize=9, ncols=3, loc="upper center",
-        bbox_to_anchor=(0.4, -0.12),
-    )  # fmt: skip
-    finish(ax, "what a trace costs", "times the plain step's time")
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(0, 1.25 * limits([values])[1])  # an interval of few rounds may reach far beyond
+    finish(ax, "times the plain step's time")
+    legend(
+        figure,
+        [
+            Line2D(
+                [], [], color=colour, linewidth=7, label=TITLES[name].removeprefix("gradtrace, ")
+            )
+            for name, colour in shades.items()
+        ],
+    )
+    return figure
 
 
-def _steps(ax: Axes, times: Times) -> None:
+def _steps(about: str, times: Times) -> Figure:
     """From three loops to the fast product: operations a second, on a logarithmic axis."""
     steps = [t for t in times.of_group("steps") if OURS in t.medians]
     names = []
@@ -176,35 +219,54 @@ def _steps(ax: Axes, times: Times) -> None:
         assert isinstance(case, Step)
         names.append(f"{case.step.replace('_', ' ')}, {_threads([timing.threads])}")
         if case.step == "python_loops":
-            names[-1] = f"python loops, of {case.size}³"
+            names[-1] = f"python loops ({case.size}³)"
     rates = [t.rate(OURS) / 1e9 for t in steps]
-    ax.barh(range(len(steps)), rates, color=_COLOURS[OURS], height=0.65)
+    sizes = {t.case.size for t in steps if isinstance(t.case, Step)}
+    figure, [ax] = drawing(
+        f"From “{names[0]}” to “{names[-1]}” the matrix product becomes "
+        f"{quantity(rates[-1] / rates[0])} times as fast",
+        f"{about}; float32, {max(sizes)}³; billions of operations a second",
+        height=0.34 * len(names) + 1.1,
+    )
+    ax.barh(range(len(steps)), rates, color=GREEN, height=0.65)
     for i, rate in enumerate(rates):
         ax.annotate(
-            f"{rate:.3g}", (rate, i), xytext=(4, 0), textcoords="offset points", va="center",
-            fontsize=9, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
+            quantity(rate, 3), (rate, i), xytext=(5, 0), textcoords="offset points", va="center",
+            fontsize=SMALL,
         )  # fmt: skip
-    sizes = {t.case.size for t in steps if isinstance(t.case, Step)}
+    handles = []
     products = [t for t in steps if NUMPY in t.medians and getattr(t.case, "step", "") == "matmul"]
     for timing, style in zip(products, ("--", ":"), strict=False):
-        ax.axvline(
-            timing.rate(NUMPY) / 1e9, color=_COLOURS[NUMPY], linestyle=style, linewidth=1.2,
-            label=f"NumPy, {_threads([timing.threads])}",
-        )  # fmt: skip
-    fewest = min((t.threads for t in steps), default=1)
+        handles.append(
+            ax.axvline(
+                timing.rate(NUMPY) / 1e9,
+                color=ORANGE,
+                linestyle=style,
+                linewidth=2,
+                zorder=0,
+                label=f"NumPy, {_threads([timing.threads])}",
+            )
+        )
+    fewest = min(t.threads for t in steps)
     for timing in times.of_group("roofline"):
         case = timing.case
         is_peak = isinstance(case, Limit) and (case.limit, case.dtype) == ("peak", "float32")
         if is_peak and timing.threads == fewest and OURS in timing.medians:
-            peak = timing.rate(OURS) / 1e9
-            ax.axvline(peak, color="0.3", linewidth=1.2, label=f"peak, {_threads([fewest])}")
+            handles.append(
+                ax.axvline(
+                    timing.rate(OURS) / 1e9,
+                    color=LINE,
+                    linewidth=1.5,
+                    zorder=0,
+                    label=f"the processor's peak, {_threads([fewest])}",
+                )
+            )
     ax.set_yticks(range(len(steps)), names)
-    ax.invert_yaxis()
-    if rates:
-        ax.set_xscale("log")
-        ax.set_xlim(right=3 * max(rates))
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            frameon=False, fontsize=9, ncols=3, loc="upper center", bbox_to_anchor=(0.4, -0.12)
-        )  # below the axis: bars reach everywhere else
-    finish(ax, f"steps to a fast product, float32, {max(sizes, default=0)}³", "GF/s")
+    ax.set_ylim(len(steps) - 0.5, -0.5)
+    ax.set_xscale("log")
+    log_axis(ax.xaxis, (min(rates) / 2, 8 * max(rates)))
+    finish(ax, "GF/s")
+    ax.grid(visible=False, axis="y")
+    if handles:
+        legend(figure, handles)
+    return figure

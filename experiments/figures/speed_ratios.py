@@ -1,4 +1,4 @@
-"""The ratio panels of `speed`: for each case, how many times as fast as each rival."""
+"""The ratios of `speed`: for each case, how many times as fast as each rival."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.figures.panels import finish
+from experiments.figures.style import (
+    BLACK,
+    BLUE,
+    LINE,
+    ORANGE,
+    VERMILION,
+    drawing,
+    finish,
+    legend,
+    limits,
+    log_axis,
+)
+from experiments.figures.words import quantity
 from experiments.lab.claims import Measured
 from experiments.speed.cases import Elementwise, count
 from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TITLES, TORCH
@@ -16,9 +28,11 @@ from experiments.speed.times import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-COLOURS = {OPENBLAS: "#0072b2", NUMPY: "#e69f00", TORCH: "#d55e00"}
-_OFFSETS = {OPENBLAS: -0.22, NUMPY: 0.0, TORCH: 0.22}
+COLOURS = {OPENBLAS: BLUE, NUMPY: ORANGE, TORCH: VERMILION}
+_OFFSETS = {OPENBLAS: -0.25, NUMPY: 0.0, TORCH: 0.25}
+_ROW = 0.27  # inches for a line of dots
 
 
 @dataclass
@@ -59,47 +73,85 @@ def ratio_rows(
     return found
 
 
-def draw_ratios(part: Any, panels: Mapping[str, Sequence[Row]], threads: Sequence[int]) -> None:
-    """A panel for each title, and one legend for all."""
+def draw_ratios(title: str, about: str, rows: Sequence[Row], threads: Sequence[int]) -> Figure:
+    """A line of dots for each case: right of 1, gradtrace is faster."""
     from matplotlib.lines import Line2D
 
-    axes = part.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (title, rows) in zip(axes, panels.items(), strict=True):
-        for i, row in enumerate(rows):
-            _draw_row(ax, i, row, threads[-1])
-        ax.axvline(1, color="0.4", linewidth=1.0, zorder=0)
-        ax.set_yticks(range(len(rows)), [row.label for row in rows])
-        ax.set_ylim(len(rows) - 0.4, -0.6)
-        _scale(ax)
-        finish(ax, title, "times as fast as the rival")
-        ax.grid(visible=False, axis="y")
-    dot: dict[str, Any] = {"marker": "o", "markersize": 5, "linestyle": ""}
-    drawn = {rival for rows in panels.values() for row in rows for rival, *_ in row.dots}
+    figure, [ax] = drawing(
+        _message(title, rows, threads[-1]),
+        f"{about}; thin lines: 95 % intervals" + _sizes(rows),
+        height=_ROW * len(rows) + 1.2,
+    )
+    for i, row in enumerate(rows):
+        _draw_row(ax, i, row, threads[-1])
+    ax.axvline(1, color=LINE, linewidth=1.2, zorder=0)
+    ax.set_yticks(range(len(rows)), [row.label for row in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    log_axis(ax.xaxis, _reach(rows))
+    finish(ax, "times as fast as the rival")
+    ax.grid(visible=False, axis="y")
+    dot: dict[str, Any] = {"marker": "o", "markersize": 7, "linestyle": ""}
+    drawn = {rival for row in rows for rival, *_ in row.dots}
     handles = [
-        Line2D([], [], color=colour, label=f"over {TITLES[rival]}", **dot)
+        Line2D([], [], color=colour, label=TITLES[rival], **dot)
         for rival, colour in COLOURS.items()
         if rival in drawn
     ]
-    grey: dict[str, Any] = {"color": "0.3", **dot}
     handles += [
         Line2D(
-            [], [], label=f"{n} thread{'s' if n > 1 else ''}",
-            markerfacecolor="0.3" if n == threads[-1] else "white", **grey,
+            [], [], label=f"{n} thread{'s' if n > 1 else ''}", color=BLACK,
+            markerfacecolor=BLACK if n == threads[-1] else "white", **dot,
         )
         for n in threads
     ]  # fmt: skip
     handles.append(
-        Line2D([], [], color="0.3", marker="|", markersize=9, linestyle="", label="target")
+        Line2D(
+            [], [], color=BLACK, marker="|", markersize=12, markeredgewidth=2, linestyle="",
+            label="target",
+        )
+    )  # fmt: skip
+    legend(figure, handles)
+    return figure
+
+
+def _message(title: str, rows: Sequence[Row], most: int) -> str:
+    """In how many cases gradtrace is faster than the fastest rival, and how much."""
+    least = []
+    for row in rows:
+        values = [m.value for _, threads, _, m in row.dots if threads in (0, most)]
+        least.append(min(values or [m.value for *_, m in row.dots]))
+    faster = sum(value > 1 for value in least)
+    cases = "case" if len(least) == 1 else "cases"
+    return (
+        f"{title}: gradtrace is faster than the fastest rival in {faster} of {len(least)} {cases}, "
+        f"from {quantity(min(least))} to {quantity(max(least))} times as fast"
     )
-    part.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+
+
+def _sizes(rows: Sequence[Row]) -> str:
+    several = len({size for row in rows for _, _, size, _ in row.dots}) > 1
+    return "; marks grow with the number of entries" if several else ""
+
+
+def _reach(rows: Sequence[Row]) -> tuple[float, float]:
+    """Ends of the axis: of the dots and the targets; intervals may go beyond."""
+    points = [m.value for row in rows for *_, m in row.dots]
+    aims = [
+        least
+        for row in rows
+        for rival, least in row.targets.items()
+        if any(rival == dot[0] for dot in row.dots)
+    ]
+    low, high = limits([points, aims, [0.9, 1.15]], log=True)
+    return max(low, 0.01), min(high, 1000.0)
 
 
 def _draw_row(ax: Axes, i: int, row: Row, most: int) -> None:
     for rival, least in row.targets.items():
         if any(rival == dot[0] for dot in row.dots):
             ax.plot(
-                least, i + _OFFSETS[rival], marker="|", markersize=9, color=COLOURS[rival],
-                markeredgewidth=1.6, alpha=0.6,
+                least, i + _OFFSETS[rival], marker="|", markersize=11, color=COLOURS[rival],
+                markeredgewidth=1.6, alpha=0.7,
             )  # fmt: skip
     for rival, threads, size, measured in row.dots:
         at, colour = i + _OFFSETS[rival], COLOURS[rival]
@@ -109,17 +161,3 @@ def _draw_row(ax: Axes, i: int, row: Row, most: int) -> None:
             measured.value, at, marker="o", markersize=size, color=colour, alpha=0.85,
             markerfacecolor=colour if threads in (0, most) else "white",
         )  # fmt: skip
-
-
-def _scale(ax: Axes) -> None:
-    """Logarithmic, no farther than the dots, with as many ticks as there is room for."""
-    ax.set_xscale("log")
-    points = np.concatenate([np.atleast_1d(np.asarray(line.get_xdata())) for line in ax.lines])
-    low, high = min(points.min() / 1.2, 0.8), max(points.max() * 1.2, 1.3)
-    low, high = max(low, 0.01), min(high, 1000.0)
-    ax.set_xlim(low, high)
-    leading = (1,) if high / low > 100 else (1, 2, 5) if high / low > 6 else (1, 1.5, 2, 3, 5, 7)
-    ticks = [m * 10.0**e for e in range(-2, 4) for m in leading]
-    shown = sorted(tick for tick in ticks if low <= tick <= high)
-    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
-    ax.minorticks_off()

@@ -8,12 +8,28 @@ stay in cache, and may stand above memory's line.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.figures.panels import finish
+from experiments.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LINE,
+    ORANGE,
+    PINK,
+    SKY,
+    VERMILION,
+    drawing,
+    finish,
+    legend,
+    limits,
+    log_axis,
+)
+from experiments.figures.words import percent, quantity
 from experiments.speed.cases import Case, Elementwise, Limit, Product
 from experiments.speed.rivals import OURS
 from experiments.speed.schedule import Timing
@@ -21,22 +37,35 @@ from experiments.speed.times import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_KINDS: tuple[tuple[str, str, str, Callable[[Case], bool]], ...] = (
-    ("large products", "o", "#0072b2", lambda c: isinstance(c, Product) and c.batch >= 256),
-    ("at batch 10", "D", "#56b4e9", lambda c: isinstance(c, Product) and c.batch == 10),
-    ("squares of 16 to 96", "s", "#cc79a7", lambda c: isinstance(c, Product) and c.fan_in < 256),
-    (
-        "activations forward", "^", "#e69f00",
-        lambda c: isinstance(c, Elementwise) and not c.backward,
+
+@dataclass(frozen=True)
+class _Kind:
+    """Kernels that share a mark."""
+
+    label: str
+    marker: str
+    colour: str
+    belongs: Callable[[Case], bool]
+
+
+_KINDS = (
+    _Kind("large products", "o", BLUE, lambda c: isinstance(c, Product) and c.batch >= 256),
+    _Kind("products at batch 10", "D", SKY, lambda c: isinstance(c, Product) and c.batch == 10),
+    _Kind("squares of 16 to 96", "s", PINK, lambda c: isinstance(c, Product) and c.fan_in < 256),
+    _Kind(
+        "activations forward", "^", ORANGE, lambda c: isinstance(c, Elementwise) and not c.backward
     ),
-    ("activations backward", "v", "#d55e00", lambda c: isinstance(c, Elementwise) and c.backward),
-    ("training steps", "*", "#009e73", lambda c: c.group in ("training", "small")),
-)  # fmt: skip
+    _Kind(
+        "activations backward", "v", VERMILION, lambda c: isinstance(c, Elementwise) and c.backward
+    ),
+    _Kind("training steps", "*", GREEN, lambda c: c.group in ("training", "small")),
+)
 _STYLES = {"L2": ":", "L3": "--", "memory": "-"}
 
 
-def draw_roofline(ax: Axes, times: Times) -> None:
+def draw_roofline(about: str, times: Times) -> Figure:
     """Roofs for the most threads, in float32, and every float32 kernel's place at as many."""
     most = max((t.threads for t in times.timings), default=1)
     seen = [
@@ -44,42 +73,65 @@ def draw_roofline(ax: Axes, times: Times) -> None:
         for t in times.timings
         if t.threads == most and t.case.dtype == "float32" and OURS in t.medians
     ]
+    limits_seen = [t for t in seen if isinstance(t.case, Limit)]
+    kernels = {
+        kind: chosen for kind in _KINDS if (chosen := [t for t in seen if kind.belongs(t.case)])
+    }
+    figure, [ax] = drawing(
+        _message(limits_seen, [t for chosen in kernels.values() for t in chosen]),
+        f"{about}; roofline at {most} thread{'s' if most > 1 else ''}, float32: lines are what the "
+        "machine allows, points what kernels reach",
+        height=4.2,
+    )
     x = np.geomspace(0.05, 1000, 200)
-    _draw_roofs(ax, x, [t for t in seen if isinstance(t.case, Limit)])
-    for label, marker, colour, belongs in _KINDS:
-        chosen = [t for t in seen if belongs(t.case)]
-        if chosen:
-            ax.plot(
-                [t.case.flops / t.case.bytes for t in chosen],
-                [t.rate(OURS) / 1e9 for t in chosen],
-                marker=marker, color=colour, label=label, linestyle="", markersize=6,
-                markeredgecolor="white", markeredgewidth=0.4,
-            )  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlim(x[0], x[-1])
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize=9, loc="lower right")
-    threads = f"{most} thread" + "s" * (most > 1)
-    finish(ax, f"roofline, float32, {threads}", "operations for each byte that must be moved")
-    ax.set_ylabel("GF/s")
+    handles = _draw_roofs(ax, x, limits_seen)
+    rates = [[t.rate(OURS) / 1e9 for t in limits_seen if getattr(t.case, "limit", "") == "peak"]]
+    for kind, chosen in kernels.items():
+        rates.append([t.rate(OURS) / 1e9 for t in chosen])
+        handles += ax.plot(
+            [t.case.flops / t.case.bytes for t in chosen],
+            rates[-1],
+            marker=kind.marker, color=kind.colour, label=kind.label, linestyle="", markersize=7,
+            markeredgecolor="white", markeredgewidth=0.4,
+        )  # fmt: skip
+    log_axis(ax.xaxis, (x[0], x[-1]))
+    low, high = limits(rates, log=True)
+    log_axis(ax.yaxis, (low, 1.3 * high))
+    finish(ax, "operations for each byte that must be moved", "GF/s")
+    if handles:
+        legend(figure, handles)
+    return figure
 
 
-def _draw_roofs(ax: Axes, x: npt.NDArray[np.float64], limits: Sequence[Timing]) -> None:
-    peaks = [t.rate(OURS) / 1e9 for t in limits if getattr(t.case, "limit", "") == "peak"]
+def _message(limits_seen: Sequence[Timing], kernels: Sequence[Timing]) -> str:
+    """How near the fastest product comes to the peak; else the peak and the bandwidth alone."""
+    peaks = [t.rate(OURS) / 1e9 for t in limits_seen if getattr(t.case, "limit", "") == "peak"]
+    products = [t.rate(OURS) / 1e9 for t in kernels if isinstance(t.case, Product)]
+    if peaks and products:
+        return (
+            f"The fastest product reaches {quantity(max(products), 3)} GF/s, "
+            f"{percent(max(products) / peaks[0])} of the machine's peak"
+        )
+    if peaks:
+        return f"The machine's peak is {quantity(peaks[0], 3)} GF/s"
+    return "What the machine allows"
+
+
+def _draw_roofs(ax: Axes, x: npt.NDArray[np.float64], timings: Sequence[Timing]) -> list[Any]:
+    handles: list[Any] = []
+    peaks = [t.rate(OURS) / 1e9 for t in timings if getattr(t.case, "limit", "") == "peak"]
     peak = peaks[0] if peaks else np.inf
-    for timing in limits:
+    for timing in timings:
         place = getattr(timing.case, "place", "")
         if place:
             bandwidth = timing.bandwidth(OURS) / 1e9
             roof = np.minimum(x * bandwidth, peak)
-            ax.plot(
-                x, roof, color="0.45", linestyle=_STYLES[place], linewidth=1.2, zorder=1,
-                label=f"{place}, {bandwidth:.3g} GB/s",
+            handles += ax.plot(
+                x, roof, color=LINE, linestyle=_STYLES[place], linewidth=1.5, zorder=1,
+                label=f"{place}, {quantity(bandwidth, 3)} GB/s",
             )  # fmt: skip
     if peaks:
-        ax.axhline(peak, color="0.45", linewidth=1.2, zorder=1)
-        ax.annotate(
-            f"peak, {peak:.3g} GF/s", (x[0], peak), xytext=(6, 4), textcoords="offset points",
-            fontsize=9, color="0.25",
-        )  # fmt: skip
+        line = ax.axhline(peak, color=BLACK, linewidth=1.5, zorder=1)
+        line.set_label(f"peak, {quantity(peak, 3)} GF/s")
+        handles.append(line)
+    return handles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
-from experiments.figures.panels import finish
+from experiments.figures.style import BLUE, VERMILION, drawing, finish, legend, log_axis
+from experiments.figures.words import percent
 from experiments.lab.claims import Measured
 from experiments.lab.question import Result
 from experiments.lab.tables import claims_table, number, table
@@ -20,47 +22,67 @@ if TYPE_CHECKING:
 
     from experiments.questions.table1 import Settings
 
-_OURS, _PAPERS = "#0072b2", "#d55e00"
-_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_OURS, _PAPERS = BLUE, VERMILION
 _TITLES = {"shapeset": "Shapeset-3×2", "mnist": "MNIST", "cifar10": "CIFAR-10, first batch"}
 
 
-def figure(settings: Settings, result: Result) -> Figure:
+def figures(settings: Settings, result: Result) -> Mapping[str, Figure]:
     """For each data set a row for each kind of net: our mean and interval, the paper's number."""
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     data, kinds = result.measurements["data"], result.measurements["kinds"]
-    made = Figure(figsize=(max(7.4, 3.7 * len(data) + 1.6), 4.0), layout="constrained")
-    axes = made.subplots(1, len(data), squeeze=False, sharey=True)[0]
+    errors = np.asarray(result.arrays["test_error"], np.float64)
+    figure, axes = drawing(
+        _message(data, kinds, errors.mean(axis=2)),
+        f"{_set_up(settings)}; the paper's nets have 5 layers of 1000 units and are trained longer",
+        height=3.2,
+        columns=len(data),
+        sharey=True,
+    )
     place = np.arange(len(kinds))
     for d, (ax, name) in enumerate(zip(axes, data, strict=True)):
-        each = 100 * np.asarray(result.arrays["test_error"][d])
+        each = 100 * errors[d]
         for k, values in enumerate(each):
-            ax.plot(values, np.full(len(values), k + 0.16), ".", color=_OURS, markersize=4)
+            ax.plot(values, np.full(len(values), k + 0.2), ".", color=_OURS, markersize=6)
             m = Measured.of(values)
             ends = [[m.value - m.low], [m.high - m.value]]
             ax.errorbar(
-                [m.value], [k], xerr=ends, fmt="o", color=_OURS, markersize=6, capsize=3,
-                linewidth=1.3,
+                [m.value], [k], xerr=ends, fmt="o", color=_OURS, markersize=7, capsize=4,
+                linewidth=1.8,
             )  # fmt: skip
         papers = [result.measurements["paper_percent"][name][kind] for kind in kinds]
-        ax.plot(papers, place - 0.16, "D", color=_PAPERS, markersize=5, markerfacecolor="white")
+        ax.plot(
+            papers, place - 0.2, "D", color=_PAPERS, markersize=7, markerfacecolor="white",
+            markeredgewidth=1.8,
+        )  # fmt: skip
         label = "test error, per cent" + _scale(ax, [*each.reshape(-1), *papers])
-        finish(ax, _TITLES[name], label)
+        finish(ax, label, title=_TITLES[name])
     axes[0].set_yticks(place, kinds)
     axes[0].set_ylim(len(kinds) - 0.5, -0.5)
-    handles = [
-        Line2D([], [], color=_OURS, marker="o", label="mean and 95 % interval"),
-        Line2D([], [], color=_OURS, marker=".", linestyle="", label="each net"),
-        Line2D(
-            [], [], color=_PAPERS, marker="D", markerfacecolor="white", linestyle="",
-            label="Table 1: 5 × 1000 units",
-        ),
-    ]  # fmt: skip
-    made.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    made.suptitle(_set_up(settings), fontsize=13)
-    return made
+    legend(
+        figure,
+        [
+            Line2D([], [], color=_OURS, marker="o", markersize=7, label="mean and 95 % interval"),
+            Line2D([], [], color=_OURS, marker=".", linestyle="", markersize=6, label="each net"),
+            Line2D(
+                [], [], color=_PAPERS, marker="D", markerfacecolor="white", linestyle="",
+                markersize=7, markeredgewidth=1.8, label="Glorot & Bengio's Table 1",
+            ),
+        ],
+    )  # fmt: skip
+    return {"figure": figure}
+
+
+def _message(data: list[str], kinds: list[str], means: npt.NDArray[np.float64]) -> str:
+    """The kind of net with the largest error on each data set, and the kind with the smallest."""
+    parts = []
+    for name, row in zip(data, means, strict=True):
+        worst, best = int(np.argmax(row)), int(np.argmin(row))
+        parts.append(
+            f"{kinds[best]} is best ({percent(row[best])}) and {kinds[worst]} worst "
+            f"({percent(row[worst])}) on {_TITLES[name].partition(',')[0]}"
+        )
+    return "; ".join(parts)
 
 
 def _scale(ax: Axes, errors: list[float]) -> str:
@@ -73,12 +95,8 @@ def _scale(ax: Axes, errors: list[float]) -> str:
         room = 0.12 * (high - low)
         ax.set_xlim(max(0.0, low - room), high + room)
         return ""
-    ax.set_xscale("log")
-    ax.set_xlim(low / 1.3, high * 1.3)
-    ticks = [t for t in _TICKS if low / 1.3 <= t <= high * 1.3]
-    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    ax.minorticks_off()
-    return ", log scale"
+    log_axis(ax.xaxis, (low / 1.3, high * 1.3))
+    return ", log"
 
 
 def _set_up(settings: Settings) -> str:

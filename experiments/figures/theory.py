@@ -1,156 +1,250 @@
-"""The figure and the tables of `theory`."""
+"""The figures of `theory`; its tables are in `theory_tables`.
+
+Lines are theory, points are measured, and bars two standard errors of the mean over the draws.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
-from rich.text import Text
 
+from experiments.figures.style import (
+    BLACK,
+    COLOURS,
+    LINE,
+    MARKERS,
+    SKY,
+    drawing,
+    end_labels,
+    finish,
+    legend,
+    limits,
+    log_axis,
+)
+from experiments.figures.theory_tables import MODES, tables
+from experiments.figures.words import activation_name, quantity
 from experiments.lab.question import Result
-from experiments.lab.tables import claims_table, number, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from experiments.questions.theory import Settings
 
+__all__ = ["figures", "tables"]
+
 Array = npt.NDArray[np.float64]
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-_MARKS = ("o", "s", "^")
-_MODES = ("forward", "variance", "backward")
+_KEPT = ("E[x²]", "Var x", "the gradient")  # by the gain of each mode
 
 
-def figure(settings: Settings, result: Result) -> Figure:
-    """Gains, χ₁, the maps of q and of c, the critical lines and tanh's phases.
-
-    Lines are theory, points are measured, and bars two standard errors of the mean over the draws.
-    """
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(13.5, 8.6), layout="constrained")
-    axes = made.subplots(2, 3)
-    _gains(axes[0, 0], result)
-    _susceptibility(axes[0, 1], result)
-    _variance_maps(axes[0, 2], result)
-    _correlation_maps(axes[1, 0], result)
-    _critical_lines(axes[1, 1], result)
-    _phases(axes[1, 2], result)
-    for ax in axes.flat:
-        ax.grid(alpha=0.25)
-        ax.tick_params(labelsize=9)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
-    made.suptitle(
-        f"Theory (lines, bars) and {settings.draws} nets of width {settings.width} (points)",
-        fontsize=13,
-    )
-    return made
+def figures(settings: Settings, result: Result) -> Mapping[str, Figure]:
+    """χ₁, gains, the maps of the variance and of the correlation, critical lines, tanh's phases."""
+    return {
+        "figure": _gradient_factors(settings, result),
+        "gains": _gains(settings, result),
+        "variance-map": _variance_map(result),
+        "correlation-map": _correlation_map(settings, result),
+        "critical-lines": _critical_lines(settings, result),
+        "phases": _phases(settings, result),
+    }
 
 
-def _gains(ax: Axes, result: Result) -> None:
-    predicted, measured = _array(result, "curve_gains"), _array(result, "gains_measured")
-    names = list(result.measurements["gains"])
-    place = np.arange(len(names))
-    for i, mode in enumerate(_MODES):
-        at = place + (i - 1) * 0.26
-        ax.bar(at, predicted[:, i], 0.26, color=_COLOURS[i], alpha=0.45, label=mode)
-        mean, half = _interval(measured[:, :, i])
-        ax.errorbar(at, mean, half, fmt="o", color="black", markersize=2.5, linewidth=1)
-    ax.set_yscale("log")
-    ax.set_yticks([1, 1.5, 2, 3, 5], ["1", "1.5", "2", "3", "5"])
-    ax.minorticks_off()
-    ax.set_ylim(0.8, 8.5)
-    ax.set_xticks(place, names, rotation=45, ha="right")
-    ax.legend(title="gain that keeps", ncols=3, fontsize=8, loc="upper right", frameon=False)
-    ax.set_title("gains at q = 1", fontsize=11)
+def _nets(settings: Settings) -> str:
+    return f"{settings.draws} nets of width {settings.width}"
 
 
-def _susceptibility(ax: Axes, result: Result) -> None:
+def _gradient_factors(settings: Settings, result: Result) -> Figure:
     """χ₁ of each activation under its own forward gain; the measured one is a ratio of gains."""
     names = list(result.measurements["gains"])
     measured = _array(result, "gains_measured")
-    mean, half = _interval((measured[:, :, 0] / measured[:, :, 2]) ** 2)
+    with np.errstate(all="ignore"):
+        ratios = (measured[:, :, 0] / measured[:, :, 2]) ** 2
+    mean, half = _interval(ratios)
+    most, least = int(np.nanargmax(mean)), int(np.nanargmin(mean))
+    figure, [ax] = drawing(
+        f"Under the gain that keeps E[x²], a layer multiplies the gradient's mean square by "
+        f"{quantity(mean[least], 3)} ({activation_name(names[least])}) to "
+        f"{quantity(mean[most], 3)} ({activation_name(names[most])})",
+        f"χ₁ of each activation. Bars: theory; points: {_nets(settings)}, ± two standard errors",
+        height=0.27 * len(names) + 0.6,
+    )
     place = np.arange(len(names))
-    ax.bar(place, result.arrays["curve_gain_chi_1"], 0.6, color=_COLOURS[0], alpha=0.45)
-    ax.errorbar(place, mean, half, fmt="o", color="black", markersize=3, linewidth=1)
-    ax.axhline(1, color="black", linewidth=1, linestyle="--")
-    ax.set_xticks(place, names, rotation=45, ha="right")
-    ax.set_title("χ₁ under its own forward gain", fontsize=11)
-    ax.set_ylabel("factor on the gradient's mean square")
+    predicted = _array(result, "curve_gain_chi_1")
+    ax.barh(place, predicted, 0.62, color=SKY)
+    ax.errorbar(mean, place, xerr=half, fmt="o", color=BLACK, markersize=5, linewidth=1.5)
+    ax.axvline(1, color=BLACK, linewidth=1.2, linestyle="--")
+    ax.set_xlim(0, limits([predicted, mean])[1])
+    ax.set_yticks(place, list(map(activation_name, names)))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    finish(ax, "factor on the gradient's mean square per layer, χ₁; dashed: 1, nothing changes")
+    return figure
 
 
-def _variance_maps(ax: Axes, result: Result) -> None:
-    from experiments.questions.theory_curves import MAPS
+def _gains(settings: Settings, result: Result) -> Figure:
+    from matplotlib.lines import Line2D
 
-    q = result.arrays["curve_q"]
-    for i, f in enumerate(MAPS):
-        ax.plot(q, result.arrays["curve_q_maps"][i], color=_COLOURS[i], label=f, linewidth=1.7)
-    ax.plot(q, q, color="0.4", linestyle=":", linewidth=1.2)
-    ax.set(xlabel="q in one layer", ylabel="q in the next", ylim=(0, 3))
-    ax.set_title("variance of s, under each forward gain", fontsize=11)
-    ax.legend(fontsize=9, frameon=False, loc="upper left")
-
-
-def _correlation_maps(ax: Axes, result: Result) -> None:
-    from experiments.questions.theory_curves import MAPS
-
-    c = result.arrays["curve_c"]
-    for i, f in enumerate(MAPS):
-        ax.plot(c, result.arrays["curve_c_maps"][i], color=_COLOURS[i], label=f, linewidth=1.7)
-    ax.plot(c, c, color="0.4", linestyle=":", linewidth=1.2)
-    measured = result.arrays["relu_c"].mean(axis=0)
-    at = MAPS.index("relu")
-    ax.plot(
-        measured[:-1], measured[1:], "o", color=_COLOURS[at], markersize=5,
-        markeredgecolor="black", markeredgewidth=0.6, label="relu, layer by layer",
+    names = list(result.measurements["gains"])
+    predicted, measured = _array(result, "curve_gains"), _array(result, "gains_measured")
+    mean, half = _interval(measured)
+    spread = mean.max(axis=1) / mean.min(axis=1)
+    farthest = int(np.nanargmax(spread))
+    numbers = ", ".join(
+        f"{quantity(value)} ({kept})" for value, kept in zip(mean[farthest], _KEPT, strict=True)
+    )
+    figure, [ax] = drawing(
+        f"No one gain keeps activations and gradients: {activation_name(names[farthest])} needs "
+        f"{numbers}",
+        f"Gains at q = 1. Coloured: theory; black: {_nets(settings)}, ± two standard errors",
+        height=0.3 * len(names) + 1.0,
+    )
+    place = np.arange(len(names))
+    for i, (colour, marker) in enumerate(zip(COLOURS[: len(MODES)], MARKERS, strict=False)):
+        at = place + (i - 1) * 0.24
+        ax.plot(predicted[:, i], at, marker, color=colour, markersize=9, alpha=0.8)
+        ax.errorbar(mean[:, i], at, xerr=half[:, i], fmt=".", color=BLACK, markersize=4)
+    log_axis(ax.xaxis, limits([predicted, mean], log=True))
+    ax.set_yticks(place, list(map(activation_name, names)))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    finish(ax, "gain")
+    legend(
+        figure,
+        [
+            Line2D(
+                [], [], color=colour, marker=marker, linestyle="", markersize=9,
+                label=f"keeps {kept}",
+            )
+            for kept, colour, marker in zip(_KEPT, COLOURS, MARKERS, strict=False)
+        ],
     )  # fmt: skip
-    ax.set(xlabel="correlation in one layer", ylabel="correlation in the next")
-    ax.set_title("two inputs, q = 1", fontsize=11)
-    ax.legend(fontsize=9, frameon=False, loc="lower right")
+    return figure
 
 
-def _critical_lines(ax: Axes, result: Result) -> None:
+def _variance_map(result: Result) -> Figure:
+    from experiments.questions.theory_curves import MAPS
+
+    q, maps = _array(result, "curve_q"), _array(result, "curve_q_maps")
+    away = int(np.argmax(np.gradient(maps, q, axis=1)[:, np.argmin(np.abs(q - 1))]))
+    below, above = (float(np.interp(at, q, maps[away])) for at in (0.5, 2.0))
+    figure, [ax] = drawing(
+        f"{activation_name(MAPS[away])}'s gain keeps the variance at q = 1 only: 0.5 becomes "
+        f"{quantity(below)} in the next layer, and 2 becomes {quantity(above)}",
+        "Theory: the variance q of s in the next layer, under the gain that keeps E[x²] at q = 1; "
+        "dotted: q stays as it is",
+        height=3.8,
+    )
+    _maps(ax, q, maps)
+    finish(ax, "q in one layer", "q in the next")
+    legend(figure, _name_handles(MAPS))
+    return figure
+
+
+def _correlation_map(settings: Settings, result: Result) -> Figure:
+    from experiments.questions.theory_curves import MAPS
+
+    c, maps = _array(result, "curve_c"), _array(result, "curve_c_maps")
+    relu = _array(result, "relu_c").mean(axis=0)
+    figure, [ax] = drawing(
+        f"ReLU layers make two inputs alike: their correlation goes from {quantity(relu[0])} to "
+        f"{quantity(relu[1])} in one layer and to {quantity(relu[-1])} in {len(relu) - 1}",
+        f"Lines: theory at q = 1; points: ReLU layer by layer, {_nets(settings)}; "
+        "dotted: the correlation stays as it is",
+        height=3.8,
+    )
+    _maps(ax, c, maps)
+    ax.plot(
+        relu[:-1], relu[1:], "o", color=COLOURS[MAPS.index("relu")], markersize=7,
+        markeredgecolor=BLACK, markeredgewidth=0.8,
+    )  # fmt: skip
+    finish(ax, "correlation in one layer", "correlation in the next")
+    legend(figure, _name_handles(MAPS))
+    return figure
+
+
+def _maps(ax: Axes, x: Array, maps: Array) -> None:
+    ax.plot(x, x, color=LINE, linestyle=":", linewidth=1.6)
+    for line, colour in zip(maps, COLOURS, strict=False):
+        ax.plot(x, line, color=colour, linewidth=2)
+    ax.set_ylim(limits([maps]))
+    ax.set_xlim(limits([x]))
+
+
+def _name_handles(names: Sequence[str]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], color=colour, linewidth=2.5, label=activation_name(f))
+        for f, colour in zip(names, COLOURS, strict=False)
+    ]
+
+
+def _critical_lines(settings: Settings, result: Result) -> Figure:
+    from matplotlib.lines import Line2D
+
     from experiments.questions.theory_curves import LINES
 
-    var_b = result.arrays["curve_var_b"]
-    for i, f in enumerate(LINES):
-        line = result.arrays["curve_critical"][i]
-        ax.plot(line, var_b, color=_COLOURS[i], linewidth=1.7, label=f)
-    crossing = next(claim for claim in result.claims if claim.statement.id == "S1").measured[0]
+    var_b, lines = _array(result, "curve_var_b"), _array(result, "curve_critical")
+    claim = next(claim for claim in result.claims if claim.statement.id == "S1")
+    crossing = claim.measured[0]
+    at = float(np.interp(0.05, var_b, lines[LINES.index("tanh")]))
+    figure, [ax] = drawing(
+        f"tanh with σ_b² = 0.05 turns from order to chaos at σ_w² = {quantity(crossing.value, 3)}; "
+        f"theory says {quantity(at, 3)}",
+        f"Lines: theory's critical σ_w², order to the left, chaos to the right; point: tanh, "
+        f"{_nets(settings)}",
+        height=3.8,
+    )
+    for line, colour in zip(lines, COLOURS, strict=False):
+        ax.plot(line, var_b, color=colour, linewidth=2)
     if np.isfinite([crossing.value, crossing.low, crossing.high]).all():
         half = [[crossing.value - crossing.low], [crossing.high - crossing.value]]
         ax.errorbar(
-            [crossing.value], [0.05], xerr=half, fmt="o", color="black", markersize=4, capsize=3,
-            linewidth=1, zorder=4, label="tanh, measured",
+            [crossing.value], [0.05], xerr=half, fmt="o", color=BLACK, markersize=7, capsize=4,
+            linewidth=1.5, zorder=4,
         )  # fmt: skip
-    ax.set(xlabel=r"$\sigma_w^2$", ylabel=r"$\sigma_b^2$", xlim=(0.2, 8.6))
-    ax.set_title("critical lines: order left, chaos right", fontsize=11)
-    ax.legend(fontsize=9, frameon=False, loc="lower right")
+    ax.set_xlim(limits([lines]))
+    finish(ax, "σ_w²", "σ_b²")
+    dot = Line2D([], [], color=BLACK, marker="o", linestyle="", label="tanh, measured")
+    legend(figure, [*_name_handles(LINES), dot])
+    return figure
 
 
-def _phases(ax: Axes, result: Result) -> None:
+def _phases(settings: Settings, result: Result) -> Figure:
     """tanh, σ_b² = .05: q*, χ₁ and c* by σ_w²."""
     rows = [i for i, row in enumerate(result.measurements["tanh"]) if row["var_b"] > 0]
-    var_w = [result.measurements["tanh"][i]["var_w"] for i in rows]
-    for i, (key, label) in enumerate((("q", "q*"), ("chi_1", "χ₁"), ("c", "c*"))):
-        ax.plot(
-            result.arrays["curve_var_w"], result.arrays[f"curve_tanh_{key}"], color=_COLOURS[i],
-            linewidth=1.7, label=label,
-        )  # fmt: skip
+    var_w = np.array([result.measurements["tanh"][i]["var_w"] for i in rows])
+    c, chi = (_array(result, f"tanh_{key}")[:, rows].mean(axis=0) for key in ("c", "chi_1"))
+    first, last = int(np.argmin(var_w)), int(np.argmax(var_w))
+    figure, [ax] = drawing(
+        f"tanh: from σ_w² = {quantity(var_w[first])} to {quantity(var_w[last])} the correlation "
+        f"that two inputs end with falls from {quantity(c[first])} to {quantity(c[last])}, and χ₁ "
+        f"rises from {quantity(chi[first])} to {quantity(chi[last])}",
+        f"σ_b² = 0.05. Lines: theory; points: {_nets(settings)}, ± two standard errors",
+        height=3.8,
+    )
+    labels = []
+    shown: list[Array] = []
+    for i, (key, label) in enumerate(
+        (("q", "q*, variance"), ("chi_1", "χ₁, gradient"), ("c", "c*, correlation"))
+    ):
+        line = _array(result, f"curve_tanh_{key}")
+        ax.plot(result.arrays["curve_var_w"], line, color=COLOURS[i], linewidth=2)
         mean, half = _interval(_array(result, f"tanh_{key}")[:, rows])
         ax.errorbar(
-            var_w, mean, half, fmt=_MARKS[i], color=_COLOURS[i], markersize=5, linewidth=1,
-            markeredgecolor="black", markeredgewidth=0.6,
+            var_w, mean, half, fmt=MARKERS[i], color=COLOURS[i], markersize=7, linewidth=1.5,
+            markeredgecolor=BLACK, markeredgewidth=0.8,
         )  # fmt: skip
-    ax.set(xlabel=r"$\sigma_w^2$", ylim=(0, None))
-    ax.set_title(r"tanh, $\sigma_b^2$ = .05", fontsize=11)
-    ax.legend(fontsize=9, frameon=False, loc="upper left")
+        labels.append((float(line[-1]), label, COLOURS[i]))
+        shown += [line, mean]
+    ax.axhline(1, color=LINE, linewidth=1, linestyle="--")
+    ax.set_ylim(min(0.0, limits(shown)[0]), limits(shown)[1])
+    finish(ax, "σ_w²", "at the fixed point")
+    end_labels(ax, labels)
+    return figure
 
 
 def _array(result: Result, name: str) -> Array:
@@ -161,36 +255,3 @@ def _interval(draws: Array) -> tuple[Array, Array]:
     """The mean over draws and two standard errors."""
     error = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
     return draws.mean(axis=0), np.asarray(2 * error)
-
-
-def tables(settings: Settings, result: Result) -> list[Table]:
-    """Gains, tanh's phases, and the claims."""
-    return [_gains_table(result), _phase_table(result), claims_table(result.claims)]
-
-
-def _gains_table(result: Result) -> Table:
-    made = table(
-        "gains at q = 1: theory, measured",
-        ("f", "forward", "", "variance", "", "backward", "", "χ₁"),
-    )
-    for i, (f, row) in enumerate(result.measurements["gains"].items()):
-        cells = []
-        for mode in _MODES:
-            predicted = result.measurements["gains_predicted"][f][mode]
-            cells += [f"{predicted:.4f}", f"{row[mode]:.3f}"]
-        made.add_row(f, *cells, number(float(result.arrays["curve_gain_chi_1"][i])))
-    made.caption = Text(  # as a string, rich would take [x²] for a style
-        "forward keeps E[x²], variance keeps Var x, backward keeps the gradient; χ₁: the factor on "
-        "the gradient's mean square under the forward gain"
-    )
-    made.caption_justify = "left"
-    return made
-
-
-def _phase_table(result: Result) -> Table:
-    made = table("tanh in deep nets, as measured", ("σ_w²", "σ_b²", "q*", "χ₁", "c*", "ξ_c"))
-    for row in result.measurements["tanh"]:
-        depth = number(row["xi_c"]) if row["xi_c"] > 0 else "–"
-        keys = ("var_w", "var_b", "q", "chi_1", "c")
-        made.add_row(*[number(float(row[key])) for key in keys], depth)
-    return made

@@ -1,20 +1,13 @@
-"""The table of a trace for a terminal of 80 columns, and its figure for files and pages."""
+"""The table of a trace for a terminal of 80 columns."""
 
 from __future__ import annotations
-
-import io
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from engine import Trace
 from engine.tracing.table import HEADER, LEGEND, cells, notes, shortened, title
-from experiments.figures.svg import inlined
 from experiments.lab.tables import table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _LONGEST = 24  # of a layer's name
 
@@ -31,10 +24,3 @@ def layers_table(trace: Trace) -> Table:
     made.caption = Text("\n".join([LEGEND.replace(".  ", ".\n"), *notes(trace)]))
     made.caption_justify = "left"
     return made
-
-
-def inline_svg(figure: Figure) -> str:
-    """The figure as an `<svg>` within a page, without a background."""
-    made = io.StringIO()
-    figure.savefig(made, format="svg", transparent=True, metadata={"Date": None})
-    return inlined(made.getvalue(), "distributions and profile by layer")

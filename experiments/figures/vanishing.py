@@ -1,197 +1,197 @@
-"""The figure and the tables of `vanishing`."""
+"""The figures of `vanishing`; its tables are in `vanishing_tables`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
 
-from experiments.figures.panels import DATA_NAMES
-from experiments.lab.activations import label
+from experiments.figures.profiles import Net, draw_nets, geometric_mean, message, most_level
+from experiments.figures.style import (
+    COLOURS,
+    DATA_NAMES,
+    MARKERS,
+    THEORY,
+    drawing,
+    end_labels,
+    finish,
+    init_name,
+    legend,
+    limits,
+    log_axis,
+    whole_numbers,
+)
+from experiments.figures.vanishing_tables import tables
+from experiments.figures.words import activation_name, change, is_level, percent, quantity
 from experiments.lab.question import Result
-from experiments.lab.tables import claims_table, number, table
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from experiments.questions.vanishing import Settings
 
-Array = npt.NDArray[Any]
+__all__ = ["figures", "tables"]
 
-# Colours that stay apart for colour-blind eyes (Okabe & Ito).
-_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_COLUMNS = (
-    ("x_std", "std of activations $x$"),
-    ("dL_ds", r"rms of $\partial L/\partial s$"),
-    ("dL_dW", r"rms of $\partial L/\partial W$"),
-)
-_SHORT = {
-    "standard": "standard",
-    "xavier_uniform": "Xavier",
-    "kaiming_normal": "Kaiming",
-    "xavier_normal": "Xavier N",
-    "kaiming_uniform": "Kaiming U",
-    "lecun_normal": "LeCun N",
-    "lecun_uniform": "LeCun U",
-}
+Array = npt.NDArray[np.float64]
 
 
-def figure(settings: Settings, result: Result) -> Figure:
-    """A row for each activation: activations, ∂L/∂s and ∂L/∂W over depth, and the loss.
-
-    Solid: at initialisation, the geometric mean of the draws. Dotted and black: theory, which
-    for gradients starts from the measured last layer. Dashed: after training.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
-
-    rows = len(settings.activations)
-    n_columns = len(_COLUMNS) + bool(settings.updates)
-    made = Figure(figsize=(3.2 * n_columns + 0.4, 2.5 * rows + 1.3), layout="constrained")
-    axes = made.subplots(rows, n_columns, squeeze=False)
-    layers = np.arange(1, settings.depth + 1)
-    for a, f in enumerate(settings.activations):
-        for column, (name, title) in enumerate(_COLUMNS):
-            ax = axes[a, column]
-            for i in range(len(settings.inits)):
-                _profile(ax, layers, result, name, (a, i))
-            ax.set_yscale("log")
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            _finish(ax, title if a == 0 else "", "hidden layer" if a == rows - 1 else "")
-        axes[a, 0].set_ylabel(label(f), fontsize=13, fontweight="bold")
-        if settings.updates:
-            _losses(axes[a, -1], result.arrays["losses"][a])
-            _finish(
-                axes[a, -1],
-                f"loss, mean of {_window(settings.updates)} updates" if a == 0 else "",
-                "update" if a == rows - 1 else "",
-            )
-    made.align_ylabels(axes[:, 0])
-    if settings.updates:  # one scale for all losses: a flat one should look flat
-        limits = [ax.get_ylim() for ax in axes[:, -1]]
-        for ax in axes[:, -1]:
-            ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    handles = [
-        Line2D([], [], color=_COLOURS[i % len(_COLOURS)], label=_SHORT.get(scheme, scheme))
-        for i, scheme in enumerate(settings.inits)
-    ]
-    handles += [
-        Line2D([], [], color="0.3", marker="o", markersize=3.5, label="at initialisation"),
-        Line2D([], [], color="black", linestyle=":", label="theory"),
-    ]
+def figures(settings: Settings, result: Result) -> Mapping[str, Figure]:
+    """The gradient by layer, the activations, what hides in ∂L/∂W, and the loss in training."""
+    made: dict[str, Callable[[Settings, Result], Figure]] = {
+        "figure": _gradient,
+        "activations": _activations,
+        "weight-gradients": _weight_gradients,
+    }
     if settings.updates:
-        handles.append(
-            Line2D([], [], color="0.3", linestyle="--", label=f"after {settings.updates} updates")
-        )
-    made.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    made.suptitle(
-        f"{settings.depth} hidden layers of {settings.width}, {DATA_NAMES[settings.data]}: "
-        "activations, gradients and loss",
-        fontsize=13,
-    )
-    return made
+        made["loss"] = _loss
+    return {name: draw(settings, result) for name, draw in made.items()}
 
 
-def _profile(ax: Axes, layers: Array, result: Result, name: str, at: tuple[int, int]) -> None:
-    colour = _COLOURS[at[1] % len(_COLOURS)]
-    start = _geometric_mean(result.arrays[f"init_{name}"][at])
-    theory = result.arrays[f"predicted_{name}"][at]
-    if name != "x_std":
-        theory = theory * start[-1]
-    ax.plot(layers, start, color=colour, marker="o", markersize=3.5, linewidth=1.6)
-    ax.plot(layers, theory, color="black", linestyle=":", linewidth=1.3, zorder=3)
-    ax.plot(layers, result.arrays[f"after_{name}"][at], color=colour, linestyle="--", linewidth=1.2)
-
-
-def _geometric_mean(draws: Array) -> Array:
-    with np.errstate(all="ignore"):  # a dead net's gradients are 0
-        return np.asarray(np.exp(np.log(draws).mean(axis=0)))
-
-
-def _window(updates: int) -> int:
-    return max(1, updates // 30)
-
-
-def _losses(ax: Axes, losses: Array) -> None:
-    window = _window(losses.shape[-1])
-    for i, curve in enumerate(losses):
-        smooth = np.convolve(curve, np.ones(window) / window, mode="valid")
-        colour = _COLOURS[i % len(_COLOURS)]
-        ax.plot(np.arange(len(smooth)) + window, smooth, color=colour, linewidth=1.4)
-
-
-def _finish(ax: Axes, title: str, xlabel: str) -> None:
-    ax.set_title(title, fontsize=11)
-    ax.set_xlabel(xlabel)
-    ax.grid(alpha=0.25)
-    ax.tick_params(labelsize=9)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-
-
-def tables(settings: Settings, result: Result) -> list[Table]:
-    """One net layer by layer, all nets in a row each, and the claims."""
-    return [_layers(settings, result), _nets(settings, result), claims_table(result.claims)]
-
-
-def _layers(settings: Settings, result: Result) -> Table:
-    """The net whose gradient vanishes most, layer by layer."""
-    factors = np.asarray(result.measurements["factor_per_layer"])
-    at = np.unravel_index(int(np.argmin(np.nan_to_num(factors, nan=np.inf))), factors.shape)
-    f, scheme = settings.activations[at[0]], settings.inits[at[1]]
-    made = table(
-        f"{label(f)}, {_SHORT.get(scheme, scheme)} initialisation, at the start",
-        ("layer", "std s", "std x", "rms ∂L/∂x", "rms ∂L/∂s", "rms ∂L/∂W"),
-    )
-    made.add_column("∂L/∂s, log scale", justify="left", min_width=20)
-    names = ("s_std", "x_std", "dL_dx", "dL_ds", "dL_dW")
-    means = [_geometric_mean(result.arrays[f"init_{q}"][at]) for q in names]
-    logs = np.log(np.maximum(means[3], 1e-300))
-    lowest, span = float(np.nanmin(logs)), max(float(np.nanmax(logs) - np.nanmin(logs)), 1e-9)
-    for layer in reversed(range(settings.depth)):
-        height = (float(logs[layer]) - lowest) / span
-        bar = "█" * round(1 + 19 * height) if np.isfinite(height) else ""
-        made.add_row(str(layer + 1), *[number(float(m[layer])) for m in means], bar)
-    return made
-
-
-def _nets(settings: Settings, result: Result) -> Table:
-    """A row for each kind of net: what a layer does to ∂L/∂s, and what training achieved."""
-    made = table(
-        "the factor that each layer puts on ∂L/∂s going back",
-        ("", "init", "start", "theory", "trained", "∂L/∂s", "∂L/∂W", "loss", "error"),
-        left=2,
-    )
-    m, arrays = result.measurements, result.arrays
+def _nets(settings: Settings, result: Result, quantity: str, base: int) -> list[Net]:
+    """Every kind of net: a size in each layer over that in layer `base`, as drawn and predicted."""
+    nets = []
     for a, i, f, scheme in settings.kinds():
-        ratio = [
-            number(float(_geometric_mean(v[:, 0] / v[:, -1])))
-            for v in (arrays["init_dL_ds"][a, i], arrays["init_dL_dW"][a, i])
-        ]
-        trained = ["–", "–", "–"]
-        if settings.updates:
-            trained = [
-                number(float(m["factor_per_layer_after"][a, i])),
-                "→".join(number(float(m[f"loss_at_{end}"][a, i])) for end in ("start", "end")),
-                f"{100 * m['test_error'][a, i]:.0f} %",
-            ]
-        made.add_row(
-            label(f),
-            _SHORT.get(scheme, scheme),
-            number(float(m["factor_per_layer"][a, i])),
-            number(float(m["factor_per_layer_predicted"][a, i])),
-            trained[0],
-            *ratio,
-            *trained[1:],
+        measured = geometric_mean(result.arrays[f"init_{quantity}"][a, i])
+        predicted = np.asarray(result.arrays[f"predicted_{quantity}"][a, i], np.float64)
+        with np.errstate(all="ignore"):  # a dead net has 0/0
+            measured, predicted = measured / measured[base], predicted / predicted[base]
+        nets.append(
+            Net(
+                f"{activation_name(f)} ({init_name(scheme)})",
+                measured,
+                predicted,
+                COLOURS[a % len(COLOURS)],
+                MARKERS[i % len(MARKERS)],
+            )
         )
-    made.caption = (
-        f"start, theory, trained: factor per layer; ∂L/∂s, ∂L/∂W: rms in layer 1 over layer "
-        f"{settings.depth}, at the start; loss of the probe before and after {settings.updates} "
-        "updates; test error"
+    return nets
+
+
+def _set_up(settings: Settings) -> str:
+    return (
+        f"{settings.depth} hidden layers of {settings.width} units, {DATA_NAMES[settings.data]}, "
+        f"at initialisation, mean of {settings.draws} nets"
     )
-    made.caption_justify = "left"
-    return made
+
+
+def _gradient(settings: Settings, result: Result) -> Figure:
+    """∂L/∂s over the top layer's, going back: the way that the gradient takes."""
+    nets = [net.reversed() for net in _nets(settings, result, "dL_ds", -1)]
+    figure, [ax] = drawing(
+        message(nets, "∂L/∂s", "the top layer's"),
+        f"{_set_up(settings)}; dotted: theory. Read from left to right, as backpropagation goes.",
+        height=3.9,
+    )
+    draw_nets(ax, nets, range(settings.depth, 0, -1))
+    finish(ax, "hidden layer, from the top down", "rms ∂L/∂s, over the top layer's")
+    return figure
+
+
+def _activations(settings: Settings, result: Result) -> Figure:
+    nets = _nets(settings, result, "x_std", 0)
+    figure, [ax] = drawing(
+        message(nets, "the activations' std", "layer 1's"),
+        f"{_set_up(settings)}; dotted: theory",
+        height=3.9,
+    )
+    draw_nets(ax, nets, range(1, settings.depth + 1))
+    finish(ax, "hidden layer", "std of x, over layer 1's")
+    return figure
+
+
+def _weight_gradients(settings: Settings, result: Result) -> Figure:
+    """The net in which ∂L/∂W tells least about ∂L/∂s: where the one is level and the other not.
+
+    Among the nets whose ∂L/∂s is not level, if there are any, it is the one with the most level
+    ∂L/∂W.
+    """
+    by_quantity = {
+        name: _nets(settings, result, name, base)
+        for name, base in (("x_std", 0), ("dL_ds", -1), ("dL_dW", -1))
+    }
+    nets = list(zip(*by_quantity.values(), strict=True))
+    vanishing = [net for net in nets if not is_level(float(net[1].measured[0]))] or nets
+    level = most_level([W.reversed() for *_, W in vanishing])
+    x, s, W = next(net for net in vanishing if net[2].name == level.name)
+    figure, [ax] = drawing(
+        f"{W.name}: ∂L/∂W in layer 1 {change(W.measured[0], 'its size at the top')}, "
+        f"while ∂L/∂s {change(s.measured[0], 'its size there')}",
+        f"{_set_up(settings)}; dotted: theory. ∂L/∂W is made of x from below and ∂L/∂s from above.",
+        height=3.5,
+    )
+    labels = []
+    layers = np.arange(1, settings.depth + 1)
+    lines = ((x, "std of x"), (s, "rms ∂L/∂s"), (W, "rms ∂L/∂W"))
+    for (net, name), colour, marker in zip(lines, COLOURS, MARKERS, strict=False):
+        ax.plot(layers, net.measured, color=colour, marker=marker, markersize=5, linewidth=2)
+        ax.plot(layers, net.predicted, **THEORY)
+        labels.append((float(net.measured[-1]), name, colour))
+    log_axis(ax.yaxis, limits([net.measured for net, _ in lines], log=True))
+    whole_numbers(ax.xaxis)
+    finish(ax, "hidden layer", "over layer 1's (x), the top layer's (gradients)")
+    end_labels(ax, labels)
+    return figure
+
+
+def _loss(settings: Settings, result: Result) -> Figure:
+    """The loss along the training, a panel for each activation, all on one scale."""
+    from matplotlib.lines import Line2D
+
+    window = min(settings.updates, max(5, settings.updates // 20))
+    kernel = np.ones(window) / window
+    losses = np.asarray(result.arrays["losses"], np.float64)
+    smooth = np.apply_along_axis(lambda one: np.convolve(one, kernel, mode="valid"), -1, losses)
+    n = len(settings.activations)
+    columns = min(n, 4)
+    rows = -(-n // columns)
+    figure, axes = drawing(
+        _loss_message(settings, result),
+        f"{settings.depth} hidden layers of {settings.width} units, {DATA_NAMES[settings.data]}, "
+        f"SGD with lr {settings.lr:g}; each point is the mean of {window} updates",
+        height=2.6 * rows,
+        rows=rows,
+        columns=columns,
+        sharey=True,
+        sharex=True,
+    )
+    updates = np.arange(smooth.shape[-1]) + window
+    for a, f in enumerate(settings.activations):
+        for i in range(len(settings.inits)):
+            axes[a].plot(updates, smooth[a, i], color=COLOURS[i % len(COLOURS)], linewidth=1.8)
+        finish(axes[a], "update", "loss" if a % columns == 0 else "", activation_name(f))
+        axes[a].set_ylim(limits([smooth]))
+        whole_numbers(axes[a].xaxis, 4)
+    for ax in axes[n:]:
+        ax.set_axis_off()
+    legend(
+        figure,
+        [
+            Line2D([], [], color=COLOURS[i % len(COLOURS)], linewidth=2, label=init_name(scheme))
+            for i, scheme in enumerate(settings.inits)
+        ],
+    )
+    return figure
+
+
+def _loss_message(settings: Settings, result: Result) -> str:
+    errors = np.asarray(result.measurements["test_error"], np.float64)
+    ends = np.asarray(result.measurements["loss_at_end"], np.float64)
+    kinds = list(settings.kinds())
+    known = [kind for kind in kinds if np.isfinite(ends[kind[0], kind[1]])]
+    if not known:
+        return f"After {settings.updates:,} updates no net has a finite loss"
+    best = min(known, key=lambda kind: ends[kind[0], kind[1]])
+    worst = max(known, key=lambda kind: ends[kind[0], kind[1]])
+
+    def said(kind: tuple[int, int, str, str]) -> str:
+        *_, f, scheme = kind
+        return f"{activation_name(f)} ({init_name(scheme)})"
+
+    def numbers(kind: tuple[int, int, str, str]) -> str:
+        a, i, *_ = kind
+        return f"{quantity(ends[a, i], 3)} (test error {percent(errors[a, i])})"
+
+    first = f"After {settings.updates:,} updates {said(best)} has the lowest loss, {numbers(best)}"
+    return first if len(known) == 1 else f"{first}; {said(worst)} is at {numbers(worst)}"

@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.figures.panels import DATA_NAMES
+from experiments.figures.style import DATA_NAMES
+from experiments.lab.claims import Claim
 from experiments.lab.records import ClaimRecord, Record
 from experiments.lab.tables import STYLE, interval, number
 
@@ -36,7 +37,7 @@ def titled(question: str, data: str | None) -> str:
     return question if data in (None, "shapeset") else f"{question}, {DATA_NAMES.get(data, data)}"
 
 
-def counts(claims: Iterable[ClaimRecord]) -> str:
+def counts(claims: Iterable[Claim | ClaimRecord]) -> str:
     """How many claims have which verdict, in words."""
     found = Counter(claim.verdict for claim in claims)
     parts = [f"{found[v]} {_several(v, found[v])}" for v in VERDICTS if found[v]]
@@ -79,18 +80,23 @@ def verdicts_table(outcomes: Sequence[Outcome]) -> Table:
             continue
         made.add_row("", Text(outcome.title, "bold"), "", "", "", f"{record.seconds:.1f} s")
         for claim in record.claims:
-            made.add_row(*_cells(claim), "", end_section=claim is record.claims[-1])
+            made.add_row(*_cells(record, claim), "", end_section=claim is record.claims[-1])
     return made
 
 
-def _cells(claim: ClaimRecord) -> tuple[str | Text, ...]:
+def _cells(record: Record, claim: ClaimRecord) -> tuple[str | Text, ...]:
     expected = measured = ""
+    command = record.to_measure(claim)
     if claim.measured:
         expected = number(claim.expected[claim.worst])
         measured = f"{interval(claim.measured[claim.worst])}\n{about_number(claim)}".rstrip()
     return (
         Text(claim.id, "bold"),
-        Text.assemble(f"{claim.text}\n", (remarks(claim), "italic")),
+        Text.assemble(
+            f"{claim.text}\n",
+            (remarks(claim), "italic"),
+            f"\nto measure it: {command}" if command else "",
+        ),
         expected,
         Text(measured),
         Text(claim.verdict, STYLE.get(claim.verdict, "")),
@@ -112,7 +118,7 @@ def verdicts_markdown(outcomes: Sequence[Outcome]) -> str:
             continue
         lines.append(_row([f"**{question}**", main.record.asks, "", "", "", *blank]))
         for claim in main.record.claims:
-            expected = measured = ""
+            expected, measured = "", _how(main.record, claim)
             if claim.measured:
                 expected = number(claim.expected[claim.worst])
                 measured = interval(claim.measured[claim.worst])
@@ -124,15 +130,20 @@ def verdicts_markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _how(record: Record, claim: ClaimRecord) -> str:
+    command = record.to_measure(claim)
+    return f"`{command}` measures it" if command else ""
+
+
 def _elsewhere(outcome: Outcome | None, id: str) -> str:
-    """The verdict on another data set, with its number."""
+    """The verdict on another data set, with its number; "" without one."""
     if outcome is None:
         return ""
     if outcome.record is None:
         return "not run"
     claim = outcome.record.claim(id)
     if claim is None or not claim.measured:
-        return claim.verdict if claim else ""
+        return ""
     at = claim.worst
     found = f"{interval(claim.measured[at])}, expected {number(claim.expected[at])}"
     return f"{_loud(claim.verdict)}: {found}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zlib
 from functools import cache
 
-from engine import ACTIVATIONS, Activation, ActivationWarning, find_activation
+from engine import ACTIVATIONS, Activation, ActivationWarning, OwnActivation, find_activation
 from experiments.lab.question import SettingsError
+
+_LONGEST = 100  # bytes of a file's name; the limit of most file systems is 255
 
 
 def activation_of(text: str, flag: str) -> Activation:
@@ -35,6 +38,21 @@ def label(text: str) -> str:
 
 def stream(text: str) -> int:
     """A number for its random streams, the same in every run, whatever else is run beside it."""
-    if text in ACTIVATIONS:
-        return list(ACTIVATIONS).index(text)
-    return len(ACTIVATIONS) + zlib.crc32(label(text).encode())
+    # What users have defined must not count: its number depends on what was run before.
+    built_in = [name for name, f in ACTIVATIONS.items() if not isinstance(f, OwnActivation)]
+    if text in built_in:
+        return built_in.index(text)
+    return len(built_in) + zlib.crc32(label(text).encode())
+
+
+def file_name(title: str) -> str:
+    """A title as a file's name: the same text, or one that no other title has.
+
+    Letters, digits, hyphens, dots, spaces and underscores are kept, others become underscores,
+    and then, or if the title is long or begins with a dot, a checksum follows.
+    """
+    kept = re.sub(r"[^\w\-. ]", "_", title)
+    if kept == title and not title.startswith(".") and len(title.encode()) <= _LONGEST:
+        return title
+    short = kept.encode()[:_LONGEST].decode(errors="ignore").lstrip(".")
+    return f"{short}-{zlib.crc32(title.encode()):08x}"

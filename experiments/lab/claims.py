@@ -88,7 +88,9 @@ class Statement:
 
     `recalled` marks a number that comes from memory rather than from a text that was read. `exact`
     marks one that follows by mathematics at the sizes that the presets measure: where it does not
-    hold the program is wrong, and `gradtrace verify` ends with exit code 1.
+    hold the program is wrong, and `gradtrace verify` ends with exit code 1. `needs` are the flags
+    after `gradtrace run NAME` that measure it, where the defaults do not; a "#" in them begins a
+    remark, as in a shell.
     """
 
     id: str
@@ -97,6 +99,7 @@ class Statement:
     tolerance: Tolerance
     recalled: bool = False
     exact: bool = False
+    needs: str = ""
 
     def measured(
         self, expected: Sequence[float], measured: Sequence[Measured], labels: Sequence[str] = ()
@@ -161,6 +164,7 @@ class Claim:
             "source": self.statement.source,
             "recalled": self.statement.recalled,
             "exact": self.statement.exact,
+            "needs": self.statement.needs,
             "labels": list(self.labels),
             "measured": values[0] if single else values,
             "interval": intervals[0] if single else intervals,

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from engine.names import meant
 from experiments.lab.question import SettingsError
 
 
@@ -40,7 +41,9 @@ def check_known(flag: str, name: str, known: Iterable[str]) -> None:
     """Raises: SettingsError for a name that is not among those known."""
     names = list(known)
     if name not in names:
-        raise SettingsError(f"--{flag}: {name!r} is unknown; there are {', '.join(names)}")
+        raise SettingsError(
+            f"--{flag}: {name!r} is unknown{meant(name, names)}; there are {', '.join(names)}"
+        )
 
 
 def check_data_dir(data: str, data_dir: Path | None) -> None:

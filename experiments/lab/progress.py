@@ -13,6 +13,8 @@ from rich.progress import Progress as Bar
 
 from experiments.lab.rates import Rate
 
+_HOUR = 3600.0
+
 
 class Progress(Protocol):
     """What a run calls to say that it has come further."""
@@ -41,15 +43,18 @@ class Silent:
 
 
 class Shown:
-    """Progress on the error stream: `with Shown() as progress: run(settings, progress)`."""
+    """Progress on the error stream: `with Shown() as progress: run(settings, progress)`.
+
+    On a terminal a bar; elsewhere at most a line for each tenth of the run, and a line an hour.
+    """
 
     def __init__(self, every: float = 5.0) -> None:
         self._console = Console(stderr=True)
-        self._every = every
+        self._every = every  # seconds between two lines, at least
 
     def __enter__(self) -> Shown:
         self._total, self._done, self._skipped, self._unit = 1, 0, 0, ""
-        self._said = time.monotonic()
+        self._said, self._said_tenth = time.monotonic(), 0
         self._rate = Rate()
         self._bar: Bar | None = None
         if self._console.is_terminal:
@@ -83,13 +88,16 @@ class Shown:
         self._done += steps
         now = time.monotonic()
         self._rate.saw(now, self._done - self._skipped)
-        if self._bar is None and now - self._said < self._every:
-            return
+        tenth = 10 * self._done // self._total
+        if self._bar is None:
+            waited = now - self._said
+            if waited < self._every or (tenth <= self._said_tenth and waited < _HOUR):
+                return
         speed = self._rate.told(self._total - self._done, self._unit)
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, description=what, speed=speed)
             return
-        self._said = now
+        self._said, self._said_tenth = now, tenth
         more = f"; {speed}" if speed else ""
         print(f"{100 * self._done // self._total:3d} %  {what}{more}", file=sys.stderr, flush=True)
 

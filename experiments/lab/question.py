@@ -43,7 +43,12 @@ class Question:
         asks: the question, in one sentence.
         settings: a frozen dataclass; its fields are the flags, its defaults the default preset.
         run: measures. Raises SettingsError or DataError for what a user can mend.
-        figure, tables: show a result.
+        answer: what a result says, as one sentence with numbers.
+        read_next: a file of the project that explains what was seen.
+        takes: how long the default preset takes on two cores, for example "30 s".
+        figures: a result's figures by the names of their files. The first is "figure", which
+            has the question's main message; each has one message, its label.
+        tables: show a result.
         texts: further files from a result, for example a table for the docs: name to content.
         reads_others: it reads the results of other questions, so it is to be run after them.
         presets: which settings "quick" and "paper" replace.
@@ -53,7 +58,10 @@ class Question:
     asks: str
     settings: type[Any]
     run: Callable[[Any, Progress], Result]
-    figure: Callable[[Any, Result], Figure]
+    answer: Callable[[Any, Result], str]
+    read_next: str
+    takes: str
+    figures: Callable[[Any, Result], Mapping[str, Figure]]
     tables: Callable[[Any, Result], list[Table]]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     texts: Callable[[Any, Result], Mapping[str, str]] = lambda settings, result: {}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class ClaimRecord:
     Attributes:
         expected: one number for each in `measured`; NaN where it was not finite.
         worst: the position of the number that decides the verdict.
+        needs: the flags that measure it, as in `Statement`; None where an earlier version did not
+            say.
     """
 
     id: str
@@ -41,11 +44,16 @@ class ClaimRecord:
     expected: tuple[float, ...]
     measured: tuple[Measured, ...]
     worst: int
+    needs: str | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One question's result: `folder` is where it lies, and the other fields are result.json's."""
+    """One question's result: `folder` is where it lies, and the other fields are result.json's.
+
+    `figures` are the names of its figures, each with the message that is its title; an earlier
+    version did not list them.
+    """
 
     folder: Path
     question: str
@@ -55,6 +63,7 @@ class Record:
     seconds: float
     claims: tuple[ClaimRecord, ...]
     measurements: Mapping[str, Any]
+    figures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> str | None:
@@ -65,11 +74,18 @@ class Record:
     def claim(self, id: str) -> ClaimRecord | None:
         return next((claim for claim in self.claims if claim.id == id), None)
 
+    def to_measure(self, claim: ClaimRecord) -> str:
+        """The command that measures a claim which this run did not; "" where it is not known."""
+        if claim.measured or claim.needs is None:
+            return ""
+        return f"gradtrace run {self.question} {claim.needs}".rstrip()
+
 
 def read_records(folder: Path) -> tuple[list[Record], list[str]]:
     """The results in the subfolders of `folder`, by name, and what is wrong with the others.
 
-    A folder that isn't there has no results.
+    A claim that one result has no number for is left out of it where another result of the same
+    question, on other data for example, measures it. A folder that isn't there has no results.
     """
     records, problems = [], []
     try:
@@ -81,7 +97,18 @@ def read_records(folder: Path) -> tuple[list[Record], list[str]]:
             records.append(read_record(place))
         except RecordError as error:
             problems.append(str(error))
-    return records, problems
+    measured = {(r.question, claim.id) for r in records for claim in r.claims if claim.measured}
+    return [
+        replace(
+            record,
+            claims=tuple(
+                claim
+                for claim in record.claims
+                if claim.measured or (record.question, claim.id) not in measured
+            ),
+        )
+        for record in records
+    ], problems
 
 
 def read_record(folder: Path) -> Record:
@@ -101,12 +128,20 @@ def read_record(folder: Path) -> Record:
             float(found["seconds"]),
             tuple(map(_claim, found["claims"])),
             dict(found["measurements"]),
+            _figures(found.get("figures", {})),
         )
     except OSError as error:
         raise RecordError(f"{path} can't be read: {error.strerror or error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise RecordError(f"{path} is no result of gradtrace's ({what}); run it again") from None
+
+
+def _figures(found: Mapping[str, Any]) -> Mapping[str, str]:
+    for name in found:
+        if not re.fullmatch(r"[\w-]+", name):  # a part of the names of files
+            raise ValueError(f"{name!r} is no name of a figure")
+    return {name: str(message) for name, message in found.items()}
 
 
 def _claim(found: Mapping[str, Any]) -> ClaimRecord:
@@ -132,6 +167,7 @@ def _claim(found: Mapping[str, Any]) -> ClaimRecord:
         expected=expected,
         measured=measured,
         worst=worst if 0 <= worst < len(measured) else 0,
+        needs=None if found.get("needs") is None else str(found["needs"]),
     )
 
 

@@ -1,6 +1,7 @@
 """Results on disk: `results/NAME/` with result.json, arrays.npz, figure.png and figure.svg.
 
-A question may add texts of its own, such as a table for the docs.
+A question may have several figures, each with a name of its own, and add texts, such as a table
+for the docs.
 
 Everything is first written beside its place under another name; only when all of it is there
 do the files move into place, result.json last. An interruption leaves the earlier result.
@@ -14,7 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -26,6 +27,7 @@ import numpy as np
 
 from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.lab.records import RecordError, read_record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,9 +51,16 @@ def check_folder(folder: Path) -> None:
 
 
 def save_result(
-    folder: Path, question: Question, settings: Any, result: Result, figure: Figure, seconds: float
+    folder: Path,
+    question: Question,
+    settings: Any,
+    result: Result,
+    figures: Mapping[str, Figure],
+    seconds: float,
 ) -> list[Path]:
     """Write a run's files into `folder`, replacing an earlier run's.
+
+    Figures that only the earlier run had are removed.
 
     Returns: the files, result.json first. Raises: SettingsError if the folder can't be written.
     """
@@ -62,13 +71,17 @@ def save_result(
         "seed": settings.seed,
         "versions": versions(),
         "seconds": round(seconds, 2),
+        "figures": {name: figure.get_label() for name, figure in figures.items()},
         "claims": [claim.as_json() for claim in result.claims],
         "measurements": plain(result.measurements),
     }
     writers: dict[str, Callable[[Path], object]] = {
         "arrays.npz": lambda path: _write_npz(path, result),
-        "figure.png": lambda path: figure.savefig(path, format="png", dpi=150),
-        "figure.svg": lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
+        **{
+            f"{name}.{kind}": partial(_write_figure, figure=figure, kind=kind)
+            for name, figure in figures.items()
+            for kind in ("png", "svg")
+        },
         **{
             name: partial(Path.write_text, data=text, encoding="utf-8")
             for name, text in question.texts(settings, result).items()
@@ -78,6 +91,7 @@ def save_result(
             encoding="utf-8",
         ),
     }
+    earlier = _figures_of(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
@@ -86,6 +100,8 @@ def save_result(
             with _uninterrupted():
                 for name in writers:
                     (Path(scratch) / name).replace(folder / name)
+                for name in earlier - set(writers):
+                    (folder / name).unlink(missing_ok=True)
         discard_checkpoints(folder)
     except OSError as error:
         raise _unwritable(folder, error) from None
@@ -107,6 +123,20 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # run from a checkout that isn't installed
             found[name] = "unknown"
     return found
+
+
+def _figures_of(folder: Path) -> set[str]:
+    """The files of the figures of a result that is there already."""
+    try:
+        names = read_record(folder).figures
+    except RecordError:
+        return set()
+    return {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+
+
+def _write_figure(path: Path, figure: Figure, kind: str) -> None:
+    # Dots an inch: half as many again as the width that a figure is laid out for, 800 pixels.
+    figure.savefig(path, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
 
 
 def _write_npz(path: Path, result: Result) -> None:

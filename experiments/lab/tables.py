@@ -27,28 +27,30 @@ def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
 
 
 def claims_table(claims: Sequence[Claim]) -> Table:
-    """Each claim and its source, every number expected and measured, and the verdict."""
-    made = _empty("claims")
-    made.add_column("verdict", width=9)
-    made.add_column("claim", min_width=20, ratio=1)
-    for column, justify in (("", "left"), ("expected", "right"), ("measured", "left")):
-        made.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    """A row for each claim: its verdict, and of its numbers the one that decides the verdict.
+
+    Sources, tolerances and all numbers are in result.json and on the page of the report.
+    """
+    claimed = _empty("claims")
+    claimed.add_column("", width=10, overflow="fold")
+    claimed.add_column("claim", min_width=20, ratio=1)
+    claimed.add_column("expected", justify="right", no_wrap=True)
+    claimed.add_column("measured", no_wrap=True)
+    claimed.add_column("verdict", max_width=13)
     for claim in claims:
-        verdict, statement = claim.verdict, claim.statement
-        labels = claim.labels or ("",) * len(claim.measured)
-        recalled = ", recalled" if statement.recalled else ""
-        made.add_row(
-            Text.assemble((f"{statement.id}\n", "bold"), (verdict, STYLE.get(verdict, ""))),
-            Text.assemble(
-                f"{statement.text}\n",
-                (f"{statement.source}{recalled}; {statement.tolerance}", "italic"),
-            ),
-            Text("\n".join(labels)),
-            Text("\n".join(number(e) for e in claim.expected)),
-            Text("\n".join(interval(m) for m in claim.measured)),
-            end_section=True,
+        statement, expected, measured = claim.statement, "", ""
+        if claim.measured:
+            expected = number(claim.expected[claim.worst])
+            measured = interval(claim.measured[claim.worst])
+        needs = statement.needs or "the default settings"
+        claimed.add_row(
+            Text(statement.id, "bold"),
+            Text(statement.text + ("" if claim.measured else f"; to measure it: {needs}")),
+            expected,
+            measured,
+            Text(claim.verdict, STYLE.get(claim.verdict, "")),
         )
-    return made
+    return claimed
 
 
 def _empty(title: str) -> Table:

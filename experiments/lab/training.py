@@ -119,7 +119,11 @@ class Training:
         As JSON.
         """
         f = activation_of(self.activation, "activation")
-        own = {"formula": f.source} if isinstance(f, engine.OwnActivation) else {}
+        own = (
+            {"formula": f.source, "parameters": f.parameters}
+            if isinstance(f, engine.OwnActivation)
+            else {}
+        )
         versions = {"numpy": np.__version__, "numba": numba.__version__, "code": code_digest()}
         return json.dumps(self._asked() | own | versions, default=methodcaller("item"))
 

@@ -22,11 +22,12 @@ from experiments.accuracy.products import FORMS, ROWS, product_errors
 from experiments.accuracy.special import wrong_results
 from experiments.accuracy.sweep import EDGES, Errors, n_pieces, sweep
 from experiments.accuracy.ulp import wider
-from experiments.figures.accuracy import figure, tables, texts
+from experiments.figures.accuracy import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.accuracy_claims import claims
+from experiments.questions.answers import accuracy_answer
 
 Array = npt.NDArray[Any]
 
@@ -149,7 +150,10 @@ ACCURACY = Question(
     asks="How far are the kernels from the exact values?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=accuracy_answer,
+    read_next="engine/kernels/README.md",
+    takes="1 min",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.figures.article import figure, tables, texts
+from experiments.figures.article import figures, tables, texts
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result
 from experiments.lab.records import Record, read_records
+from experiments.questions.answers import article_answer
 from experiments.questions.article_errata import ERRATA, R8, Judged
 from experiments.questions.article_measures import exact_zeros
 from experiments.questions.article_sentences import SENTENCES, Line, lines
@@ -129,7 +130,10 @@ ARTICLE = Question(
     asks="Which of the article's sentences hold, and what should the others say?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=article_answer,
+    read_next="README.md",
+    takes="5 s",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
     texts=texts,

@@ -1,8 +1,9 @@
 """The article's sentences, in its order, each with the claims that measure it.
 
-A claim is named by its experiment and its id. Which verdict it has is read from that experiment's
-result on disk, so a sentence whose experiment has not been run, or does not exist yet, is "not
-yet measured".
+A claim is named by its experiment and its id. Its verdict is read from that experiment's result on
+disk; without a result the claim is "not yet measured". Claims of experiments that do not exist yet
+are left out of every table: a sentence that has no other claim and no erratum is listed by itself,
+as a sentence that no experiment measures yet.
 """
 
 from __future__ import annotations
@@ -28,26 +29,48 @@ class Sentence:
     claims: tuple[str, ...] = ()
     erratum: str | None = None
 
+    @property
+    def existing(self) -> list[tuple[str, str]]:
+        """Experiment and id of each claim whose experiment exists."""
+        named = (name.partition(" ") for name in self.claims)
+        return [(question, id) for question, _, id in named if question in ORDER]
+
+    @property
+    def unmeasured(self) -> bool:
+        """No experiment measures this sentence yet."""
+        return not (self.existing or self.erratum)
+
 
 @dataclass(frozen=True)
 class Line:
-    """One claim of a sentence with its verdict; `result` names the folder that has it, if any."""
+    """One claim of a sentence with its verdict.
+
+    Attributes:
+        result: the folder that has it, if any.
+        command: what measures it, where nothing has; "" where that is not known.
+    """
 
     question: str
     id: str
     verdict: str
     data: str | None = None
     result: str | None = None
+    command: str = ""
 
 
 _REVIEW, _NOTATIONS, _SIGMOID = "Literature review", "Notations", "Sigmoid vs tanh"
 _LOSS, _XAVIER = "Loss function", "Xavier initialization"
 _RELU, _KAIMING = "ReLU", "Kaiming initialization"
 
-# The article's order for whole experiments: by what each is chiefly about.
+# The experiments that exist, in the article's order: by what each is chiefly about.
 ORDER = (
-    *("rbm", "vanishing", "saturation", "loss_surface", "initialization", "table1"),
-    *("rectifier", "alexnet", "recurrent", "policy", "theory", "article"),
+    "vanishing",
+    "saturation",
+    "loss_surface",
+    "initialization",
+    "table1",
+    "theory",
+    "article",
 )
 
 SENTENCES: tuple[Sentence, ...] = (
@@ -207,17 +230,27 @@ SENTENCES: tuple[Sentence, ...] = (
 
 
 def lines(sentence: Sentence, records: Iterable[Record]) -> list[Line]:
-    """The verdicts on a sentence's claims, in each result that has them."""
+    """The verdicts on a sentence's claims, in each result that has them.
+
+    A claim without a result is "not yet measured"; one whose experiment does not exist is left out.
+    """
     found = list(records)
     made = []
-    for name in sentence.claims:
-        question, id = name.split(" ", 1)
+    for question, id in sentence.existing:
         here = [
-            Line(question, claim.id, claim.verdict, record.data, record.folder.name)
+            Line(
+                question,
+                claim.id,
+                claim.verdict,
+                record.data,
+                record.folder.name,
+                record.to_measure(claim),
+            )
             for record in found
             if record.question == question
             for claim in record.claims
             if claim.id == id or claim.id.startswith(f"{id} ")
         ]
-        made += here or [Line(question, id, "not yet measured")]
+        command = f"gradtrace run {question}"
+        made += here or [Line(question, id, "not yet measured", command=command)]
     return made

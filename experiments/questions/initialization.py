@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 import engine
 from experiments.data import DataSet, load
-from experiments.figures.initialization import figure, tables
+from experiments.figures.initialization import figures, tables
 from experiments.lab.limits import check_data_dir, check_known, check_limits, check_positive
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.training import Training
+from experiments.questions.answers import initialization_answer
 from experiments.questions.initialization_claims import INITS, at_end, claims, first_over_last
 from experiments.questions.initialization_jacobians import jacobians
 from experiments.questions.initialization_start import start
@@ -209,7 +210,10 @@ INITIALIZATION = Question(
     asks="What does normalized initialisation change, at the start and in training?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=initialization_answer,
+    read_next="tutorials/07_xavier.py",
+    takes="2 min",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.figures.loss_surface import figure, tables
+from experiments.figures.loss_surface import figures, tables
 from experiments.lab.limits import check_known, check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.answers import loss_surface_answer
 from experiments.questions.loss_surface_claims import SURELY_WRONG, claims
 from experiments.questions.loss_surface_grid import (
     COSTS,
@@ -212,7 +213,10 @@ LOSS_SURFACE = Question(
     asks="Has the quadratic cost more plateaus than cross-entropy?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=loss_surface_answer,
+    read_next="tutorials/06_two_costs.py",
+    takes="5 s",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

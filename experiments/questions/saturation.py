@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data import load
-from experiments.figures.saturation import figure, tables
+from experiments.figures.saturation import figures, tables
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.training import Training
+from experiments.questions.answers import saturation_answer
 from experiments.questions.saturation_claims import claims
 from experiments.questions.saturation_kinds import Kind, kinds, measure
 
@@ -217,7 +218,10 @@ SATURATION = Question(
     asks="Which layers saturate, when, and do they come back?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=saturation_answer,
+    read_next="tutorials/05_sigmoid_tanh_softsign.py",
+    takes="2.5 min",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from experiments.lab.claims import Claim, Measured, Statement, Tolerance
@@ -21,6 +21,11 @@ from experiments.speed.startup import GRADIENTS
 from experiments.speed.times import Times
 
 _SOURCE = "project target, issue table"
+# What has to be added to the command where a rival is absent.
+_NEEDS = {
+    TORCH: "--torch-python PYTHON  # an interpreter that has PyTorch",
+    OPENBLAS: "# on a processor with AVX-512",
+}
 
 
 def _target(id: str, text: str, least: float) -> Statement:
@@ -159,7 +164,7 @@ def _over(times: Times, comparison: _Comparison) -> Claim:
         rivals.discard(OPENBLAS)
     timings = [t for t in times.timings if comparison.concerns(t.case)]
     if not timings or not rivals <= times.present:
-        return Claim(statement)
+        return _without(statement, rivals - times.present)
     values, labels = [], []
     for timing in timings:
         ours = FUSED if comparison.fused and FUSED in timing.medians else OURS
@@ -167,6 +172,12 @@ def _over(times: Times, comparison: _Comparison) -> Claim:
         values.append(timing.ratio(fastest, ours) if fastest else Measured.of([math.nan]))
         labels.append(_label(timing) + (", fused" if ours == FUSED else ""))
     return statement.measured([statement.tolerance.size] * len(values), values, labels)
+
+
+def _without(statement: Statement, absent: set[str]) -> Claim:
+    """No number, for want of these rivals, or because the cases were not run."""
+    needs = next((_NEEDS[rival] for rival in (TORCH, OPENBLAS) if rival in absent), "")
+    return Claim(replace(statement, needs=needs))
 
 
 def _label(timing: Timing) -> str:
@@ -197,7 +208,7 @@ def _traced(statement: Statement, sizes: tuple[int, ...], times: Times) -> Claim
 def _p1(times: Times) -> Claim:
     torch, warm = times.starts.torch, times.starts.warm
     if "startup" not in times.groups or TORCH not in times.present:
-        return Claim(P1)
+        return _without(P1, {TORCH} - times.present)
     ratios = [math.nan] if torch is None or warm is None else torch / warm
     return P1.measured([P1.tolerance.size], [Measured.of(ratios, log=True)])
 

@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data import DataError, load
-from experiments.figures.table1 import figure, tables
+from experiments.figures.table1 import figures, tables
 from experiments.lab.limits import check_limits
 from experiments.lab.long_runs import LongRuns, train_all
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.training import Training
+from experiments.questions.answers import table1_answer
 from experiments.questions.table1_budgets import BUDGETS, EXAMPLES, Budget
 from experiments.questions.table1_claims import claims
 from experiments.questions.table1_statements import KINDS, PAPER
@@ -193,7 +194,10 @@ TABLE1 = Question(
     asks="Which activation and initialisation leave the least test error in deep nets?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=table1_answer,
+    read_next="experiments/README.md",
+    takes="2 min",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -48,6 +48,7 @@ G17 = Statement(
     "test errors in per cent after 5 million updates of 5×1000 nets",
     _TABLE,
     Tolerance("relative", 0.10),
+    needs="--paper",
 )
 G17_SIGMOID = Statement(
     "G17 sigmoid",

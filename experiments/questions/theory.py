@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 import engine
 import nn
-from experiments.figures.theory import figure, tables
+from experiments.figures.theory import figures, tables
 from experiments.lab.limits import check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.answers import theory_answer
 from experiments.questions.theory_claims import claims
 from experiments.questions.theory_curves import GAINS, MODES, curves, own
 from experiments.questions.theory_nets import deep, measure, norm_ratios, rescale, signals
@@ -310,7 +311,10 @@ THEORY = Question(
     asks="Do nets at their initialisation do what theory predicts, for any activation?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=theory_answer,
+    read_next="tutorials/08_relu_and_kaiming.py",
+    takes="1.5 min",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

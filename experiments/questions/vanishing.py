@@ -18,12 +18,14 @@ import numpy.typing as npt
 
 import engine
 import nn
+from engine.names import meant
 from experiments.data import DataSet, load
-from experiments.figures.vanishing import figure, tables
+from experiments.figures.vanishing import figures, tables
 from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.questions.answers import vanishing_answer
 from experiments.questions.profiles import (
     PREDICTED,
     QUANTITIES,
@@ -242,7 +244,10 @@ def _factors(dL_ds: Array) -> Array:
 def _check_names(flag: str, names: Sequence[str], known: Sequence[str] = ()) -> None:
     unknown = [name for name in names if known and name not in known]
     if unknown:
-        raise SettingsError(f"--{flag}: {unknown[0]!r} is unknown; there are {', '.join(known)}")
+        raise SettingsError(
+            f"--{flag}: {unknown[0]!r} is unknown{meant(unknown[0], known)}; there are "
+            f"{', '.join(known)}"
+        )
     if not names or len({label(name) for name in names}) < len(names):
         raise SettingsError(f"--{flag}: name each once, and at least one")
 
@@ -252,7 +257,10 @@ VANISHING = Question(
     asks="How does the gradient change from layer to layer, at the start and in training?",
     settings=Settings,
     run=run,
-    figure=figure,
+    answer=vanishing_answer,
+    read_next="tutorials/04_watching_a_gradient_vanish.py",
+    takes="30 s",
+    figures=figures,
     tables=tables,
     presets=PRESETS,
 )

@@ -351,3 +351,92 @@ def test_a_changed_value_is_noticed_by_a_pull_that_comes_later():
 def test_transforms_inside_a_place():
     with place("layer 2"), pytest.raises(ShapeError, match="add in layer 2"):
         grad(lambda x: (x + np.ones(3)).sum())(np.ones(2))
+
+
+# --- which arguments ------------------------------------------------------------------------------
+
+
+def product(a, b, c=1.0):
+    return a * b * c
+
+
+@pytest.mark.parametrize("one", [np.int64(1), np.uint8(1), np.array(1), np.int32(-1)])
+def test_an_argnum_may_be_an_integer_of_numpy(one):
+    assert grad(product, one)(2.0, 3.0).item() == 2
+    (gradient,) = grad(product, (one,))(2.0, 3.0)
+    assert gradient.item() == 2
+    value, gradients = value_and_grad(product, [one, np.int64(0)])(2.0, 3.0)
+    assert [value.item(), *map(float, gradients)] == [6, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("argnums", "error", "words"),
+    [
+        ((0, 0), ValueError, r"argnums=\(0, 0\) names an argument of 2 twice"),
+        ((0, -2), ValueError, "twice"),
+        ([1, np.int64(1)], ValueError, "twice"),
+        ((), ValueError, "argnums is empty"),
+        (True, TypeError, "an integer, or a tuple of those, not True"),
+        (np.False_, TypeError, "not .*False"),
+        ((0, True), TypeError, "not True"),
+        (1.0, TypeError, r"not 1\.0"),
+        ("0", TypeError, "not '0'"),
+        (None, TypeError, "not None"),
+        (2, TypeError, "argument 2 was asked for; 2 were given"),
+        (-3, TypeError, "argument -3 was asked for"),
+        ((0, 5), TypeError, "argument 5"),
+    ],
+)
+def test_argnums_that_are_refused(argnums, error, words):
+    for transform in (grad, value_and_grad):
+        with pytest.raises(error, match=words):
+            transform(product, argnums)(2.0, 3.0)
+
+
+def test_jacobian_and_hvp_of_a_function_alone():
+    x, v = np.array([1.0, 2.0]), np.array([1.0, -1.0])
+    f = lambda x, by=1.0: x * x * by  # noqa: E731
+    np.testing.assert_array_equal(jacobian(f)(x).numpy(), jacobian(f, x).numpy())
+    np.testing.assert_array_equal(jacobian(f)(x, 3.0).numpy(), np.diag(6 * x))
+    np.testing.assert_array_equal(jacobian(f)(x, by=2.0).numpy(), np.diag(4 * x))
+    cubes = lambda x: (x**3).sum()  # noqa: E731
+    np.testing.assert_array_equal(hvp(cubes)(x, v).numpy(), hvp(cubes, x, v).numpy())
+    np.testing.assert_array_equal(jacobian(jacobian(cubes))(x).numpy(), np.diag(6 * x))
+    with pytest.raises(TypeError, match="v is missing"):
+        hvp(cubes, x)
+
+
+A, B = np.ones(2), np.ones((2, 2))
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        ({"W": A, "b": B}, "a dict of 2"),
+        ((A, B), "a tuple of 2"),
+        ((A, A), "a tuple of 2"),
+        ([A, A, A], "a list of 3"),
+        ([Tensor(1.0), 2.0], "a list of 2"),
+        ([[A], [A]], "a list of 2"),
+        (np.array([A, "b"], object), "ndarray of 2"),
+        (None, "not to None"),
+        (object, "not to <class"),
+    ],
+)
+def test_arguments_that_are_no_arrays(x, words):
+    for transform in (
+        lambda f: grad(f)(x),
+        lambda f: vjp(f, x),
+        lambda f: jacobian(f)(x),
+        lambda f: grad(f, (1, 0))(1.0, x),
+        lambda f: gradcheck(f, x),
+    ):
+        with pytest.raises(engine.DtypeError, match=words) as caught:
+            transform(lambda *xs: xs[0])
+        assert "argnums=(0, 1)" in str(caught.value)
+
+
+def test_lists_of_numbers_are_arrays():
+    for x in ([1.0, 2.0], (1, 2), [[1.0, 2.0], (3, 4)], [np.float64(1.0), np.array(2.0)]):
+        gradient = grad(lambda x: (x * x).sum())(x)
+        np.testing.assert_array_equal(gradient.numpy(), 2 * np.array(x, float))

@@ -1,7 +1,11 @@
-"""What tests of `speed` share: a run's result made up from the speed of each rival."""
+"""What tests of experiments share: is a figure legible, and a run of `speed` made up."""
+
+import io
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from experiments.questions.speed import Settings, _result
 from experiments.speed.machine import Machine
@@ -67,6 +71,46 @@ def made_up(monkeypatch):
         )
 
     return make
+
+
+@pytest.fixture
+def legible(monkeypatch):
+    """A check of a figure at the width of a README's column: 800 pixels.
+
+    No text lies beyond the canvas or on another text, none is smaller than 11 pixels, the title is
+    the figure's label, and the file stays below 300 KiB.
+    """
+    draw = Text.draw
+
+    def check(figure):
+        assert figure.get_figwidth() * 100 == 800
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=150)
+        assert file.tell() < 300 * 1024
+        boxes = []
+
+        def drawn(self, renderer, *args, **kwargs):
+            draw(self, renderer, *args, **kwargs)
+            if self.get_visible() and self.get_text().strip():
+                assert self.get_fontsize() * 100 / 72 >= 11, self.get_text()
+                boxes.append((self.get_text(), self.get_window_extent(renderer)))
+
+        figure.set_dpi(100)
+        with monkeypatch.context() as patched:
+            patched.setattr(Text, "draw", drawn)
+            FigureCanvasAgg(figure).draw()
+        for text, box in boxes:
+            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1
+            assert inside and box.y1 <= figure.bbox.y1 + 1, f"{text!r} is cut: {box}"
+        for i, (text, box) in enumerate(boxes):
+            for other, its_box in boxes[:i]:
+                width = min(box.x1, its_box.x1) - max(box.x0, its_box.x0)
+                height = min(box.y1, its_box.y1) - max(box.y0, its_box.y0)
+                assert width < 3 or height < 3, f"{text!r} lies on {other!r}"
+        lines = " ".join(text.get_text() for text in figure.texts)
+        assert figure.get_label() and lines.startswith(figure.get_label())
+
+    return check
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import engine
 from nn import init
 from nn.init import Initializer, fan_in_and_out, find_initializer
 
@@ -168,9 +169,9 @@ class TestSeeds:
 @pytest.mark.parametrize(
     ("rng", "error", "words"),
     [
-        (None, TypeError, "NoneType"),
         (True, TypeError, "True"),
         (False, TypeError, "False"),
+        (np.True_, TypeError, "True"),
         (1.0, TypeError, "float"),
         ("0", TypeError, "str"),
         (np.random.RandomState(0), TypeError, "RandomState"),
@@ -246,3 +247,53 @@ def test_names():
         find_initializer("he")
     for name in (*init.SCHEMES, "nn.init.normal(std)"):
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", init.SCHEMES)
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("shape", "fan"),
+        [
+            ((0, 5), "fan_in = 0"),
+            ((5, 0), "fan_out = 0"),
+            ((0, 0), "fan_in = 0"),
+            ((3, 3, 0, 2), "fan_in = 0"),
+            ((0, 3, 4, 2), "fan_in = 0"),
+            ((-1, 3), "fan_in = -1"),
+        ],
+    )
+    def test_a_fan_below_one(self, name, shape, fan):
+        with pytest.raises(ValueError, match=f"{name}: weights of shape .* have {fan}"):
+            find_initializer(name)(shape, 0)
+        with pytest.raises(ValueError, match="fan_in = 0"):
+            find_initializer(name)((3,), 0, fans=(0, 3))
+
+    @pytest.mark.parametrize("dtype", [int, bool, complex, np.float16, object, "U1", np.int8])
+    def test_other_dtypes(self, name, dtype):
+        with pytest.raises(engine.DtypeError, match=rf"{name}: dtype .*float32 or float64"):
+            find_initializer(name)((2, 3), 0, dtype)
+
+    @pytest.mark.parametrize("shape", [5, (2.5, 3), ("2", 3), None, (None, 3)])
+    def test_what_is_no_shape(self, name, shape):
+        with pytest.raises(TypeError, match="is no shape of weights"):
+            find_initializer(name)(shape, 0)
+
+
+@pytest.mark.parametrize("name", [name for name in init.SCHEMES if name != "zeros"])
+def test_without_a_seed_weights_are_fresh(name):
+    scheme = find_initializer(name)
+    draws = [scheme((5, 4)), scheme((5, 4)), scheme((5, 4), None), scheme((5, 4), 0)]
+    assert len({w.tobytes() for w in draws}) == 4
+
+
+@pytest.mark.parametrize("variance", [-1.0, math.nan, math.inf])
+def test_a_scheme_of_ones_own_with_a_variance_that_is_none(variance):
+    own = Initializer("own", lambda i, o: variance, lambda rng, shape, std: np.full(shape, std))
+    with pytest.raises(ValueError, match="own: the variance of its weights is"):
+        own((2, 3), 0)
+
+
+def test_a_scheme_of_ones_own_that_draws_another_shape():
+    own = Initializer("own", lambda i, o: 1.0, lambda rng, shape, std: np.ones(3))
+    with pytest.raises(ValueError, match=r"own: its draw gave shape \(3,\) .* \(2, 3\)"):
+        own((2, 3), 0)

@@ -78,11 +78,18 @@ class TestDense:
         )
         assert layer.W.dtype == np.float64 and layer.name == "top" and layer.f.name == "tanh"
         np.testing.assert_array_equal(layer.W.numpy(), other.W.numpy())
-        np.testing.assert_array_equal(Dense(3, 4).W.numpy(), Dense(3, 4, rng=0).W.numpy())
 
-    def test_no_seed_is_refused(self):
-        with pytest.raises(TypeError, match="seed"):
-            Dense(3, 4, rng=None)
+    def test_without_a_seed_weights_are_fresh(self):
+        for make in (
+            lambda: [Dense(3, 4), Dense(3, 4, rng=None), Dense(3, 4, rng=0)],
+            lambda: Sequential(Dense(3, 3), Dense(3, 3)).layers,
+            lambda: [MLP([3, 4, 4]).layers[0], MLP([3, 4, 4]).layers[0]],
+            lambda: MLP([4, 4, 4]).layers,
+        ):
+            weights = {layer.W.numpy().tobytes() for layer in make()}
+            assert len(weights) == len(make())
+        a, b = Dense(3, 4, rng=0), Dense(3, 4, rng=0)
+        np.testing.assert_array_equal(a.W.numpy(), b.W.numpy())
 
     def test_repr(self):
         assert repr(Dense(3, 4, "relu", "standard", rng=0, name="top")) == (
@@ -145,7 +152,7 @@ class TestMLP:
         top = small(output_activation="sigmoid").layers
         assert [layer.f.name for layer in top] == ["tanh", "tanh", "sigmoid"]
         assert net.sizes == (3, 5, 4, 2)
-        assert [layer.name for layer in MLP([3, 2]).layers] == ["output"]
+        assert [layer.name for layer in MLP([3, 2], rng=0).layers] == ["output"]
 
     def test_layers_are_drawn_one_after_another_from_one_stream(self):
         scheme, rng = nn.init.standard(), np.random.default_rng(4)
@@ -167,6 +174,31 @@ class TestMLP:
     def test_too_few_sizes(self, sizes):
         with pytest.raises(ShapeError, match="sizes"):
             MLP(sizes)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "words"),
+        [
+            ((20, 16, 3), TypeError, r"MLP\(20, …\): the sizes are one sequence, MLP\(\[20, 16"),
+            (("20",), TypeError, "one sequence"),
+            ((None,), TypeError, "one sequence"),
+            (([5, 0, 3],), ValueError, r"MLP\(\[5, 0, 3\]\): .* at least 1 .* not 0"),
+            (([5, -1],), ValueError, "not -1"),
+            (([5.5, 3],), TypeError, r"MLP\(\[5\.5, 3\]\): 5\.5 is no number of inputs or units"),
+            (([True, 3],), TypeError, "True is no number"),
+            ((["3", 2],), TypeError, "'3' is no number"),
+            (([[3, 2]],), TypeError, r"\[3, 2\] is no number"),
+        ],
+    )
+    def test_sizes_that_are_refused(self, arguments, error, words):
+        with pytest.raises(error, match=words):
+            MLP(*arguments)
+        if isinstance(arguments[0], list) and len(arguments[0]) > 1:
+            with pytest.raises(error, match=words.rpartition(": ")[2].replace("MLP", "Dense")):
+                Dense(*arguments[0])
+
+    @pytest.mark.parametrize("sizes", [(3, 2), np.array([3, 2]), iter([3, 2]), range(3, 1, -1)])
+    def test_sizes_in_any_sequence(self, sizes):
+        assert MLP(sizes, rng=0).sizes == (3, 2)
 
     def test_errors_and_traces_name_the_layer(self):
         net = small()
@@ -233,7 +265,56 @@ class TestSequential:
             Sequential(Dense(3, 3, rng=0), lambda x: x.numpy())(X)
 
 
+class Twins(nn.Layer):
+    """Two layers; by default, both have one name."""
+
+    def __init__(self, seed, *names):
+        names = names or (None, None)
+        self.parts = [Dense(4, 4, rng=seed + i, name=name) for i, name in enumerate(names)]
+
+    def named_parameters(self):
+        for part in self.parts:
+            yield from part.named_parameters()
+
+    def __call__(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
 class TestStateDict:
+    def test_two_parameters_of_one_name_are_refused_by_both(self, tmp_path):
+        net, path = Twins(0), tmp_path / "net.npz"
+        words = r"Twins: parameters 1 \(4, 4\) and 3 \(4, 4\) are named 'dense\.W'; parameters 2"
+        for use in (
+            net.state_dict,
+            lambda: net.save(path),
+            lambda: net.load_state_dict({"dense.W": np.ones((4, 4)), "dense.b": np.ones(4)}),
+        ):
+            with pytest.raises(ValueError, match=r"are named 'dense\.W'") as caught:
+                use()
+        assert not path.exists()
+        with pytest.raises(ValueError, match=words):
+            net.state_dict()
+        assert "Dense(…, name=…)" in str(caught.value)
+        Dense(4, 4, rng=0, name="dense").save(path)
+        before = net.parts[0].W.numpy().copy()
+        with pytest.raises(ValueError, match="are named"):
+            net.load(path)
+        np.testing.assert_array_equal(net.parts[0].W.numpy(), before)
+
+    def test_layers_with_names_of_their_own_are_saved_whole(self, tmp_path):
+        a, b, x = Twins(0, "a", "b"), Twins(5, "a", "b"), np.ones((2, 4))
+        a.save(tmp_path / "net.npz")
+        b.load(tmp_path / "net.npz")
+        np.testing.assert_array_equal(a(x).numpy(), b(x).numpy())
+
+    def test_one_parameter_used_twice_is_no_conflict(self):
+        net = Twins(0, "a", "b")
+        net.parts[1] = net.parts[0]
+        assert list(net.state_dict()) == ["a.W", "a.b"]
+        net.load_state_dict(net.state_dict())
+
     def test_it_copies(self):
         net = small()
         state = net.state_dict()

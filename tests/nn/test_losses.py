@@ -92,3 +92,35 @@ def test_checking_the_labels_leaves_nothing_on_the_tape():
         first = logits.grad.numpy().copy()
         nn.quadratic(logits, LABELS).backward()
     np.testing.assert_array_equal(logits.grad.numpy(), 2 * first)
+
+
+def test_quadratic_of_one_example_is_a_batch_of_one():
+    logits = Tensor(LOGITS[0], requires_grad=True)
+    loss = nn.quadratic(logits, LABELS[0])
+    assert loss.shape == ()
+    assert loss.item() == nn.quadratic(LOGITS[:1], LABELS[:1]).item()
+    loss.backward()
+    assert logits.grad.shape == (4,)
+    gradcheck(lambda o: nn.quadratic(o, 1), LOGITS[0])
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "error", "words"),
+    [
+        ([[1.0, 2.0]], [2], ValueError, "label 2 of example 0 is not one of the 2 classes"),
+        ([1.0, 2.0], 2, ValueError, "label 2"),
+        ([[1.0, 2.0]], [-1], ValueError, "label -1"),
+        ([[1.0, 2.0]], [0.5], TypeError, "labels of dtype float64"),
+        ([[1.0, 2.0]], [True], TypeError, "labels of dtype bool"),
+        ([[1.0, 2.0]], ["a"], TypeError, "labels of dtype <U1"),
+        ([[1.0, 2.0]], [0, 1], ShapeError, r"logits of shape \(1, 2\) and labels of shape \(2,\)"),
+        ([[1.0, 2.0]], 1, ShapeError, r"labels of shape \(\)"),
+        ([[1.0, 2.0]], [[0, 1]], ShapeError, r"labels of shape \(1, 2\)"),
+        (1.0, 0, ShapeError, r"logits of shape \(\)"),
+        (np.zeros((0, 2)), [], ShapeError, "N at least 1"),
+    ],
+)
+def test_labels_are_refused_by_the_name_of_the_loss(logits, labels, error, words):
+    for loss, name in ((nn.quadratic, "quadratic"), (nn.cross_entropy, "cross_entropy")):
+        with pytest.raises(error, match=f"^{name}: .*{words}"):
+            loss(logits, labels)

@@ -192,9 +192,28 @@ class TestRefused:
         with pytest.raises(ValueError, match="learning rate must be positive and finite"):
             kind(variables(), lr=lr)
 
+    @pytest.mark.parametrize("lr", ["0.1", None, True, 1j, [0.1]])
+    def test_learning_rates_that_are_no_numbers(self, kind, lr):
+        with pytest.raises(TypeError, match=r"lr=.*must be a number"):
+            kind(variables(), lr=lr)
+
+    def test_a_learning_rate_may_be_a_number_of_numpy(self, kind):
+        assert type(kind(variables(), lr=np.float32(0.5)).lr) is float
+
     def test_no_parameters(self, kind):
         with pytest.raises(ValueError, match="no parameters"):
             kind([], lr=0.1)
+        generator = (p for p in variables())
+        kind(generator, lr=0.1)
+        with pytest.raises(ValueError, match=r"no parameters.*only once"):
+            kind(generator, lr=0.1)
+
+    def test_what_is_no_list(self, kind):
+        with pytest.raises(TypeError, match=r"net\.parameters\(\) instead of the net"):
+            kind(nn.MLP([3, 2], rng=0), lr=0.1)
+        for wrong in (variables()[0], None, 3):
+            with pytest.raises(TypeError, match="takes a list of parameters"):
+                kind(wrong, lr=0.1)
 
     def test_the_same_parameter_twice(self, kind):
         p, q = variables()
@@ -228,11 +247,35 @@ def test_nesterov_without_momentum():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"betas": (1.0, 0.9)}, {"betas": (0.9, -0.1)}, {"eps": 0.0}, {"eps": np.nan}]
+    "wrong",
+    [
+        *({"betas": betas} for betas in ((1.0, 0.9), (0.9, -0.1), (0.9, np.nan), (np.inf, 0.9))),
+        *({"betas": betas} for betas in ((0.9,), 0.9, (0.9, 0.99, 0.999), (), None, "b")),
+        *({"eps": eps} for eps in (0.0, -1.0, np.nan, np.inf)),
+    ],
 )
 def test_adams_arguments(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Adam(variables(), **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"betas": (0.9, "x")}, {"betas": (True, 0.9)}, {"eps": "x"}, {"eps": None}]
+)
+def test_adams_arguments_that_are_no_numbers(wrong):
+    with pytest.raises(TypeError, match=next(iter(wrong))):
+        Adam(variables(), **wrong)
+
+
+def test_adams_betas_may_be_any_pair():
+    for betas in ([0.5, 0.25], np.array([0.5, 0.25]), (np.float32(0.5), 0.25)):
+        assert Adam(variables(), betas=betas).betas == (0.5, 0.25)
+
+
+@pytest.mark.parametrize("momentum", ["0.9", None, True])
+def test_a_momentum_that_is_no_number(momentum):
+    with pytest.raises(TypeError, match="momentum"):
+        SGD(variables(), lr=0.1, momentum=momentum)
 
 
 @EACH

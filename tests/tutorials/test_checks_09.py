@@ -62,7 +62,7 @@ def test_the_hat():
     [
         (lambda: 3.0, "give the function itself"),
         (lambda: hat_with_if, "`if`"),
-        (lambda: lambda s: np.maximum(1 - abs(s), 0), "NumPy's"),
+        (lambda: lambda s: np.fmax(1 - abs(s), 0), "NumPy's"),
         (lambda: lambda s: ..., "replace the ..."),
         (lambda: activation(wide_hat), "at s = -1.5 it is 0.5"),
         (lambda: activation(slanted_hat), "at s = -0.75 it is"),

@@ -66,7 +66,7 @@ def _elementwise(name: str, backward: bool, given: Arrays) -> Callable[[], Any]:
 def _training(request: dict[str, Any], given: Arrays) -> Work:
     """The training loop of `nn`'s own documentation, one step of it."""
     x, y = given["x"], given["y"]
-    net = nn.MLP(request["sizes"], "tanh", "zeros", dtype=request["dtype"])
+    net = nn.MLP(request["sizes"], "tanh", "zeros", rng=0, dtype=request["dtype"])
     for i, layer in enumerate(net.layers):
         layer.W.assign(given[f"W{i}"])
     optimiser = _sgd(net, request["lr"], request["variant"])

@@ -34,7 +34,7 @@ def test_the_page_and_what_is_missing(results, capfd):
     assert err == ""
     assert "results of: one, two, two, MNIST" in out and "not run: three" in out
     text = (results / "report.html").read_text(encoding="utf-8")
-    assert text.count("<svg ") == 3
+    assert text.count('<img src="data:image/svg+xml;base64,') == 3
     assert "gradtrace run one\n" in text or ">gradtrace run one<" in text
     assert ">gradtrace run two --data mnist<" in text
     assert "gradtrace run three" in text
@@ -42,7 +42,10 @@ def test_the_page_and_what_is_missing(results, capfd):
 
 def test_results_that_are_broken_are_named_and_the_others_shown(results, capfd):
     (results / "one/result.json").write_text("{")
-    (results / "two/figure.svg").unlink()
+    for kind in ("svg", "png"):
+        (results / f"two/figure.{kind}").unlink()
+    found = json.loads((results / "two/result.json").read_text(encoding="utf-8"))
+    (results / "two/result.json").write_text(json.dumps(found | {"figures": {"figure": "it"}}))
     (results / "two-mnist/figure.svg").write_text("no drawing")
     capfd.readouterr()
     assert main(["report"]) == 0
@@ -51,6 +54,45 @@ def test_results_that_are_broken_are_named_and_the_others_shown(results, capfd):
     assert "two/figure.svg can't be read" in err and "two-mnist/figure.svg is no SVG" in err
     text = (results / "report.html").read_text(encoding="utf-8")
     assert "one/result.json" in text and text.count("There is no figure.") == 2
+
+
+def test_every_figure_is_shown_in_the_order_of_the_results_own_list(results):
+    folder = results / "one"
+    for name in ("b.svg", "c.svg", "c.png", "a.png"):
+        kind = "svg" if name.endswith("svg") else "png"
+        (folder / name).write_bytes((folder / f"figure.{kind}").read_bytes())
+    alts = 'alt="(.*?)"'
+    assert main(["report"]) == 0
+    page = results / "report.html"
+    assert re.findall(alts, page.read_text(encoding="utf-8"))[:4] == [
+        *("one, a", "one, b", "one, c", "one, figure"),
+    ]
+    result = folder / "result.json"
+    found = json.loads(result.read_text(encoding="utf-8"))
+    result.write_text(json.dumps(found | {"figures": {"c": "of c", "a": "of a"}}), encoding="utf-8")
+    assert main(["report"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(alts, text)[:2] == ["of c", "of a"] and text.count("<img") == 4
+    kinds = re.findall("data:image/(svg.xml|png);", text)
+    assert kinds[:2] == ["svg+xml", "png"]
+
+
+def test_a_figure_of_any_content_runs_and_sends_nothing(results):
+    """Nothing of a file that stands in for a figure becomes a part of the page."""
+    evil = (
+        '<svg xmlns="http://www.w3.org/2000/svg" onload="x()"><script>x()</script>'
+        '<a href="http://evil"/></svg>'
+    )
+    (results / "one/figure.svg").write_text(evil)
+    refresh = '<svg></svg><meta http-equiv="refresh" content="0;url=http://evil/">'
+    (results / "two/figure.svg").write_text(refresh)
+    (results / "two-mnist/figure.png").write_bytes(b"<html>")
+    (results / "two-mnist/figure.svg").unlink()
+    assert main(["report"]) == 0
+    text = (results / "report.html").read_text(encoding="utf-8")
+    assert "evil" not in text and "<script" not in text and "onload" not in text
+    assert text.count("http-equiv") == 1 and text.count("There is no figure.") == 2
+    assert "two/figure.svg is no SVG" in text and "two-mnist/figure.png is no PNG" in text
 
 
 def test_a_question_that_is_no_more(results):

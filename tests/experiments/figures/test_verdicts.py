@@ -95,3 +95,17 @@ def test_a_number_that_is_not_there():
     odd = replace(claim(), measured=(nothing,))
     said = printed([outcome("one", odd)], 100)
     assert "–" in said and "nan" not in said
+
+
+def test_a_claim_that_a_run_could_not_measure_names_the_command():
+    later = claim("X3", "not yet measured", 0, needs="--paper")
+    outcomes = [
+        outcome("one", claim("X2"), later, data="shapeset"),
+        outcome("one", replace(claim("X2", "not yet measured", 0), needs=""), later, data="mnist"),
+    ]
+    assert "to measure it: gradtrace run one --paper" in " ".join(printed(outcomes, 100).split())
+    rows = verdicts_markdown(outcomes).splitlines()[-2:]
+    assert [row.split(" | ")[3:6] for row in rows] == [
+        ["1.25 ± 0.05", "holds", ""],
+        ["`gradtrace run one --paper` measures it", "not yet measured", ""],
+    ]

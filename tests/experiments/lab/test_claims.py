@@ -209,6 +209,7 @@ class TestJson:
             "source": "a source",
             "recalled": False,
             "exact": False,
+            "needs": "",
             "labels": [],
             "measured": 10.1,
             "interval": [9.9, 10.3],

@@ -1,10 +1,12 @@
 """How fast, and how long yet; and what of it is shown."""
 
+from itertools import pairwise
+
 import pytest
 
 from experiments.lab import progress as module
 from experiments.lab.progress import Shown
-from experiments.lab.rates import Rate, clock, spelled
+from experiments.lab.rates import Rate, rounded, spelled
 
 
 def test_the_rate_is_that_of_the_last_minute():
@@ -18,8 +20,8 @@ def test_the_rate_is_that_of_the_last_minute():
     for second in range(301, 401):
         rate.saw(second, 3000 + 50 * (second - 300))
     assert rate.per_second == pytest.approx(50)
-    assert rate.told(5000, "updates") == "50 updates/s, 0:01:40 left"
-    assert rate.told(5000, "") == "0:01:40 left"
+    assert rate.told(5000, "updates") == "50 updates/s, about 100 s left"
+    assert rate.told(5000, "") == "about 100 s left"
 
 
 def test_many_reports_take_little_memory():
@@ -46,7 +48,7 @@ def test_what_is_done_before_the_first_step_is_no_part_of_it():
     rate.saw(42.9, 5801)
     assert rate.told(10_000, "updates") == ""
     rate.saw(43, 6001)
-    assert rate.told(10_000, "updates") == "2,000 updates/s, 0:00:05 left"
+    assert rate.told(10_000, "updates") == "2,000 updates/s, about 5 s left"
 
 
 @pytest.mark.parametrize(
@@ -58,9 +60,24 @@ def test_rates_have_three_digits(rate, text):
     assert spelled(rate) == text
 
 
-def test_times_of_day():
-    assert [clock(s) for s in (0, 59.6, 3599, 360000)] == ["0:00:00", "0:01:00", "0:59:59",
-                                                           "100:00:00"]  # fmt: skip
+def test_a_time_is_as_coarse_as_an_estimate():
+    seconds = [0, 3, 12, 88, 120, 3599, 5400, 36_000, 1_440_000]
+    words = ["5 s", "5 s", "10 s", "90 s", "2 min", "60 min", "1.5 h", "10 h", "400 h"]
+    assert [rounded(s) for s in seconds] == words
+
+
+def test_the_time_left_does_not_jump_where_steps_begin_to_cost_ten_times_as_much():
+    rate, left = Rate(), 1200
+    told = []
+    for second in range(1, 121):
+        done = 10 if second <= 60 else 1
+        left -= done
+        rate.saw(second, 1200 - left)
+        if second > 3:
+            told.append(rate._expected_end(left) - second)
+    steps = [abs(after - before) for before, after in pairwise(told)]
+    # The last minute alone would put the end off by up to 50 s from one second to the next.
+    assert max(steps) < 25
 
 
 @pytest.fixture
@@ -78,9 +95,8 @@ def test_lines_now_and_then_where_there_is_no_terminal(seconds, capsys):
             progress.step("tanh", 20)
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        "  6 %  tanh; 10 updates/s, 0:01:34 left",
-        " 12 %  tanh; 10 updates/s, 0:01:28 left",
-        " 18 %  tanh; 10 updates/s, 0:01:22 left",
+        " 10 %  tanh; 10 updates/s, about 90 s left",
+        " 20 %  tanh; 10 updates/s, about 80 s left",
     ]
 
 
@@ -94,5 +110,24 @@ def test_what_an_earlier_run_did_counts_for_the_share_and_not_for_the_rate(secon
         seconds[0] += 10
         progress.step("tanh", 100)
     assert capsys.readouterr().err.splitlines() == [
-        " 50 %  tanh", " 60 %  tanh; 10 updates/s, 0:00:40 left"
+        " 50 %  tanh", " 60 %  tanh; 10 updates/s, about 40 s left"
     ]  # fmt: skip
+
+
+def test_a_line_for_each_tenth_however_long_the_run_takes(seconds, capsys):
+    with Shown(every=5) as progress:
+        progress.expect(100_000)
+        for _ in range(1000):
+            seconds[0] += 30
+            progress.step("tanh", 100)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 10 and said[-1].startswith("100 %")
+
+
+def test_a_line_an_hour_in_a_run_of_days(seconds, capsys):
+    with Shown(every=5) as progress:
+        progress.expect(10_000_000)
+        for _ in range(100):
+            seconds[0] += 600
+            progress.step("tanh", 1)
+    assert 14 <= len(capsys.readouterr().err.splitlines()) <= 17

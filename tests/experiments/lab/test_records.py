@@ -62,11 +62,38 @@ def test_what_was_saved_comes_back(tmp_path):
     assert record.claim("X1") is record.claims[0] and record.claim("X9") is None
 
 
+def test_a_claim_without_a_number_says_what_measures_it(tmp_path):
+    needs = Statement("X3", "more", "§ 3", RELATIVE, needs="--paper")
+    saved(
+        tmp_path / "small", [ONE.measured([3.1], [Measured(3.1, 3, 3.2)]), Claim(needs), Claim(TWO)]
+    )
+    record = read_record(tmp_path / "small")
+    assert [record.to_measure(claim) for claim in record.claims] == [
+        *("", "gradtrace run small --paper", "gradtrace run small"),
+    ]
+
+
+def test_a_claim_is_left_out_where_only_another_result_of_the_question_measures_it(tmp_path):
+    numbers = ONE.measured([3.1], [Measured(3.1, 3, 3.2)])
+    saved(tmp_path / "small", [numbers, Claim(TWO)])
+    saved(tmp_path / "small-mnist", [Claim(ONE), Claim(TWO), CLAIMS[1]])
+    path = saved(tmp_path / "other", [Claim(ONE)])
+    text = path.read_text(encoding="utf-8").replace('"question": "small"', '"question": "other"')
+    path.write_text(text, encoding="utf-8")
+    records, problems = read_records(tmp_path)
+    found = {r.folder.name: [(c.id, bool(c.measured)) for c in r.claims] for r in records}
+    assert problems == [] and found == {
+        "small": [("X1", True)],
+        "small-mnist": [("X2", True)],
+        "other": [("X1", False)],
+    }
+
+
 def test_a_result_from_before_there_were_exact_claims(tmp_path):
     path = saved(tmp_path / "small")
     found = json.loads(path.read_text(encoding="utf-8"))
     for claim in found["claims"]:
-        del claim["exact"], claim["worst"]
+        del claim["exact"], claim["worst"], claim["needs"]
     path.write_text(json.dumps(found), encoding="utf-8")
     record = read_record(tmp_path / "small")
     assert not record.claims[0].exact and record.claims[1].worst == 0
@@ -80,6 +107,9 @@ def test_a_result_from_before_there_were_exact_claims(tmp_path):
         (lambda r: r["claims"][1]["interval"].pop(), "zip"),
         (lambda r: r.update(seconds="long"), "could not convert"),
         (lambda r: r.update(settings=3), "not iterable"),
+        (lambda r: r.update(seconds=10**400), "too large"),
+        (lambda r: r.update(figures=3), "not iterable"),
+        (lambda r: r.update(figures={"../figure": ""}), "no name of a figure"),
     ],
 )
 def test_another_programs_result_is_one_line(tmp_path, change, said):

@@ -1,6 +1,7 @@
 """Numbers and claims as a table shows them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -41,10 +42,13 @@ def test_claims_show_each_number_its_tolerance_and_the_verdict():
         statement.measured([1.0, 2.0], [Measured(1.0, 0.98, 1.02), Measured(2.5, 2.4, 2.6)], "ab"),
         statement.measured([3.0], [Measured.of([3.0])]),
         Claim(statement),
+        Claim(replace(statement, needs="--paper")),
     ]
     text = rendered(claims_table(claims))
     for part in ("± 10 %", "a source, recalled", "1 ± 0.02", "2.5 ± 0.1", "3 ± inf"):
         assert part in text
+    for how in ("the default settings", "--paper"):
+        assert f"to measure it: {how}" in " ".join(text.split())
     for verdict in ("does not", "not shown", "not yet"):
         assert verdict in text
 

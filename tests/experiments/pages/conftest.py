@@ -1,6 +1,7 @@
 """What tests of pages share: a parser that takes nothing for granted, and a browser."""
 
 import os
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ class Parsed(HTMLParser):
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
         self.open, self.tags, self.attributes, self.ids, self.words = [], [], [], [], []
+        self.headings = []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -42,10 +44,34 @@ class Parsed(HTMLParser):
     def handle_data(self, data):
         if self.open and self.open[-1] not in ("script", "style"):
             self.words.append(data)
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
 
     @property
     def text(self):
         return " ".join(" ".join(self.words).split())
+
+    @property
+    def policy(self):
+        """What the page lets a browser load or run, by kind."""
+        content = next(v for tag, name, v in self.attributes if (tag, name) == ("meta", "content")
+                       and "default-src" in v)  # fmt: skip
+        return dict(part.strip().split(" ", 1) for part in content.split(";"))
+
+    def check_whole(self, text):
+        """Nothing is loaded from elsewhere, and every link leads to a part of the page."""
+        assert re.search("https?://|//[a-z]", re.sub('base64,[^"]*', "", text)) is None
+        assert "@import" not in text and not {"link", "iframe", "form", "base"} & set(self.tags)
+        assert len(set(self.ids)) == len(self.ids)
+        for tag, name, value in self.attributes:
+            assert not name.startswith("on")
+            if name == "src":
+                assert tag == "img" and re.match("data:image/(svg.xml|png);base64,", value)
+            if name.endswith("href"):
+                assert value.startswith("#") and value[1:] in self.ids, (tag, value)
+        assert ("meta", "name", "viewport") in self.attributes
+        assert self.policy["default-src"] == self.policy["form-action"] == "'none'"
+        assert self.policy["base-uri"] == "'none'" and self.policy["img-src"] == "data:"
 
 
 @pytest.fixture(scope="session")

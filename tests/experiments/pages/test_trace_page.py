@@ -1,5 +1,7 @@
 """The page of a trace: whole, self-contained, with every layer, and alive in a browser."""
 
+import base64
+import hashlib
 import re
 
 import numpy as np
@@ -8,8 +10,10 @@ import pytest
 import engine
 import nn
 from engine import GraphError, Tensor, dense, place, trace
-from experiments.figures.traced import inline_svg, layers_table
-from experiments.pages.drawings import histogram, strip
+from experiments.figures.traced import layers_table
+from experiments.pages.chart import chart
+from experiments.pages.drawings import histogram, power_of_ten, strip
+from experiments.pages.pictures import Picture
 from experiments.pages.spreads import spreads
 from experiments.pages.trace_page import page
 
@@ -27,8 +31,11 @@ def traced(f="sigmoid", depth=4, width=12, names=None):
     return t
 
 
-def made(t, about="a net"):
-    return page(t, t.diagnose(), about, inline_svg(t.plot()))
+PICTURE = Picture.of("figure", b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+
+def made(t, about="a net", theory=None):
+    return page(t, t.diagnose(), about, PICTURE, theory)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +47,104 @@ def plain(parse):
 
 def test_it_is_well_formed_and_loads_nothing(plain):
     _, text, parsed = plain
-    assert re.search("https?://", text) is None
-    assert "@import" not in text and "<link" not in text
-    assert len(set(parsed.ids)) == len(parsed.ids)
-    for tag, name, value in parsed.attributes:
-        assert name != "src" and not name.startswith("on")
-        if name.endswith("href"):
-            assert value.startswith("#") and value[1:] in parsed.ids, (tag, value)
-    assert set(re.findall(r"url\((.)", text)) == {"#"}
-    assert parsed.tags.count("script") == 1
+    parsed.check_whole(text)
+    assert parsed.tags.count("script") == 1 and "url(" not in text
+
+
+def test_only_the_pages_own_script_may_run(plain):
+    _, text, parsed = plain
+    script = re.search("<script>(.*)</script>", text, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert parsed.policy["script-src"] == f"'sha256-{digest}'"
+
+
+def test_it_opens_with_what_is_wrong_where_and_what_helps(plain):
+    t, _, parsed = plain
+    gravest = t.diagnose()[0]
+    assert parsed.headings == [
+        "Vanishing gradient in layer 1, layer 2, layer 3, layer 4", "The gradient by layer",
+        "The layers", "The backward pass, from the loss to the input", "The diagnosis in full",
+        "Distributions and profile",
+    ]  # fmt: skip
+    assert gravest.kind == "vanishing gradient" and gravest.layers[-1] == "layer 4"
+    opening = (
+        f"{parsed.headings[0]} What is wrong : {gravest.evidence} What helps : {gravest.remedy}"
+    )
+    assert opening in parsed.text[: parsed.text.index("The gradient by layer")]
+
+
+def test_further_findings_are_named_after_the_gravest(parse):
+    t = traced()
+    two = engine.Diagnosis(
+        [engine.Finding(kind, (kind[:2],), f"see {kind}", "why", "do") for kind in ("one", "two")],
+        "looked",
+    )
+    text = parse(page(t, two, "a net", PICTURE)).text
+    assert "One in on What is wrong : see one What helps : do Also: two in tw." in text
+
+
+class TestChart:
+    def test_each_layer_leads_to_its_step_from_the_loss_to_the_input(self, plain):
+        t, text, _ = plain
+        steps = {step.place: step.number for step in t.walk() if "dense" in step.rule}
+        part = text[text.index('<div class="chart"') :]
+        part = part[: part.index("</svg>")]
+        assert re.findall('<a class="point" href="#step-(\\d+)" aria-label="([^:]*):', part) == [
+            (str(steps[row.name]), row.name) for row in reversed(t.layers)
+        ]
+        assert part.count("<circle") == len(t.layers)
+
+    def test_points_are_at_the_logarithm_of_the_measured_rms(self):
+        t = traced(depth=6)
+        drawn = chart(t, {i: i for i in range(7)})
+        (left, low), (right, high) = drawn.ticks[0], drawn.ticks[-1]
+        per_decade = (right - left) / (high - low)
+        for point, row in zip(drawn.points, reversed(t.layers), strict=True):
+            rms = np.sqrt(np.mean(np.square(row.dL_ds, dtype=float)))
+            assert point.name == row.name and float(point.value) == pytest.approx(rms, rel=0.01)
+            assert point.x == pytest.approx(left + per_decade * (np.log10(rms) - low), abs=0.02)
+            assert 0 <= point.x <= 100
+        assert [p.step for p in drawn.points] == [6, 5, 4, 3, 2, 1, 0]
+
+    def test_theory_is_dotted_where_there_is_one_and_else_the_estimate(self):
+        t, net = traced(depth=6, width=60), nn.MLP([7, *[60] * 6, 3], "sigmoid", rng=0)
+        theory = nn.theory.predict_profile(net, [1.0])
+        for given, count, name in ((theory, 5, "theory"), (None, 6, "mean-field estimate")):
+            drawn = chart(t, {}, given)
+            assert len(drawn.predicted) == count and drawn.prediction.startswith(name)
+        # It meets what is measured in the last layer that it has an entry for.
+        assert chart(t, {}, theory).predicted[0][0] == drawn.points[1].x
+
+    def test_a_level_pass_looks_level_and_a_deep_one_has_room(self):
+        drawn = chart(traced("tanh", depth=60, width=30), {})
+        assert drawn.ticks[-1][1] - drawn.ticks[0][1] >= 2
+        assert drawn.height < 600 and 15 < sum(p.labelled for p in drawn.points) < 30
+
+    def test_what_is_no_number_is_said(self, parse):
+        W = Tensor(np.zeros((3, 3)), requires_grad=True)
+        with trace() as t:
+            with place("looked at"):
+                dense(np.ones((2, 3)), W)
+            with place("dead"):
+                dense(np.ones((2, 3)), W, f="relu").sum().backward()
+        dead, other = chart(t, {1: 1}).points
+        assert (dead.value, dead.x, dead.step) == ("0", None, 1)
+        assert (other.value, other.x, other.step) == ("no gradient", None, None)
+        assert "no gradient" in parse(made(t)).text
+        x = np.full((2, 3), np.nan)
+        with np.errstate(all="ignore"), trace() as t:
+            dense(x, W, f="tanh").sum().backward()
+        assert chart(t, {}).points[0].value == "NaN or Inf"
+
+
+def test_powers_of_ten_stand_apart():
+    for depth in (2, 8, 20):
+        t = traced(depth=depth)
+        for spread in spreads(t, t.walk())[-1]:
+            xs = [x for x, _, _ in histogram(spread).ticks]
+            if spread.backward:
+                assert np.diff(xs).min(initial=100) > 60
+    assert power_of_ten(-12) == "10⁻¹²"
 
 
 def test_table_diagnosis_figure_and_every_step_are_there(plain):
@@ -70,6 +166,7 @@ def test_table_diagnosis_figure_and_every_step_are_there(plain):
         for part in (finding.kind, finding.evidence, finding.cause, finding.remedy):
             assert part in parsed.text
     assert parsed.tags.count("svg") == 1 + sum(map(len, spreads(t, walk)))
+    assert parsed.tags.count("img") == 1
 
 
 def test_the_explained_weight_is_the_one_with_the_largest_gradient(plain):
@@ -103,14 +200,13 @@ def test_the_bars_are_the_distributions(plain):
         for s in found
         if s.backward
     )
-    path = re.search(r'class="bars" d="([^"]*)"', histogram(named["∂L/∂s"]))[1]
-    tops = [78 - float(y) for y in re.findall(r"V([\d.]+)H", path)]
+    tops = [78 - float(y) for y in re.findall(r"V([\d.]+)H", histogram(named["∂L/∂s"]).bars)]
     np.testing.assert_allclose(tops, 70 * named["∂L/∂s"].heights, atol=0.06)
     assert step.number == 5
 
 
 def test_the_strip_falls_as_the_gradient_does():
-    heights = [float(h) for h in re.findall(r"height:(\d+)%", strip(traced(depth=8).walk()))]
+    heights = strip(traced(depth=8).walk())
     assert len(heights) == 10
     assert heights[2:] == sorted(heights[2:], reverse=True) and heights[-1] < 20
 
@@ -123,6 +219,12 @@ def test_a_hostile_name_is_only_text(parse):
     assert "<script>alert" not in text
     assert r"in $\frac$ " in parsed.text
     assert parsed.text.count(HOSTILE) >= 4  # title, line above, table, its step
+    parsed.check_whole(text)
+
+
+def test_a_name_that_no_file_can_hold(parse):
+    text = made(traced(names=["half \ud800"]), "a\udcff")
+    assert text.encode("utf-8") and "in half ?" in parse(text).text
 
 
 def test_zeros_not_finite_numbers_and_frozen_weights_have_a_page(parse):
@@ -151,11 +253,19 @@ def test_a_healthy_net_is_called_healthy(parse):
     assert "Healthy: nothing found." in parse(made(t)).text
 
 
+def test_where_nothing_was_judged_it_does_not_say_healthy(parse):
+    class NotJudged(engine.Diagnosis):
+        healthy = False
+
+    text = parse(page(traced(), NotJudged([], "no layer"), "a net", PICTURE)).text
+    assert "Not judged no layer" in text and "Healthy" not in text
+
+
 def test_forward_only_has_no_page():
     with trace() as t:
         dense(np.ones((2, 2)), Tensor(np.eye(2), requires_grad=True))
     with pytest.raises(GraphError, match="no backward pass"):
-        page(t, engine.Diagnosis([], ""), "a net", "")
+        page(t, engine.Diagnosis([], ""), "a net", PICTURE)
 
 
 def test_the_terminal_table_takes_names_as_they_are():
@@ -191,18 +301,23 @@ class TestInABrowser:
         const click = (what) => document.querySelector(what).click();
         for (const act of [() => click("#next"), () => press("ArrowRight"),
           () => press("ArrowLeft"), () => click("#previous"), () => click("#previous"),
-          () => click('a[href="#step-4"]'), () => press("a"), () => click('.strip a:last-child'),
-          () => press("ArrowRight")]) { act(); seen.push(at()); }
+          () => click('td a[href="#step-4"]'), () => press("a"), () => click('.strip a:last-child'),
+          () => press("ArrowRight"), () => document.querySelector(".point")
+            .dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true}))]) {
+          act(); seen.push(at()); }
         document.body.dataset.seen = seen.join(" ");
         document.body.dataset.shown = [...document.querySelectorAll(".step")]
           .filter((step) => step.offsetHeight > 0).map((step) => step.id).join(" ");
         document.body.dataset.wider = document.documentElement.scrollWidth - innerWidth;
         """
         path = tmp_path / "page.html"
-        path.write_text(plain[1].replace("</body>", f"<script>{reader}</script></body>"), "utf-8")
+        text = plain[1].replace("</body>", f"<script>{reader}</script></body>")
+        text = re.sub("script-src '[^']*'", "script-src 'unsafe-inline'", text)
+        path.write_text(text, "utf-8")
         dom, said = dom_of(path, "#step-2")
         assert said == []
-        assert 'data-seen="2 3 4 3 2 1 4 4 6 6"' in dom
-        assert 'data-shown="step-6"' in dom
+        assert 'data-seen="2 3 4 3 2 1 4 4 6 6 2"' in dom
+        assert 'data-shown="step-2"' in dom
+        assert dom.count('aria-current="step"') == 3  # in the chart, the table and the strip
         # A table may be wider than a telephone, the page may not.
         assert re.search(r'data-wider="(0|-\d+)"', dom)

@@ -107,22 +107,28 @@ class TestWhoIsMissing:
     def test_pytorch(self, made_up, verdicts):
         factors = {OURS: 1.0, FUSED: 0.5, NUMPY: 3.0, OPENBLAS: 2.0}
         missing = {TORCH: "PyTorch isn't installed here"}
-        found = verdicts(made_up(factors, missing=missing, sizes="most")[1])
+        result = made_up(factors, missing=missing, sizes="most")[1]
+        found = verdicts(result)
         assert {i for i, v in found.items() if v == "not yet measured"} == AGAINST_TORCH
+        for name in AGAINST_TORCH:
+            assert claim(result, name).statement.needs.startswith("--torch-python PYTHON")
         assert {v for i, v in found.items() if i not in AGAINST_TORCH} == {"holds"}
 
     def test_openblas_best_kernels(self, made_up, verdicts):
         factors = {OURS: 1.0, FUSED: 0.5, NUMPY: 3.0, TORCH: 5.0}
-        found = verdicts(made_up(factors, missing={OPENBLAS: "no AVX-512"}, sizes="most")[1])
+        result = made_up(factors, missing={OPENBLAS: "no AVX-512"}, sizes="most")[1]
+        found = verdicts(result)
         # At batch 10 NumPy as installed is then OpenBLAS at its best.
         assert {i for i, v in found.items() if v != "holds"} == {"K1", "K4"}
         assert found["K1"] == "not yet measured"
+        assert claim(result, "K1").statement.needs == "# on a processor with AVX-512"
 
     def test_groups_that_were_not_run(self, made_up, verdicts):
         found = verdicts(made_up(groups=("small",))[1])
         assert {i for i, v in found.items() if v != "not yet measured"} == {"T3", "T4"}
-        found = verdicts(made_up(groups=("scaling", "steps", "roofline"))[1])
-        assert set(found.values()) == {"not yet measured"}
+        result = made_up(groups=("scaling", "steps", "roofline"))[1]
+        assert set(verdicts(result).values()) == {"not yet measured"}
+        assert {c.statement.needs for c in result.claims} == {""}  # the defaults run every group
 
     def test_starts_that_were_left_out(self, made_up, verdicts):
         starts = Starts(np.array([0.5, 0.51]), {}, np.array([1.0, 1.01]))

@@ -179,7 +179,7 @@ class TestByHand:
         found = run(settings, Silent())
         data = load("shapeset", n_train=1, n_test=1000, seed=0)
         moments = np.mean(data.x_test[:probe].astype(np.float64) ** 2, axis=1)
-        net = nn.MLP([1024, 16, 16, 16, 9], "tanh", "standard")
+        net = nn.MLP([1024, 16, 16, 16, 9], "tanh", "standard", rng=0)
         theory = nn.theory.predict_profile(net, moments)
         assert found.measurements["E_x2"] == pytest.approx(moments.mean(), rel=1e-6)
         for name in PREDICTED:

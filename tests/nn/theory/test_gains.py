@@ -164,7 +164,7 @@ class TestPredictedProfile:
     def test_it_is_that_of_the_net(self, name):
         sizes = [20, 40, 30, 50, 7]
         scheme = nn.init.find_initializer(name)
-        net = nn.MLP(sizes, "tanh", scheme, nn.init.normal(0.3))
+        net = nn.MLP(sizes, "tanh", scheme, nn.init.normal(0.3), rng=0)
         of_net = nn.theory.predict_profile(net, [0.2, 0.9])
         of_scheme = scheme.predicted_profile(sizes, "tanh", [0.2, 0.9], nn.init.normal(0.3))
         for field in ("s_std", "x_std", "dL_ds", "dL_dx", "dL_dW"):

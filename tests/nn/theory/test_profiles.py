@@ -20,7 +20,7 @@ def slope(values):
 def test_a_linear_net_is_products_of_n_var_w(scheme):
     """Equations 5 and 6 of Glorot & Bengio 2010, for widths that differ."""
     sizes = [20, 40, 30, 50, 10, 7]
-    net = MLP(sizes, "identity", scheme)
+    net = MLP(sizes, "identity", scheme, rng=0)
     var = [nn.init.find_initializer(scheme).variance(*pair) for pair in zip(sizes, sizes[1:])]  # noqa: B905, RUF007
     found = predict_profile(net, [0.3])
     q = [0.3 * math.prod(sizes[j] * var[j] for j in range(i + 1)) for i in range(4)]
@@ -36,14 +36,14 @@ def test_a_linear_net_is_products_of_n_var_w(scheme):
 
 
 def test_biases_add_their_variance():
-    net = MLP([10, 10, 10, 10, 4], "identity", "lecun_normal", nn.init.normal(0.5))
+    net = MLP([10, 10, 10, 10, 4], "identity", "lecun_normal", nn.init.normal(0.5), rng=0)
     found = predict_profile(net, [2.0])
     np.testing.assert_allclose(found.s_std**2, [2.25, 2.5, 2.75], rtol=1e-10)
     np.testing.assert_allclose(found.dL_ds, 1, rtol=1e-10)
 
 
 def test_relu_with_kaiming_is_flat():
-    found = predict_profile(MLP([50] * 9 + [10], "relu", "kaiming_normal"), [1.0])
+    found = predict_profile(MLP([50] * 9 + [10], "relu", "kaiming_normal", rng=0), [1.0])
     np.testing.assert_allclose(found.s_std, math.sqrt(2), rtol=1e-10)
     # Var x = (½ − 1/2π) Var s: E[x²] is kept, and the mean of x is not 0.
     np.testing.assert_allclose(found.x_std, math.sqrt(2 * (0.5 - 0.5 / math.pi)), rtol=1e-10)
@@ -52,7 +52,7 @@ def test_relu_with_kaiming_is_flat():
 
 
 def test_relu_with_xavier_shrinks_by_root_two_per_layer():
-    found = predict_profile(MLP([50] * 9 + [50], "relu", "xavier_uniform"), [1.0])
+    found = predict_profile(MLP([50] * 9 + [50], "relu", "xavier_uniform", rng=0), [1.0])
     np.testing.assert_allclose(slope(found.s_std), math.sqrt(0.5), rtol=1e-10)
     np.testing.assert_allclose(slope(found.dL_ds), math.sqrt(2), rtol=1e-10)
     np.testing.assert_allclose(slope(found.dL_dW), 1, rtol=1e-10)
@@ -60,13 +60,13 @@ def test_relu_with_xavier_shrinks_by_root_two_per_layer():
 
 @pytest.mark.parametrize(("scheme", "factor"), [("standard", 0.1414), ("xavier_uniform", 0.2361)])
 def test_sigmoid_shrinks_by_the_factors_of_mean_field_theory(scheme, factor):
-    found = predict_profile(MLP([100] * 31 + [10], "sigmoid", scheme), [0.4])
+    found = predict_profile(MLP([100] * 31 + [10], "sigmoid", scheme, rng=0), [0.4])
     # The first layers still see the data's variance instead of the fixed point's.
     np.testing.assert_allclose(1 / slope(found.dL_ds)[4:], factor, atol=6e-5)
 
 
 def test_tanh_with_xavier_decays_as_one_over_twice_the_depth():
-    q = predict_profile(MLP([100] * 102, "tanh", "xavier_normal"), [1.0]).s_std ** 2
+    q = predict_profile(MLP([100] * 102, "tanh", "xavier_normal", rng=0), [1.0]).s_std ** 2
     assert 2 * 100 * q[99] == pytest.approx(1.014, rel=0.02)
 
 
@@ -122,7 +122,7 @@ def test_the_weight_gradient_of_one_example():
 
 
 def test_examples_that_differ_are_averaged_over():
-    net = MLP([100] * 5, "tanh", "xavier_uniform")
+    net = MLP([100] * 5, "tanh", "xavier_uniform", rng=0)
     faint, strong, both = (predict_profile(net, m) for m in ([0.1], [2.0], [0.1, 2.0]))
     np.testing.assert_allclose(both.s_std**2, (faint.s_std**2 + strong.s_std**2) / 2, rtol=1e-10)
     # tanh is odd: its mean is 0, and so variances average like second moments.
@@ -142,4 +142,4 @@ def test_the_weights_themselves_are_not_looked_at():
 
 def test_a_net_without_hidden_layers():
     with pytest.raises(ValueError, match="hidden"):
-        predict_profile(MLP([4, 2]), [1.0])
+        predict_profile(MLP([4, 2], rng=0), [1.0])

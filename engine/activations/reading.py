@@ -1,0 +1,154 @@
+"""A user's function read as a formula: its title, its parameters, and the line of a mistake."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+import traceback
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from engine.activations.builtin import BUILT_IN
+from engine.activations.expression import Expression, S, SymbolicError, expression, name
+from engine.activations.record import Activation
+from engine.errors import ActivationError
+
+Function = Callable[..., Any]
+
+_LONGEST_LINE = 80  # of a user's file, in a message
+
+
+def title_of(function: Function, title: str | None) -> str:
+    """The title given, or the function's name.
+
+    Raises: ActivationError for a built-in activation's name, or a title that can't be shown in one
+        line or stored as UTF-8; TypeError for what can't be called.
+    """
+    if isinstance(function, Activation) or not callable(function):
+        raise TypeError(f"@activation takes a function of s, not {function!r}")
+    if title is None:
+        inner = _unwrapped(function)
+        title = getattr(inner, "__name__", type(inner).__name__)
+    if not isinstance(title, str):
+        raise TypeError(f"a title is a str, not {title!r}")
+    with located(function, "@activation"):
+        odd = [c for c in title if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
+        if not title.strip() or odd:
+            what = f"holds {odd[0]!r}" if odd else "is empty"
+            raise ActivationError(f"the title {title!r} {what}; it must be a line of text")
+        if title.endswith("′"):
+            raise ActivationError(f"the title {title!r} ends with ′, which marks derivatives")
+        if title in BUILT_IN:
+            raise ActivationError(f"{title} is a built-in activation; give yours another name")
+    return title
+
+
+def parameters_of(function: Function, title: str) -> dict[str, float]:
+    """The function's parameters, which follow s, and their defaults.
+
+    Raises: ActivationError for a default that is no finite number.
+    """
+    with located(function, title):
+        arguments = _arguments(function)
+        if not arguments or "POSITIONAL" not in arguments[0].kind.name:
+            raise ActivationError("it must take s as its first argument: def f(s): …")
+        for argument in arguments[1:]:
+            value = argument.default
+            number = isinstance(value, int | float | np.integer | np.floating)
+            if not number or isinstance(value, bool):
+                raise ActivationError(
+                    f"its parameter {argument.name} needs a number as default: "
+                    f"def f(s, {argument.name}=0.1): …"
+                )
+            if not np.isfinite(value):
+                raise ActivationError(f"{argument.name}={value} must be a finite number")
+        return {argument.name: float(argument.default) for argument in arguments[1:]}
+
+
+def read(function: Function, title: str, parameters: dict[str, float]) -> Expression:
+    """The function as a formula.
+
+    Raises: ActivationError naming the line that can't be one.
+    """
+    places = [a.name for a in _arguments(function)[1:] if a.kind is a.POSITIONAL_ONLY]
+    with located(function, title):
+        result = function(
+            S,
+            *(name(key) for key in places),
+            **{key: name(key) for key in parameters if key not in places},
+        )
+        if result is None:
+            raise SymbolicError("it returns nothing; write `return`")
+        if inspect.iscoroutine(result):
+            result.close()  # or Python warns that nobody has waited for it
+        if isinstance(result, Expression):
+            return result
+        with located(function, title, "it returns no formula of s: "):
+            return expression(result)
+
+
+@contextmanager
+def located(function: Function, title: str, before: str = "") -> Iterator[None]:
+    """Any exception of the block becomes an ActivationError, which names the function's line."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ActivationError) and str(error).startswith(f"{title}, line "):
+            raise
+        raise ActivationError(_explained(error, function, title, before)) from None
+
+
+def _explained(error: Exception, function: Function, title: str, before: str) -> str:
+    what = before + _in_words(error)
+    code = _code(function)
+    if code is None:
+        return f"{title}: {what}"
+    file = code.co_filename
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    number = lines[-1].lineno if lines else code.co_firstlineno
+    text = linecache.getline(file, number or 0).strip()
+    text = text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + "…"
+    return f"{title}, line {number} of {Path(file).name}{f', `{text}`' if text else ''}: {what}"
+
+
+def _in_words(error: Exception) -> str:
+    kind = type(error).__name__
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # its own text can't be had
+        return kind
+    return text if isinstance(error, SymbolicError | ActivationError) else f"{kind}: {text}"
+
+
+def file_of(function: Function) -> str:
+    code = _code(function)
+    return Path(code.co_filename).name if code else "another library"
+
+
+def _unwrapped(function: Function) -> Any:
+    inner: Any = inspect.unwrap(function)
+    while isinstance(inner, functools.partial):
+        inner = inspect.unwrap(inner.func)
+    return inner
+
+
+def _code(function: Function) -> CodeType | None:
+    inner = _unwrapped(function)
+    if not hasattr(inner, "__code__") and not inspect.isbuiltin(inner):
+        inner = inspect.unwrap(type(inner).__call__)
+    code = getattr(inner, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _arguments(function: Function) -> list[inspect.Parameter]:
+    """The first argument and the named ones; *arguments beside them take nothing."""
+    arguments = list(inspect.signature(function).parameters.values())
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [a for i, a in enumerate(arguments) if i == 0 or a.kind not in variadic]
