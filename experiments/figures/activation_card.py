@@ -100,8 +100,8 @@ def figure(card: Card) -> Figure:
     said = message(nets, "∂L/∂s", "the last layer's")
     figure, _ = drawing(
         f"{_as_text(card.f.name)}, {said}",
-        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, over the last "
-        "layer's; dotted: theory",
+        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, over "
+        "the last layer's; dotted: theory",
         height=5.4,
         rows=0,
     )
@@ -115,7 +115,12 @@ def figure(card: Card) -> Figure:
         looks = zip(shown, values, (BLACK, *COLOURS), ("-", "--", ":", "-."), strict=False)
         lines = [
             panel.plot(
-                s, value, style, color=colour, linewidth=2.4 if f is card.f else 1.4, label=_as_text(f.name)
+                s,
+                value,
+                style,
+                color=colour,
+                linewidth=2.4 if f is card.f else 1.4,
+                label=_as_text(f.name),
             )[0]
             for f, value, colour, style in looks
         ]
