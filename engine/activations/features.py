@@ -17,6 +17,7 @@ import numpy.typing as npt
 from engine.activations.expression import Expression, derivative, parts
 from engine.activations.intervals import bounds
 from engine.kernels import KERNELS
+from engine.singularities import NODES, WEIGHTS
 
 Array = npt.NDArray[Any]
 Evaluate = Callable[[Expression, Array], Array]
@@ -36,7 +37,6 @@ _KINKS_OF = {
     **dict.fromkeys(("relu", "leaky_relu", "softsign", "elu", "selu"), (0.0,)),
     "hardtanh": (-1.0, 1.0),
 }
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(14)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def features(
     scale: Array | None = None
     for _ in range(_HALVINGS):
         middle, half = (low + high) / 2, (high - low) / 2
-        s = middle[:, None] + half[:, None] * _NODES
+        s = middle[:, None] + half[:, None] * NODES
         hidden, unbounded = np.zeros(low.size, bool), np.zeros(low.size, bool)
         beside = np.isin(low, starts) | np.isin(high, ends)
         integrals = []
@@ -232,7 +232,7 @@ def features(
                 unbounded |= beside & (most - least > _UNBOUNDED * (1 + np.abs(y).max(axis=1)))
         with np.errstate(all="ignore"):
             for y in (values[0], values[0] ** 2, values[1] ** 2):
-                integrals.append((y * _WEIGHTS).sum(axis=1) * half)
+                integrals.append((y * WEIGHTS).sum(axis=1) * half)
         narrowest = np.where(unbounded, _NEAR_POLES, _NARROWEST)
         split = hidden & (half > narrowest * np.maximum(np.abs(middle), 1e-3))
         if split.sum() > _BUDGET:
