@@ -113,7 +113,12 @@ def figure(card: Card) -> Figure:
         looks = zip(shown, values, (BLACK, *COLOURS), ("-", "--", ":", "-."), strict=False)
         lines = [
             panel.plot(
-                s, value, style, color=colour, linewidth=2.4 if f is card.f else 1.4, label=_as_text(f.name)
+                s,
+                value,
+                style,
+                color=colour,
+                linewidth=2.4 if f is card.f else 1.4,
+                label=_as_text(f.name),
             )[0]
             for f, value, colour, style in looks
         ]
