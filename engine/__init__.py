@@ -6,10 +6,15 @@
     (x * x).sum().backward()
     x.grad                      # 2x
 
-Operations carry NumPy's names where NumPy has them and PyTorch's otherwise.
+Operations carry NumPy's names where NumPy has them and PyTorch's otherwise. Of arrays and numbers
+alone they give arrays: `engine.exp(np.ones(2))` is an array, and only `engine.exp(Tensor(…))` a
+Tensor with `.backward()`.
 """
 
-from engine import meanfield
+import sys
+from typing import TYPE_CHECKING
+
+from engine import hints, meanfield
 from engine.activations import (
     ACTIVATIONS,
     Activation,
@@ -163,3 +168,9 @@ __all__ = [
     "where",
     "write_arrays",
 ]
+
+if not TYPE_CHECKING:  # mypy would take it that the engine has every name
+
+    def __getattr__(name):
+        text = f"engine has no {name!r}{hints.of_engine(name)}"
+        raise AttributeError(text, name=name, obj=sys.modules[__name__])

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import numpy_names, rules
-from engine.errors import ShapeError
+from engine import hints, numpy_names, rules
+from engine.errors import GraphError, ShapeError
 from engine.scope import state
 from engine.tape import Array, Leaf, Node
 
 if TYPE_CHECKING:
     from engine.tensor import Operand, Tensor
+
+
+def _augmented(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`t += u` and its kind: a new tensor, except for a variable, where it is an error.
+
+    Python would bind the name W to the new tensor, and the variable would stay as it was.
+    """
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(self._node, Leaf):
+            raise GraphError(
+                f"{sign} would make a new tensor and leave {self.name or 'the variable'} as it "
+                "was; change it with W.move(W.grad, -lr), W.assign(…) or an optimiser of nn"
+            )
+        return compute(self, other)
+
+    return method
 
 
 class ArrayMethods:
@@ -54,7 +72,13 @@ class ArrayMethods:
         return view
 
     def item(self) -> float:
-        """The value of a tensor with one entry, as a Python float."""
+        """The value of a tensor with one entry, as a Python float.
+
+        Like `.numpy()` and `.detach()`, it leaves the graph wherever it is called; `float(t)`,
+        which NumPy and `math` call unasked, is refused inside `grad`.
+
+        Raises: ShapeError for a tensor with more entries, or none.
+        """
         if self.size != 1:
             raise ShapeError(f"item() needs a tensor with one entry; this has shape {self.shape}")
         return float(self._array.reshape(()))
@@ -115,6 +139,20 @@ class ArrayMethods:
             "compute a new tensor (engine.where), or change a variable with t.update(...)"
         )
 
+    __iadd__ = _augmented("+=", operator.add)
+    __isub__ = _augmented("-=", operator.sub)
+    __imul__ = _augmented("*=", operator.mul)
+    __itruediv__ = _augmented("/=", operator.truediv)
+    __ifloordiv__ = _augmented("//=", operator.floordiv)
+    __imod__ = _augmented("%=", operator.mod)
+    __ipow__ = _augmented("**=", operator.pow)
+    __imatmul__ = _augmented("@=", operator.matmul)
+    __iand__ = _augmented("&=", operator.and_)
+    __ior__ = _augmented("|=", operator.or_)
+    __ixor__ = _augmented("^=", operator.xor)
+    __ilshift__ = _augmented("<<=", operator.lshift)
+    __irshift__ = _augmented(">>=", operator.rshift)
+
     # Comparisons have no gradient: they give arrays of booleans.
     def __lt__(self, other: Operand) -> Any:
         return self._array < plain(other)
@@ -138,17 +176,17 @@ class ArrayMethods:
 
     # --- methods with NumPy's names ------------------------------------------------------------
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return rules.reductions.sum(self, axis, keepdims)
+    def sum(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+        return rules.reductions.sum(self, axis, keepdims, **others)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return rules.reductions.mean(self, axis, keepdims)
+    def mean(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+        return rules.reductions.mean(self, axis, keepdims, **others)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return rules.reductions.max(self, axis, keepdims)
+    def max(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+        return rules.reductions.max(self, axis, keepdims, **others)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return rules.reductions.min(self, axis, keepdims)
+    def min(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+        return rules.reductions.min(self, axis, keepdims, **others)
 
     def reshape(self, *shape: Any) -> Tensor:
         return rules.layout.reshape(self, *shape)
@@ -169,7 +207,20 @@ class ArrayMethods:
         return format(self.item(), form) if form else repr(self)
 
     def __float__(self) -> float:
+        # math.exp(t), array[0] = t and np.fromiter come here as well, unseen by the user.
+        if state.nesting and self._node is not None and state.recording:
+            raise TypeError(
+                "float(), int(), math.… and array[i] = t of a tensor that is being differentiated "
+                "would lose its gradient; use the engine's operations, engine.stack to fill an "
+                "array, and .item() or .detach() where a plain number is meant"
+            )
         return self.item()
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(float(self), digits)
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -191,7 +242,8 @@ class ArrayMethods:
         if self._node is not None and state.recording:
             raise TypeError(
                 "NumPy asked for the plain array of a tensor that is being differentiated, which "
-                "would lose the gradient; use .numpy() or .detach() where that is meant"
+                "would lose the gradient; join tensors with engine.stack or engine.concatenate, "
+                "and use .numpy() or .detach() where the plain array is meant"
             )
         if copy is False:
             return self.numpy()
@@ -202,6 +254,13 @@ class ArrayMethods:
 
     def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
         return numpy_names.call_function(function, args, keywords)
+
+    if not TYPE_CHECKING:  # mypy would take it that a tensor has every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"a Tensor has no {name!r}{hints.of_tensor(name)}", name=name, obj=self
+            )
 
 
 def plain(x: Any) -> Any:

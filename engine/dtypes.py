@@ -22,6 +22,20 @@ def as_floats(data: Any) -> npt.NDArray[Any]:
     return array if array.dtype == dtype else array.astype(dtype)
 
 
+def chosen_dtype(dtype: npt.DTypeLike, where: str) -> np.dtype[Any]:
+    """The dtype that a user asks for.
+
+    Raises: DtypeError, beginning with `where`, for anything but float32 and float64.
+    """
+    try:
+        wanted = np.dtype(dtype).newbyteorder("=")
+    except (TypeError, ValueError):
+        raise DtypeError(f"{where}: {dtype!r} is no dtype; give float32 or float64") from None
+    if wanted not in FLOATS:
+        raise DtypeError(f"{where}: dtype {wanted}; a tensor holds float32 or float64")
+    return wanted
+
+
 def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f" and dtype.itemsize in (4, 8):
         return dtype.newbyteorder("=")

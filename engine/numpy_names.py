@@ -1,32 +1,52 @@
 """NumPy's own functions on a Tensor: `np.exp(t)`, `np.sum(t, axis=0)`, `array * t`.
 
-They reach the engine's rules, or, where the answer has no gradient (`np.isnan`, `np.shape`),
-work on the values. Any other is refused, because NumPy's answer would lose the gradient.
+A tensor is being differentiated if it is a variable or was computed from a variable, and the call
+is not inside `no_grad`. Constants, gradients and detached tensors are not being differentiated.
+
+- An operation of the engine (`np.exp`, `np.sum`) gives a Tensor, with its gradient.
+- What gives indices, booleans or a shape (`np.isnan`, `np.argmax`) is answered on the values.
+- Any other function (`np.linalg.norm`), and out=, where= and the like, is answered on the values
+  too, but refused if a tensor is being differentiated, since its gradient would be lost.
+
+NumPy gets the values as `t.numpy()` gives them, and can't write to them.
 """
 
 from __future__ import annotations
 
+import operator
+import sys
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from engine import hints
+from engine.dtypes import FLOATS
+from engine.scope import state
+
 _PLAIN_UFUNCS = {
     *(np.isnan, np.isinf, np.isfinite, np.signbit, np.greater, np.greater_equal),
     *(np.less, np.less_equal, np.equal, np.not_equal),
+    *(np.logical_not, np.logical_and, np.logical_or, np.logical_xor),
 }
 _PLAIN_FUNCTIONS = {
-    *(np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort, np.array_equal),
-    *(np.allclose, np.isclose, np.zeros_like, np.ones_like, np.empty_like, np.full_like),
-    *(np.count_nonzero, np.any, np.all, np.array2string, np.array_repr, np.array_str),
+    *(np.shape, np.ndim, np.size, np.argmax, np.argmin, np.nanargmax, np.nanargmin),
+    *(np.argsort, np.lexsort, np.argpartition, np.searchsorted, np.nonzero, np.flatnonzero),
+    *(np.argwhere, np.array_equal, np.array_equiv, np.allclose, np.isclose),
+    *(np.zeros_like, np.ones_like, np.empty_like, np.full_like),
+    *(np.count_nonzero, np.any, np.all, np.isposinf, np.isneginf, np.iscomplexobj, np.isrealobj),
+    *(np.result_type, np.can_cast, np.shares_memory, np.may_share_memory),
+    *(np.array2string, np.array_repr, np.array_str),
 }
+_NEUTRAL = {"out": None, "dtype": None, "where": True}
 
 
 @cache
 def _ufuncs() -> dict[Any, Callable[..., Any]]:
     from engine import activations  # this module is read before the rules are
-    from engine.rules import elementwise, linear
+    from engine.rules import elementwise, layout, linear
 
     return {
         np.add: elementwise.add,
@@ -34,8 +54,9 @@ def _ufuncs() -> dict[Any, Callable[..., Any]]:
         np.multiply: elementwise.multiply,
         np.divide: elementwise.divide,
         np.power: elementwise.power,
-        np.float_power: elementwise.power,
+        np.float_power: lambda a, b: elementwise.power(layout.cast(a, np.float64), b),
         np.negative: elementwise.negative,
+        np.positive: operator.pos,
         np.exp: elementwise.exp,
         np.log: elementwise.log,
         np.sqrt: elementwise.sqrt,
@@ -52,61 +73,151 @@ def _ufuncs() -> dict[Any, Callable[..., Any]]:
 
 @cache
 def _functions() -> dict[Any, Callable[..., Any]]:
-    from engine.rules import elementwise, layout, reductions
+    """For each function, an adapter with NumPy's own signature; `out` stays None.
+
+    It returns NotImplemented for arguments that the engine's operation doesn't have.
+    """
+    from engine.rules import elementwise, layout, linear, reductions
+
+    def added(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        if not _is_float(dtype):
+            return NotImplemented
+        a = a if dtype is None else layout.cast(a, dtype)
+        if where is not True:
+            a = elementwise.where(np.broadcast_to(_truth(where), a.shape), a, 0.0)
+        y = reductions.sum(a, axis, keepdims)
+        return y if initial is None else y + initial
+
+    def averaged(
+        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
+    ) -> Any:
+        if not _is_float(dtype):
+            return NotImplemented
+        return reductions.mean(a if dtype is None else layout.cast(a, dtype), axis, keepdims)
+
+    def largest(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+        return reductions.max(a, axis, keepdims)
+
+    def smallest(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+        return reductions.min(a, axis, keepdims)
+
+    def chosen(condition: Any, x: Any = None, y: Any = None) -> Any:
+        if x is None and y is None:
+            return np.nonzero(_plain(condition))
+        return elementwise.where(_truth(condition), x, y)
+
+    def clipped(
+        a: Any,
+        a_min: Any = None,
+        a_max: Any = None,
+        out: Any = None,
+        *,
+        min: Any = None,
+        max: Any = None,
+    ) -> Any:
+        low, high = (a_min if min is None else min), (a_max if max is None else max)
+        return elementwise.clip(a, low, high)
+
+    def reshaped(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None) -> Any:
+        if order != "C":
+            return NotImplemented
+        return layout.reshape(a, newshape if shape is None else shape)
+
+    def dotted(a: Any, b: Any, out: Any = None) -> Any:
+        ndims = np.ndim(_plain(a)), np.ndim(_plain(b))
+        if max(ndims) > 2:  # matmul sums over other axes then
+            return NotImplemented
+        return linear.matmul(a, b) if min(ndims) else elementwise.multiply(a, b)
 
     return {
-        np.sum: reductions.sum,
-        np.mean: reductions.mean,
-        np.max: reductions.max,
-        np.amax: reductions.max,
-        np.min: reductions.min,
-        np.amin: reductions.min,
-        np.where: elementwise.where,
-        np.clip: lambda a, a_min=None, a_max=None: elementwise.clip(a, a_min, a_max),
-        np.reshape: layout.reshape,
+        np.sum: added,
+        np.mean: averaged,
+        np.max: largest,
+        np.amax: largest,
+        np.min: smallest,
+        np.amin: smallest,
+        np.where: chosen,
+        np.clip: clipped,
+        np.reshape: reshaped,
         np.transpose: lambda a, axes=None: layout.transpose(a, axes),
-        np.broadcast_to: layout.broadcast_to,
-        np.concatenate: layout.concatenate,
-        np.stack: layout.stack,
-        np.dot: _dot,
+        np.broadcast_to: lambda array, shape: layout.broadcast_to(array, shape),
+        np.concatenate: lambda arrays, axis=0, out=None: layout.concatenate(arrays, axis),
+        np.stack: lambda arrays, axis=0, out=None: layout.stack(arrays, axis),
+        np.dot: dotted,
     }
 
 
-def _dot(a: Any, b: Any) -> Any:
-    """NumPy's dot, which is matmul only up to two axes."""
-    from engine.rules import elementwise, linear
+def _is_float(dtype: Any) -> bool:
+    return dtype is None or np.dtype(dtype) in FLOATS
 
-    if np.ndim(_plain(a)) > 2 or np.ndim(_plain(b)) > 2:
-        raise TypeError("np.dot of more than two axes sums over other axes than matmul does; use @")
-    if np.ndim(_plain(a)) == 0 or np.ndim(_plain(b)) == 0:
-        return elementwise.multiply(a, b)
-    return linear.matmul(a, b)
+
+def _truth(condition: Any) -> Any:
+    """NumPy takes 0 and 1 for a condition too."""
+    mask = np.asarray(_plain(condition))
+    return mask if mask.dtype == np.bool_ else mask != 0
 
 
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """What `Tensor.__array_ufunc__` answers."""
-    if method == "__call__" and ufunc in _PLAIN_UFUNCS:
-        return ufunc(*[_plain(x) for x in inputs], **keywords)
-    rule = _ufuncs().get(ufunc)
-    if method != "__call__" or rule is None or keywords:
-        call = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
-        raise TypeError(_refusal(call, rule is not None, keywords))
-    return rule(*inputs)
+    called = method == "__call__"
+    rule = _ufuncs().get(ufunc) if called else None
+    given = _meant(keywords) if keywords else keywords
+    if rule is not None and not given:
+        return rule(*inputs)
+    if (called and ufunc in _PLAIN_UFUNCS) or not _is_recorded((inputs, given)):
+        return _on_values(ufunc, inputs, keywords, method)
+    raise TypeError(_refusal(ufunc, "" if called else f".{method}", rule, given))
 
 
 def call_function(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """What `Tensor.__array_function__` answers."""
     if function in _PLAIN_FUNCTIONS:
-        return function(*_plain(args), **_plain(keywords))
-    rule = _functions().get(function)
-    if rule is None:
-        raise TypeError(_refusal(function.__name__, False, {}))
+        return _on_values(function, args, keywords)
+    adapter = _functions().get(function)
+    given = _meant(keywords)
+    if adapter is not None and _fits(adapter, args, given):
+        answer = adapter(*args, **given)
+        if answer is not NotImplemented:
+            return answer
+    if not _is_recorded((args, given)):
+        return _on_values(function, args, keywords)
+    raise TypeError(_refusal(function, "", adapter, given))
+
+
+def _meant(keywords: dict[str, Any]) -> dict[str, Any]:
+    """The keywords without those that say what holds anyway, such as out=None."""
+    return {
+        key: value
+        for key, value in keywords.items()
+        if value is not np._NoValue and not (key in _NEUTRAL and value is _NEUTRAL[key])
+    }
+
+
+def _fits(adapter: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
     try:
-        return rule(*args, **keywords)
-    except TypeError as error:
-        if "unexpected keyword" in str(error) or "positional argument" in str(error):
-            raise TypeError(_refusal(function.__name__, True, keywords)) from None
-        raise
+        bound = signature(adapter).bind(*args, **keywords)
+    except TypeError:
+        return False
+    return bound.arguments.get("out") is None
+
+
+def _is_recorded(x: Any) -> bool:
+    """Whether a tensor in it is being differentiated."""
+    if not state.recording:
+        return False
+    if isinstance(x, tuple | list):
+        return any(map(_is_recorded, x))
+    if isinstance(x, dict):
+        return any(map(_is_recorded, x.values()))
+    return getattr(x, "_node", None) is not None
 
 
 def _plain(x: Any) -> Any:
@@ -114,14 +225,48 @@ def _plain(x: Any) -> Any:
         return type(x)(_plain(part) for part in x)
     if isinstance(x, dict):
         return {key: _plain(part) for key, part in x.items()}
-    return getattr(x, "_array", x)
+    return x.numpy() if hasattr(x, "_array") else x
 
 
-def _refusal(name: str, known: bool, keywords: dict[str, Any]) -> str:
-    if known:
-        options = ", ".join(f"{key}=…" for key in keywords) or "these arguments"
-        return f"np.{name} on a Tensor takes no {options}; call engine's function of that name"
-    return (
-        f"np.{name} has no derivative in the engine; write it with the engine's operations, or "
-        "apply it to t.numpy() where no gradient is wanted"
-    )
+def _on_values(
+    function: Any, args: tuple[Any, ...], keywords: dict[str, Any], method: str = "__call__"
+) -> Any:
+    """NumPy's own answer on the values, which NumPy must not write to."""
+    try:
+        return getattr(function, method)(*_plain(args), **_plain(keywords))
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise TypeError(
+            f"{_full_name(function)} would write into a tensor, and a graph may still need the old "
+            "values; change a tensor with t.update(lambda array: …) or t.assign(…)"
+        ) from error
+
+
+def _full_name(function: Any, method: str = "") -> str:
+    """For example "np.linalg.norm", "scipy.special.expit", and "np.remainder (np.mod)"."""
+    name: str = function.__name__
+    if not isinstance(function, np.ufunc):
+        return f"{function.__module__}.{name}".replace("numpy", "np", 1)
+    for module, short in (("numpy", "np"), ("scipy.special", "scipy.special")):
+        content = vars(sys.modules[module]) if module in sys.modules else {}
+        names = [f"{short}.{key}{method}" for key, value in content.items() if value is function]
+        if names:
+            own = f"{short}.{name}{method}"
+            others = [key for key in names if key != own]
+            return own + (f" ({', '.join(others)})" if others else "")
+    return name + method
+
+
+def _refusal(function: Any, method: str, rule: Any, given: dict[str, Any]) -> str:
+    name = f"{function.__name__}{method}"
+    text = f"{_full_name(function, method)} of a tensor that is being differentiated"
+    if rule is not None:
+        options = " and ".join(f"{key}=" for key in given)
+        text += f" takes no {options}" if options else " doesn't take these arguments"
+        text += " (`array += t` and its kind have it too)" if "out" in given else ""
+        hint = hints.of_keywords(given) if given else hints.of_numpy(name)
+    else:
+        text += " has no derivative in the engine"
+        hint = hints.of_numpy(name)
+    return f"{text}; {hint}, or apply it to t.numpy() where no gradient is wanted"

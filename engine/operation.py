@@ -5,10 +5,12 @@ It runs a rule on arrays and, when an operand needs a gradient, leaves a node on
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 from engine import scope
 from engine.dtypes import FLOATS, as_floats
@@ -19,6 +21,8 @@ from engine.tape import Array, Leaf, Node, Version
 from engine.tensor import Tensor
 
 _ARRAYS = (Tensor, np.ndarray)
+_ABOUT_SHAPES = re.compile(r"shape|broadcast|dimension|zero-size|\bax[ie]s\b")  # NumPy's words
+_OPERANDS = " (operands of shape"  # what an operation within this one has added already
 
 
 class Symbolic(ABC):
@@ -41,7 +45,8 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
     With no tensor among the operands, it runs on arrays and returns an array (this is how the
     backward pass runs); the return type speaks of the usual case.
 
-    Raises: what the rule's value raises, with the operation's name, its place and the shapes.
+    Raises: what the rule's value raises, with the operation's name, its place and the shapes; a
+        ValueError about shapes as a ShapeError.
     """
     if not _alike(operands):
         for x in operands:
@@ -70,8 +75,11 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         else:
             with np.errstate(all="ignore"):
                 y = rule.value(*arrays, **parameters)
-    except (ValueError, IndexError) as error:
-        raise _explained(error, rule, tuple(arrays)) from error
+    except Exception as error:
+        explained = _explained(error, rule, tuple(arrays))
+        if explained is error:
+            raise
+        raise explained from error
     saved = None
     if rule.saves:
         y, saved = y
@@ -151,16 +159,28 @@ def _aligned(operands: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _explained(error: Exception, rule: Rule, arrays: tuple[Array, ...]) -> Exception:
+    """The error with the operation, its place and the shapes.
+
+    A ValueError in which NumPy speaks of shapes becomes a ShapeError. Of other kinds nobody knows
+    how to make another, so they get a note.
+    """
     shapes = ", ".join(str(x.shape) for x in arrays)
     where = f"{rule.name}{at_place()}"
-    if rule.broadcasts and not isinstance(error, ShapeError):
+    text = str(error).removeprefix(f"{where}: ")
+    kind = type(error)
+    if rule.broadcasts and kind is ValueError and "broadcast" in text:
         return ShapeError(
             f"{where}: shapes {shapes} do not broadcast: aligned at the last axis, sizes must be "
             "equal or 1; reshape an operand so that they are"
         )
-    if isinstance(error, IndexError):
-        return IndexError(f"{where}: {error} (operand of shape {shapes})")
-    return ShapeError(f"{where}: {error} (operands of shape {shapes})")
+    if kind is AxisError:
+        kind = IndexError  # as indexing beyond an axis is
+    elif kind is ValueError and _ABOUT_SHAPES.search(text.partition(_OPERANDS)[0]):
+        kind = ShapeError
+    if kind in (IndexError, ShapeError, ValueError):
+        return kind(f"{where}: {text}{_OPERANDS} {shapes})")
+    error.add_note(f"in {where}{_OPERANDS} {shapes})")
+    return error
 
 
 def _report_nonfinite(rule: Rule, arrays: tuple[Array, ...], y: Any) -> None:

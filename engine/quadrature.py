@@ -3,55 +3,90 @@
     E[f(s)],  s ~ N(0, q)          E[f(s₁) g(s₂)],  both ~ N(0, q) with correlation c
 
 By Gauss–Legendre over pieces that end at the kinks, and that are halved until halving changes
-nothing: so a kink that nobody declared costs time, not precision.
+nothing. Where that does not end, near a pole or a jump that nobody declared,
+`engine.singularities` follows the function to the point itself, and finds infinite means.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.singularities import NODES, WEIGHTS, DivergenceError, check_integrable, near_points
+
 Array = npt.NDArray[Any]
 Function = Callable[[Array], Array]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(14)
 _REACH = 12.0  # standard deviations; e^(−72) of the normal distribution lies outside
 _FURTHEST = 37.0  # beyond, the density is no float64
 _PRECISION = 1e-13  # of the mean of |function|, by which halving a piece may still change it
-_HALVINGS = 44
+_SIZE_PRECISION = 1e-4  # the same of a piece's mean of |function|: ±∞ beside a pole may cancel
+_HALVINGS = 24
+_MOST_PIECES = 100_000
+_MOST_POINTS = 200  # that are followed one by one
+_CERTAIN = 1e-6  # of the mean of |function|: an estimated error above that is refused
+_SEEN = 5.0  # standard deviations, within which no pole escapes the pieces
 _PAIR_REACH = 9.0  # e^(−40) outside
 
 
 def normal_mean(function: Function, q: float, kinks: tuple[float, ...] = ()) -> float:
     """E[function(s)] for s ~ N(0, q), q ≥ 0; `kinks` are points where it is not smooth.
 
-    Within 1e-10 of E|function|, unless a feature is so narrow that it falls between the nodes (a
-    tenth of a unit of s, where no kink is declared). q = 0 is the limit q → 0: at a kink in 0, the
-    mean of both sides.
+    Within 1e-10 of E|function| for smooth functions between kinks, declared or not, and within 1e-6
+    at worst: a larger estimated error is an error. The estimate can't know of a feature that falls
+    between the nodes (a tenth of a unit of s) and that no entry of `kinks` marks. q = 0 is the
+    limit q → 0: at a kink in 0, the mean of both sides.
 
-    Raises: ValueError for q that is negative or not finite, and where the mean is infinite or
-        undefined: function(s) outgrows the density up to 37 standard deviations, or is NaN.
+    Raises: ValueError for q that is negative or not finite, and where the mean is infinite (near a
+        point, which the message names, or because function(s) outgrows the density up to 37
+        standard deviations), is undefined (NaN somewhere), or can't be computed to 1e-6.
     """
     if not (q >= 0 and math.isfinite(q)):
         raise ValueError(f"a variance of {q}; it must be finite and not negative")
+    with _about(q):
+        return _mean(function, q, kinks)
+
+
+@contextmanager
+def _about(q: float) -> Iterator[None]:
+    try:
+        yield
+    except DivergenceError as error:
+        raise ValueError(f"the mean over N(0, {q:g}) {error}") from None
+
+
+def _mean(function: Function, q: float, kinks: tuple[float, ...]) -> float:
     if q == 0:
-        sides = np.array([-5e-324, 5e-324]) if 0.0 in kinks else np.zeros(1)
-        return float(np.mean(function(sides)))
+        return _at_zero(function, kinks)
+    # A pole is one at any distance, though no piece sees it where the density is 0.
+    check_integrable(function, [kink for kink in kinks if abs(kink) > _SEEN * math.sqrt(q)])
     for reach in (_REACH, _FURTHEST):
         edges, means = _pieces(function, q, kinks, reach)
         total, size = float(means.sum()), float(np.abs(means).sum())
         ends = np.abs(means[[0, -1]])
-        if math.isfinite(total) and ends.max() <= 1e-14 * size:
+        if ends.max() <= 1e-14 * size and (size > 0 or reach == _FURTHEST):
             return total
-    raise ValueError(
-        f"the mean over N(0, {q:g}) does not converge: as far out as s = "
-        f"±{edges[-1] * math.sqrt(q):.3g} the function outgrows the density, or it is NaN "
-        "somewhere; take a smaller variance, or an activation that grows more slowly"
+    side = edges[0] if ends[0] > ends[1] else edges[-1]
+    raise DivergenceError(
+        f"is infinite, or too large to compute: as far out as s = {side * math.sqrt(q):.3g} the "
+        "function outgrows the density; take a smaller variance, or an activation that grows "
+        "more slowly"
     )
+
+
+def _at_zero(function: Function, kinks: tuple[float, ...]) -> float:
+    sides = np.array([-1.0, 1.0]) if 0.0 in kinks else np.zeros(1)
+    with np.errstate(all="ignore"):
+        near, at = (np.asarray(function(sides * d), np.float64) for d in (1e-200, 5e-324))
+    grows = ~(np.abs(at) <= 1.000001 * np.abs(near))
+    if grows.any() or not np.isfinite(at).all():
+        raise DivergenceError("has no finite limit for a variance of 0: the function has none at 0")
+    return float(np.mean(at))
 
 
 def pair_mean(
@@ -73,7 +108,8 @@ def pair_mean(
     if shared == 0:
         return normal_mean(f, q, kinks) * normal_mean(other, q, kinks)
     sd = math.sqrt(q)
-    bends = _bends((f, other), q, kinks)
+    with _about(q):
+        bends = _bends((f, other), q, kinks)
     width = math.sqrt((1 - shared) / shared)  # in t, over which a kink is smoothed
     steps = [width * 2.0**i for i in range(60) if width * 2.0**i < 2]
     away = np.array([0.0, *steps, *(-step for step in steps)])
@@ -82,26 +118,33 @@ def pair_mean(
     edges = np.unique([*np.linspace(-_PAIR_REACH, _PAIR_REACH, 10), *marks, *(sign * marks)])
     edges = edges[np.abs(edges) <= _PAIR_REACH]
     t, weights = _nodes(edges)
-    F = _smoothed(f, sd, shared, t.reshape(-1), bends)
-    G = F if g is None and sign > 0 else _smoothed(other, sd, shared, sign * t.reshape(-1), bends)
+    inner = _graded(bends, kinks, sd)
+    F = _smoothed(f, sd, shared, t.reshape(-1), inner)
+    G = F if g is None and sign > 0 else _smoothed(other, sd, shared, sign * t.reshape(-1), inner)
     return float((weights.reshape(-1) * F * G).sum())
 
 
 def _smoothed(f: Function, sd: float, shared: float, t: Array, bends: Array) -> Array:
     """E[f(√q (√c t + √(1−c) z))] for each t."""
-    own = math.sqrt(1 - shared)
-    # Each t has pieces of its own, which end where s is a bend or a kink.
-    inner = (bends / sd - math.sqrt(shared) * t[:, None]) / own
-    even = np.broadcast_to(np.linspace(-_PAIR_REACH, _PAIR_REACH, 10), (len(t), 10))
-    edges = np.sort(np.clip(np.concatenate([even, inner], axis=1), -_PAIR_REACH, _PAIR_REACH))
+    own = sd * math.sqrt(1 - shared)
+    # Each t has pieces of its own, which end where s is a bend. In s, not in z: beside a kink the
+    # distance from it must keep its digits.
+    centre = sd * math.sqrt(shared) * t[:, None]
+    even = centre + own * np.linspace(-_PAIR_REACH, _PAIR_REACH, 10)
+    inner = np.clip(bends, even[:, :1], even[:, -1:])
+    edges = np.sort(np.concatenate([even, inner], axis=1))
     means = np.empty(len(t))
-    block = max(1, 200_000 // (edges.shape[1] * len(_NODES)))
+    block = max(1, 200_000 // (edges.shape[1] * len(NODES)))
     for start in range(0, len(t), block):
         part = slice(start, start + block)
-        z, weights = _nodes(edges[part])
-        s = sd * (math.sqrt(shared) * t[part, None, None] + own * z)
-        values = f(s.reshape(-1)).reshape(s.shape)
-        means[part] = (weights * values).sum(axis=(1, 2))
+        low, high = edges[part, :-1, None], edges[part, 1:, None]
+        s = (low + high) / 2 + (high - low) / 2 * NODES
+        z = (s - centre[part, :, None]) / own
+        weights = (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * own)
+        with np.errstate(all="ignore"):
+            values = f(s.reshape(-1)).reshape(s.shape)
+        # A piece without width may lie on a pole.
+        means[part] = (weights * np.where(weights == 0, 0.0, values)).sum(axis=(1, 2))
     return means
 
 
@@ -115,10 +158,22 @@ def _bends(functions: tuple[Function, Function], q: float, kinks: tuple[float, .
     return np.asarray(np.unique(np.concatenate([*found, np.array(kinks) / sd])) * sd)
 
 
+def _graded(bends: Array, kinks: tuple[float, ...], sd: float) -> Array:
+    """More points about each kink at which halving didn't end: there a function has a pole."""
+    steps = 2.0**-_HALVINGS * sd * 0.5 ** np.arange(64)
+    more = [bends]
+    for kink in {0.0, *kinks}:
+        apart = np.abs(bends - kink)
+        if apart[apart > 0].min() < 4 * steps[0]:
+            near = steps[steps > 1e3 * np.spacing(abs(kink))]
+            more += [kink - near, kink + near]
+    return np.asarray(np.unique(np.concatenate(more)))
+
+
 def _pieces(
     function: Function, q: float, kinks: tuple[float, ...], reach: float
 ) -> tuple[Array, Array]:
-    """Edges in units of √q, and what each piece between them contributes to the mean."""
+    """Edges in units of √q, and what the pieces contribute to the mean, from left to right."""
     sd = math.sqrt(q)
     # Saturating functions bend within a few units of s, however large q is, and those that
     # saturate like a power of s go on bending: so the pieces double from there.
@@ -128,35 +183,92 @@ def _pieces(
     edges = np.unique([*np.linspace(-reach, reach, round(reach) + 1), *inner])
 
     def contributions(low: Array, high: Array) -> Array:
+        """∫ function and ∫ |function|."""
         z, weights = _nodes(np.stack([low, high], axis=1))
         values = np.asarray(function((z * sd).reshape(-1)), np.float64).reshape(z.shape)
-        return np.asarray((weights * values).sum(axis=(1, 2)))
+        if not np.isfinite(values).all():
+            _refuse(z * sd, values)
+        weighted = weights * values
+        return np.asarray(np.stack([weighted, np.abs(weighted)]).sum(axis=(2, 3)))
+
+    def size() -> float:
+        return float(whole[1].sum() + sum(np.abs(means).sum() for _, means in done))
 
     low, high = edges[:-1], edges[1:]
+    done: list[tuple[Array, Array]] = []
+    rough: list[float] = []
     with np.errstate(all="ignore"):
         whole = contributions(low, high)
-        done: list[tuple[Array, Array]] = []
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
             left, right = contributions(low, middle), contributions(middle, high)
-            size = np.abs(whole).sum() + sum(np.abs(means).sum() for _, means in done)
-            coarse = np.abs(left + right - whole) > _PRECISION * size
-            done.append((low[~coarse], whole[~coarse]))
-            if not coarse.any():
-                break
+            apart = np.abs(left + right - whole)
+            limit = np.array([[_PRECISION], [_SIZE_PRECISION]]) * size()
+            coarse = (apart > limit).any(axis=0)
+            done.append((low[~coarse], whole[0, ~coarse]))
+            apart = np.tile(apart[0, coarse] / 2, 2)
             low, middle, high = low[coarse], middle[coarse], high[coarse]
-            whole = np.concatenate([left[coarse], right[coarse]])
+            whole = np.concatenate([left[:, coarse], right[:, coarse]], axis=1)
             low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
-        else:
-            done.append((low, whole))
+            if not low.size or low.size > _MOST_PIECES:
+                break
+        if low.size:
+            means, error, rough = _followed(function, q, kinks, low, high, whole[0], apart, size())
+            done.append((low, means))
+            if not error <= _CERTAIN * size():
+                raise DivergenceError(
+                    f"can't be computed to {_CERTAIN:g} of its size: the function is too rough "
+                    f"near s = {low[np.argmax(np.abs(whole[0]))] * sd:.6g}"
+                )
     starts = np.concatenate([start for start, _ in done])
     means = np.concatenate([mean for _, mean in done])
-    order = np.argsort(starts)
-    return np.append(starts[order], reach), means[order]
+    edges = np.unique([*starts, *(point / sd for point in rough), reach])
+    return edges, means[np.argsort(starts)]
+
+
+def _followed(
+    function: Function,
+    q: float,
+    kinks: tuple[float, ...],
+    low: Array,
+    high: Array,
+    means: Array,
+    apart: Array,
+    size: float,
+) -> tuple[Array, float, list[float]]:
+    """What the pieces contribute that halving didn't settle; their error; where they are rough."""
+    if low.size > _MOST_POINTS or float(apart.sum()) <= 1e-12 * size:
+        return means, float(apart.sum()), []
+    sd, points = math.sqrt(q), np.array(sorted({0.0, *kinks}))
+    rough: list[float] = []
+    means, error = means.copy(), 0.0
+    for i in range(low.size):
+        start, end = low[i] * sd, high[i] * sd
+        rounding = 4e-16 * max(abs(start), abs(end))
+        here = points[(points >= start - rounding) & (points <= end + rounding)]
+        # A piece begins and ends at the points themselves, not at their product with a quotient.
+        start = here[0] if here.size and here[0] <= start + rounding else start
+        end = here[-1] if here.size and here[-1] >= end - rounding else end
+        known = [float(point) for point in here]
+        means[i], uncertain, at = near_points(function, start, end, known, q, size)
+        error += uncertain
+        rough += at
+    return means, error, rough
+
+
+def _refuse(s: Array, values: Array) -> None:
+    bad = s[~np.isfinite(values)]
+    at = float(bad[np.argmin(np.abs(bad))])
+    value = float(values[s == at][0])
+    if math.isnan(value):
+        raise DivergenceError(f"is undefined: the function is NaN at s = {at:.6g}")
+    raise DivergenceError(
+        f"is infinite, or too large to compute: the function exceeds all float64 at s = {at:.6g}"
+    )
 
 
 def _nodes(edges: Array) -> tuple[Array, Array]:
     """Nodes (…, pieces, 14) between edges (…, pieces + 1), and weights with the density in them."""
     low, high = edges[..., :-1, None], edges[..., 1:, None]
-    z = (low + high) / 2 + (high - low) / 2 * _NODES
-    return z, (high - low) / 2 * _WEIGHTS * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    z = (low + high) / 2 + (high - low) / 2 * NODES
+    return z, (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)

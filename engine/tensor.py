@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine import kernels, scope
 from engine.array_methods import ArrayMethods, plain
-from engine.dtypes import as_floats, float_dtype
+from engine.dtypes import as_floats, chosen_dtype
 from engine.errors import GraphError, ShapeError
 from engine.factors import Factors
 from engine.scope import no_grad, state
@@ -35,7 +35,8 @@ class Tensor(ArrayMethods):
         dtype: float32 or float64, instead of the data's own.
         name: what errors and traces call it.
 
-    Raises: DtypeError for complex numbers, text, objects, and other float types.
+    Raises: DtypeError for complex numbers, text, objects, and other float types; and for any
+    `dtype` but float32 and float64.
     """
 
     __slots__ = ("__weakref__", "_array", "_name", "_node", "_owned", "_version")
@@ -49,7 +50,7 @@ class Tensor(ArrayMethods):
         name: str | None = None,
     ) -> None:
         source = data._array if isinstance(data, Tensor) else as_floats(data)
-        wanted = source.dtype if dtype is None else float_dtype(np.dtype(dtype))
+        wanted = source.dtype if dtype is None else chosen_dtype(dtype, "Tensor")
         self._array: Array = np.array(source, dtype=wanted, order="C", copy=True)
         self._version: Version | None = Version(name or "a tensor")
         self._node: Node | Leaf | None = Leaf(self._version) if requires_grad else None
@@ -280,31 +281,6 @@ class Tensor(ArrayMethods):
             return gradient if gradient.dtype == self.dtype else gradient.astype(self.dtype)
         return np.array(array, dtype=self.dtype)
 
-    # Without these, `W -= lr * g` would bind the name W to a new tensor and leave the variable
-    # as it was.
-    def __iadd__(self, other: Operand) -> Tensor:
-        self._refuse_rebinding("+=")
-        return self + other
-
-    def __isub__(self, other: Operand) -> Tensor:
-        self._refuse_rebinding("-=")
-        return self - other
-
-    def __imul__(self, other: Operand) -> Tensor:
-        self._refuse_rebinding("*=")
-        return self * other
-
-    def __itruediv__(self, other: Operand) -> Tensor:
-        self._refuse_rebinding("/=")
-        return self / other
-
-    def _refuse_rebinding(self, operator: str) -> None:
-        if self.requires_grad and self.is_leaf:
-            raise GraphError(
-                f"{operator} would make a new tensor and leave {self.name or 'the variable'} as it "
-                "was; change it with W.move(W.grad, -lr), W.assign(…) or an optimiser of nn"
-            )
-
     def __repr__(self) -> str:
         return summary(self)
 
@@ -312,7 +288,7 @@ class Tensor(ArrayMethods):
         if isinstance(self._node, Node):
             raise GraphError(
                 f"the result of {self._node} can't be copied or pickled together with its graph; "
-                "use .detach()"
+                "use .detach(), or .numpy() for what copies arrays, as plots do"
             )
         return _rebuild, (self._array.copy(), self.requires_grad, self.name)
 

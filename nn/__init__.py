@@ -11,6 +11,9 @@
 A layer is the article's, x⁽ⁱ⁺¹⁾ = f(xW + b), with W of shape (fan_in, fan_out).
 """
 
+import sys
+from typing import TYPE_CHECKING
+
 from nn import init, theory
 from nn.init import Initializer
 from nn.layers import MLP, Dense, Layer, Sequential
@@ -34,3 +37,23 @@ __all__ = [
     "quadratic",
     "theory",
 ]
+
+_HINTS = {  # PyTorch's names
+    "Linear": 'nn.Dense(fan_in, fan_out, "relu")',
+    "Module": "nn.Layer",
+    "Parameter": "engine.Tensor(x, requires_grad=True)",
+    "CrossEntropyLoss": "nn.cross_entropy(logits, labels)",
+    "MSELoss": "nn.mse(prediction, target)",
+    **{
+        name: f'engine.{name.lower()}, or nn.Dense(…, "{name.lower()}")'
+        for name in ("ReLU", "ELU", "SELU", "GELU", "SiLU", "Tanh", "Sigmoid", "Softplus")
+    },
+    "Softmax": "engine.softmax(x, axis=-1)",
+    "functional": "engine, where the functions are",
+}
+
+if not TYPE_CHECKING:  # mypy would take it that nn has every name
+
+    def __getattr__(name):
+        hint = f"; write {_HINTS[name]}" if name in _HINTS else ""
+        raise AttributeError(f"nn has no {name!r}{hint}", name=name, obj=sys.modules[__name__])

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.activations.expression import Expression, parts
+from engine.activations.expression import Expression
+from engine.activations.features import REACH, Special, special_points
 from engine.errors import ActivationError
-from engine.kernels import KERNELS
 
 Array = npt.NDArray[Any]
 Evaluate = Callable[[Array], Array]
 
-_REACH = 1000.0
 _ANYWHERE = (-np.inf, np.inf)
-_KINKS_OF = {
-    **dict.fromkeys(("relu", "leaky_relu", "elu", "selu"), (0.0,)),
-    "hardtanh": (-1.0, 1.0),
+_MOST_NAMED = 6  # single points
+_ADVICE = {
+    "0": "no gradient passes through it, so the layers below learn nothing",
+    "constant": "nothing passes through it, forward or backward",
 }
+_REWRITE = (
+    "write it so that no part of it overflows there, for example with sigmoid, tanh or softplus, "
+    "with exp(−abs(s)), or with where"
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """f or f′ isn't finite on a part of [−1000, 1000].
+    """f or f′ isn't finite on a part of [−1000, 1000], or is 0 or constant on all of it.
 
-    Attributes: `what` ("swish′"), `problem` ("NaN" or "infinite"), and `points`: where it happens,
-    from the point nearest to 0 on ("s ≤ -88.8", or "s = 0" if 0 is alone), and in which dtypes.
+    Attributes: `what` ("swish′"), `problem` ("NaN", "infinite", "0" or "constant"), and `points`:
+    where it happens ("s < -88.723", "s = -1 and s = 1", "every s"), and in which dtypes.
     """
 
     what: str
@@ -38,94 +42,192 @@ class Finding:
 
     def __str__(self) -> str:
         at = ", ".join(f"{where} in {' and '.join(names)}" for where, names in self.points.items())
-        return (
-            f"{self.what} is {self.problem} for {at}; write it so that no part of it overflows "
-            "there, for example with sigmoid, tanh or softplus, with exp(−abs(s)), or with where"
-        )
+        return f"{self.what} is {self.problem} for {at}; {_ADVICE.get(self.problem, _REWRITE)}"
 
 
-def examine(title: str, f: Evaluate, slope: Evaluate) -> tuple[Finding, ...]:
-    """Where f and f′ are NaN or infinite on [−1000, 1000], in float32 and float64."""
-    grid = np.concatenate([np.linspace(0, 100, 2001), np.linspace(100, _REACH, 1801)[1:]])
-    found = []
+def examine(
+    title: str,
+    f: Evaluate,
+    slope: Evaluate,
+    points: tuple[float, ...] = (),
+    breaks: Callable[[], tuple[float, ...]] = tuple,
+) -> tuple[Finding, ...]:
+    """Where f and f′ are NaN or infinite on [−1000, 1000], in float32 and float64; whether f′ is 0.
+
+    Looked at on a grid of 1/20 to ±100 and of 1/2 beyond, and at and between `points` (kinks,
+    poles); the ends of a bad interval are found to the float. Before f′ is said to be 0, `breaks`
+    is asked for narrow features.
+    """
+    side = np.concatenate([np.linspace(0, 100, 2001), np.linspace(100, REACH, 1801)[1:]])
+    grid = np.concatenate([-side, side, _between(points)])
+    findings = []
     for what, function in ((title, f), (f"{title}′", slope)):
         for problem, test in (("NaN", np.isnan), ("infinite", np.isinf)):
-            points: dict[str, list[str]] = {}
+            places: dict[str, list[str]] = {}
             for dtype in (np.float32, np.float64):
-                for side, relation in ((-1, "≤"), (1, "≥")):
-                    s = (side * grid).astype(dtype)
-                    bad = test(function(s))
-                    if not bad.any():
-                        continue
-                    first = int(np.argmax(bad))
-                    alone = first == 0 and not bad[1]
-                    where = f"s {'=' if alone else relation} {s[first] + 0.0:.4g}"
-                    names = points.setdefault(where, [])
-                    if np.dtype(dtype).name not in names:  # 0 is on both sides
-                        names.append(np.dtype(dtype).name)
-            if points:
-                found.append(Finding(what, problem, points))
-    return tuple(found)
+                s = np.unique(grid.astype(dtype)) + dtype(0)  # −0 is 0
+                for place in _places(function, test, s):
+                    places.setdefault(place, []).append(np.dtype(dtype).name)
+            if places:
+                findings.append(Finding(what, problem, places))
+    everywhere = {"every s": ["float32", "float64"]}
+    if not findings and not slope(grid).any():
+        grid = np.concatenate([grid, _between(breaks())])
+    if not findings and not slope(grid).any():
+        if np.ptp(f(grid)) == 0:
+            return (Finding(title, "constant", everywhere),)
+        return (Finding(f"{title}′", "0", everywhere),)
+    return tuple(findings)
 
 
-def find_range(f: Evaluate) -> tuple[float, float]:
-    """The least and the largest value on a grid of 1/100 to ±30, and at ±∞ where it has one."""
-    values = f(np.concatenate([np.linspace(-30, 30, 6001), [-np.inf, np.inf]]))
-    values = values[~np.isnan(values)]
-    # Added to, −0 is 0.
-    return (float(values.min()) + 0.0, float(values.max()) + 0.0) if values.size else _ANYWHERE
+def _between(points: tuple[float, ...]) -> Array:
+    marks = np.array(sorted(points))
+    return np.concatenate([marks, (marks[1:] + marks[:-1]) / 2])
+
+
+def _places(function: Evaluate, test: Evaluate, s: Array) -> list[str]:
+    """In words, the intervals and the single points of s where the function fails the test."""
+
+    def bad(s: Array) -> Array:
+        return test(function(s))
+
+    flags = np.concatenate([[False], bad(s), [False]])
+    starts, ends = np.flatnonzero(flags[1:] & ~flags[:-1]), np.flatnonzero(flags[:-1] & ~flags[1:])
+    intervals, single = [], []
+    for i, j in zip(starts, ends, strict=True):
+        low = _last_good(bad, s[i - 1], s[i]) if i else None
+        high = _last_good(bad, s[j], s[j - 1]) if j < len(s) else None
+        if low is None or high is None:
+            right = "" if high is None else f"s < {_text(high)}"
+            intervals.append(right or ("every s" if low is None else f"s > {_text(low)}"))
+        elif high - low <= 1e-6 * max(abs(low), abs(high), 1.0):
+            single.append(f"s = {_text(s[i])}")
+        else:
+            intervals.append(f"{_text(low)} < s < {_text(high)}")
+    if len(single) > _MOST_NAMED:
+        single = [*single[: _MOST_NAMED - 1], f"{len(single) - _MOST_NAMED + 1} more points"]
+    texts = [", ".join(single[:-1]), single[-1]] if len(single) > 1 else single
+    return [*intervals, *([" and ".join(texts)] if texts else [])]
+
+
+def _last_good(bad: Evaluate, good: Any, worse: Any) -> float:
+    """The float nearest to the bad side that is good."""
+    for _ in range(60):
+        middle = good + (worse - good) / 2
+        if middle in (good, worse) or abs(worse - good) <= 1e-10 * max(abs(good), abs(worse)):
+            break
+        if bad(np.array([middle]))[0]:
+            worse = middle
+        else:
+            good = middle
+    return float(good)
+
+
+def _text(s: float) -> str:
+    return f"{0.0 if abs(s) < 1e-9 else float(s):.5g}"
+
+
+def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, float]:
+    """The infimum and the supremum of f, as samples show them.
+
+    On a grid of 1/100 to ±30, at powers of 10 to ±1e100 and at ±∞, around and between `points`
+    (kinks, poles, narrow features), and closer and closer to the extrema of these. −∞ and ∞ where f
+    grows without bound: where f(±∞) is infinite, where f(10¹⁰⁰) still differs from f(10⁵⁰) as
+    f(10⁵⁰) does from f(10²⁵), and so towards a pole.
+    """
+    marks = np.array(sorted(points))
+    between = marks[:-1, None] + np.diff(marks)[:, None] * np.linspace(0, 1, 33)
+    powers = np.logspace(0, 100, 101)
+    far = np.concatenate([-powers[::-1], powers])
+    around = [np.nextafter(marks, -np.inf), marks, np.nextafter(marks, np.inf)]
+    s = np.unique(np.concatenate([np.linspace(-30, 30, 6001), far, between.reshape(-1), *around]))
+    values = f(s)
+    fine = ~np.isnan(values)
+    s, values = s[fine], values[fine]
+    if not values.size:
+        return _ANYWHERE
+    limits = [limit for side in (-1, 1) for limit in _limits(f, side * powers)]
+    for pole in marks[~np.isfinite(f(marks))]:
+        nearer = 2.0 ** np.array([-8, -16, -32]) * max(1.0, abs(pole))
+        limits += [limit for side in (-1, 1) for limit in _growth(*f(pole + side * nearer))]
+    low = min([-_largest(lambda s: -f(s), s, -values), *limits])
+    high = max([_largest(f, s, values), *limits])
+    return low + 0.0, high + 0.0  # added to, −0 is 0
+
+
+def _largest(f: Evaluate, s: Array, values: Array) -> float:
+    """The largest value, and what is found beside the largest few."""
+    best = float(values.max())
+    if not np.isfinite(best):
+        return best
+    # A value that is no less than its neighbours may have a larger one beside it.
+    sides = np.concatenate([[-np.inf], values, [-np.inf]])
+    peaks = np.flatnonzero((values >= sides[:-2]) & (values >= sides[2:]))
+    peaks = peaks[np.argsort(values[peaks])[-8:]]
+    low, high = s[np.maximum(peaks - 1, 0)], s[np.minimum(peaks + 1, len(s) - 1)]
+    for _ in range(12):
+        inside = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 33)
+        values = np.nan_to_num(f(inside), nan=-np.inf)
+        at = values.argmax(axis=1)
+        rows = np.arange(len(inside))
+        low, high = inside[rows, np.maximum(at - 1, 0)], inside[rows, np.minimum(at + 1, 32)]
+        best = max(best, float(values.max()))
+    return best
+
+
+def _limits(f: Evaluate, s: Array) -> list[float]:
+    """f at ±∞; where that is NaN, what f does on its way to s[-1], if it grows without bound."""
+    value = float(f(np.array([np.copysign(np.inf, s[-1])]))[0])
+    if not np.isnan(value):
+        return [value]
+    values = f(s)
+    return _growth(values[25], values[50], values[100])
+
+
+def _growth(first: float, middle: float, last: float) -> list[float]:
+    """±∞ if what grows like this, at distances that are squared each time, has no limit."""
+    with np.errstate(all="ignore"):
+        steps = last - middle, middle - first
+    if abs(steps[0]) >= 0.7 * abs(steps[1]) and abs(steps[0]) > 1e-9 * abs(last):
+        return [float(np.copysign(np.inf, steps[0]))]
+    return []
 
 
 def find_kinks(
-    f: Expression, slope: Expression, evaluate: Callable[[Expression, Array], Array]
+    f: Expression,
+    slope: Expression,
+    evaluate: Callable[[Expression, Array], Array],
+    special: Special | None = None,
 ) -> tuple[float, ...]:
-    """Where f′ jumps, between −50 and 50: at the zeros of what f's conditions compare."""
-    grid = np.linspace(-50, 50, 10_007)  # of a step that meets no round number but 0
-    found: set[float] = set()
-    for difference in _switches(f):
+    """Where f or f′ jumps or grows without bound, between −1000 and 1000.
 
-        def value(s: Array, difference: Expression = difference) -> Array:
-            return evaluate(difference, np.asarray(s, np.float64))
-
-        signs = np.sign(value(grid))
-        for i in np.flatnonzero(signs[:-1] * signs[1:] <= 0):
-            found.add(_zero(value, grid[i], grid[i + 1]))
-
-    def jumps(s: float) -> bool:
-        step = 1e-7 * max(1.0, abs(s))
-        left, right = evaluate(slope, np.array([s - step, s + step]))
-        return bool(abs(right - left) > 1e-5 * max(abs(left), abs(right), 1.0))
-
-    return tuple(sorted(s for s in found if jumps(s)))
-
-
-def _switches(f: Expression) -> Iterator[Expression]:
-    """What changes sign where one of f's branches takes over from another."""
-    for x in parts(f):
-        xs: Any = x.operands
-        if x.kind in ("<", "<=", ">", ">=", "==", "!=", "maximum", "minimum"):
-            yield xs[0] - xs[1]
-        elif x.kind in ("abs", "sign"):
-            yield xs[0]
-        elif x.kind == "clip":
-            for bound in xs[1:]:
-                yield xs[0] - bound
-        elif x.kind in KERNELS:
-            for kink in _KINKS_OF.get(x.kind, ()):
-                yield xs[0] - kink
+    The candidates, `special_points`, come from the formula, so the width of a feature and the
+    distance of kinks do not matter. Then f and f′ are compared on both sides of each: a difference
+    that stays as the distance falls to a sixteenth is a jump. Jumps of f′ below 1e-6 of it (at
+    poles that cancel, as of (eˢ − 1)/s in 0, below 1/40) are lost in rounding.
+    """
+    special = special_points(f, slope, evaluate) if special is None else special
+    s = np.array(special.points)
+    if not s.size:
+        return ()
+    pole = ~np.isin(s, special.branches)
+    gaps = np.diff(s, prepend=-np.inf, append=np.inf)
+    step = np.minimum(np.where(pole, 1e-5, 1e-7) * np.maximum(1, np.abs(s)), gaps[1:] / 4)
+    step = np.minimum(step, gaps[:-1] / 4)
+    apart = np.array([-1, 1, -1 / 16, 1 / 16])[:, None] * step
+    with np.errstate(all="ignore"):
+        y, dy = evaluate(f, s + apart), evaluate(slope, s + apart)
+        rounding = np.where(pole, 1e-14 * np.abs(y).max(axis=0) / (step / 16) ** 2, 0)
+        kink = _jumps(y, 1e-9 * np.abs(y).max(axis=0) + rounding * step / 16)
+        kink |= _jumps(dy, 1e-6 * np.abs(dy).max(axis=0) + rounding)
+        size = np.abs(dy).reshape(2, 2, -1).max(axis=1)
+        kink |= (size[1] > 1.1 * size[0]) & (size[1] > 1 + rounding)
+    return tuple(float(point) for point in s[kink & np.isfinite(y + dy).all(axis=0)])
 
 
-def _zero(value: Evaluate, low: float, high: float) -> float:
-    sign = np.sign(value(np.array([low]))[0])
-    if sign == 0:
-        return float(np.round(low, 10)) + 0.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if np.sign(value(np.array([middle]))[0]) == sign:
-            low = middle
-        else:
-            high = middle
-    return float(np.round(high, 10)) + 0.0
+def _jumps(y: Array, least: Array) -> Array:
+    far, near = np.abs(y[1] - y[0]), np.abs(y[3] - y[2])
+    return np.asarray((near > 0.5 * far) & (near > least))
 
 
 def check_slope(

@@ -24,6 +24,7 @@ from engine.activations.builtin import ACTIVATIONS
 from engine.activations.evaluating import Data, as_data, evaluate, from_data, values_of
 from engine.activations.examine import Finding, check_slope, examine, find_kinks, find_range
 from engine.activations.expression import Expression, S, derivative, operation
+from engine.activations.features import Special, features, special_points
 from engine.activations.generate import kernel_of
 from engine.activations.reading import file_of, located, parameters_of, read, title_of
 from engine.activations.record import Activation, Derivative
@@ -73,7 +74,7 @@ class OwnActivation(Activation):
         expression, slope_expression: f and f′ as formulas.
         source: the scalar functions that are compiled, as Python text; p0, p1, … are the
             parameters in their order.
-        findings: where f or f′ overflows or is NaN on [−1000, 1000].
+        findings: where f or f′ overflows or is NaN on [−1000, 1000], and whether f′ is 0.
     """
 
     root: OwnActivation
@@ -99,7 +100,7 @@ class OwnActivation(Activation):
             kernel=kernel,
             second=lambda s, *_: self.derivative.derivative(s),
             kinks=self._found_kinks if kinks is None else kinks,
-            range=lambda *_: find_range(partial(self._values, self.expression)),
+            range=lambda *_: find_range(partial(self._values, self.expression), self.breaks),
             parameters=definition.parameters if parameters is None else parameters,
             describe=describe,
             root=root,
@@ -119,7 +120,17 @@ class OwnActivation(Activation):
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         f, slope = (partial(self._values, e) for e in (self.expression, self.slope_expression))
-        return examine(self.name, f, slope)
+        return examine(self.name, f, slope, self._special.points, lambda: self.breaks)
+
+    @cached_property
+    def breaks(self) -> tuple[float, ...]:
+        points = self._special.points
+        narrow = features(self.expression, self.slope_expression, points, self._values)
+        return tuple(sorted({*self.kinks, *points, *narrow}))
+
+    @cached_property
+    def _special(self) -> Special:
+        return special_points(self.expression, self.slope_expression, self._values)
 
     def __call__(self, s: Operand | None = None, /, **parameters: Any) -> Any:
         """f(s); with parameters alone, f with those. A tensor as parameter is learned."""
@@ -166,7 +177,7 @@ class OwnActivation(Activation):
         self.definition, self.slope_expression = new.definition, new.slope_expression
         self._kernel, self.source = new._kernel, new.source
         self._compiled.clear()
-        for cached in ("derivative", "findings"):
+        for cached in ("derivative", "findings", "kinks", "range", "breaks", "_special"):
             self.__dict__.pop(cached, None)
 
     def _with(self, parameters: dict[str, float]) -> OwnActivation:
@@ -176,7 +187,7 @@ class OwnActivation(Activation):
         return values_of(e, s, self.parameters)
 
     def _found_kinks(self, *_: float) -> tuple[float, ...]:
-        return find_kinks(self.expression, self.slope_expression, self._values)
+        return find_kinks(self.expression, self.slope_expression, self._values, self._special)
 
     def __reduce__(self) -> Any:
         values = tuple(self.parameters.values())
@@ -242,7 +253,7 @@ def activation(
 
     Raises: ActivationError with the line of the function that can't be a formula, or if the name is
     a built-in activation's. Warns (ActivationWarning) where f or f′ overflows or is NaN on
-    [−1000, 1000].
+    [−1000, 1000], and if no gradient passes.
     """
     if function is None:
         return lambda f: _defined(f, kinks, title)

@@ -104,6 +104,11 @@ class Activation:
     def range(self) -> Range:
         return self._range(*self._constants) if callable(self._range) else self._range
 
+    @cached_property
+    def breaks(self) -> Kinks:
+        """The kinks, and where else quadrature must look closely: poles, narrow features."""
+        return self.kinks
+
     @property
     def f(self) -> Formula:
         """The function itself, of tensors or arrays."""
@@ -279,10 +284,15 @@ class Derivative(Activation):
         return self.of.kinks
 
     @cached_property
+    def breaks(self) -> Kinks:
+        return self.of.breaks
+
+    @cached_property
     def range(self) -> Range:
-        """The least and the largest value on a grid of 1/100 to ±30, and at ±∞."""
-        values = self.value(np.concatenate([np.linspace(-30, 30, 6001), [-np.inf, np.inf]]))
-        return float(values.min()), float(values.max())
+        """The least and the largest value, as `examine.find_range` finds them."""
+        from engine.activations.examine import find_range  # of formulas, which know activations
+
+        return find_range(self.value, self.breaks)
 
     def value(self, s: Array) -> Array:
         return self.of.slope(s)

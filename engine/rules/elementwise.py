@@ -13,7 +13,7 @@ from engine.dtypes import as_floats
 from engine.errors import ShapeError
 from engine.operation import Symbolic, apply, shape_of
 from engine.rules.table import constant, partials, rule
-from engine.scope import at_place
+from engine.scope import at_place, state
 from engine.tensor import Operand, Tensor, plain
 
 _add = rule(
@@ -62,8 +62,8 @@ _maximum = rule(
     "maximum",
     np.maximum,
     partials(
-        lambda g, y, a, b: g * _share(a > b, a == b, g),
-        lambda g, y, a, b: g * _share(b > a, a == b, g),
+        lambda g, y, a, b: g * _share(y, a > b, a == b),
+        lambda g, y, a, b: g * _share(y, b > a, a == b),
     ),
     broadcasts=True,
 )
@@ -71,8 +71,8 @@ _minimum = rule(
     "minimum",
     np.minimum,
     partials(
-        lambda g, y, a, b: g * _share(a < b, a == b, g),
-        lambda g, y, a, b: g * _share(b < a, a == b, g),
+        lambda g, y, a, b: g * _share(y, a < b, a == b),
+        lambda g, y, a, b: g * _share(y, b < a, a == b),
     ),
     broadcasts=True,
 )
@@ -89,7 +89,9 @@ _where = rule(
 _clip = rule(
     "clip",
     lambda a, *, low, high: np.clip(a, low, high),
-    partials(lambda g, y, a, low, high: where(_inside(a, low, high), g, 0.0)),
+    partials(
+        lambda g, y, a, low, high: where(y == y, where(_inside(a, low, high), g, 0.0), np.nan)
+    ),
 )
 
 
@@ -149,12 +151,18 @@ def sign(a: Operand) -> Tensor:
 
 
 def maximum(a: Operand, b: Operand) -> Tensor:
-    """The larger of each pair, NaN if one is NaN; where they are equal, each gets g / 2."""
+    """The larger of each pair, which gets g; where they are equal, each gets g / 2.
+
+    NaN if one of the pair is NaN, and so are both gradients there.
+    """
     return apply(_maximum, a, b)
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
-    """The smaller of each pair, NaN if one is NaN; where they are equal, each gets g / 2."""
+    """The smaller of each pair, which gets g; where they are equal, each gets g / 2.
+
+    NaN if one of the pair is NaN, and so are both gradients there.
+    """
     return apply(_minimum, a, b)
 
 
@@ -184,7 +192,7 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
 
 
 def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) -> Tensor:
-    """min(max(a, low), high); g passes where low ≤ a ≤ high, and is 0 outside.
+    """min(max(a, low), high); g passes where low ≤ a ≤ high, is 0 outside, and NaN where y is.
 
     The bounds are constants: numbers or arrays of a's shape, or None for no bound.
     """
@@ -199,7 +207,7 @@ def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) ->
 def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     if bound is None or (isinstance(bound, int | float) and not isinstance(bound, np.generic)):
         return bound
-    if isinstance(bound, Tensor) and bound.requires_grad:
+    if isinstance(bound, Tensor) and bound.requires_grad and state.recording:
         raise TypeError(
             f"clip{at_place()}: "
             "a bound that requires a gradient; use maximum and minimum, which give it one"
@@ -217,9 +225,9 @@ def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 def _inside(a: Any, low: Any, high: Any) -> Any:
     above = True if low is None else a >= low
     below = True if high is None else a <= high
-    return (a == a) & above & below
+    return above & below
 
 
-def _share(wins: Any, ties: Any, g: Any) -> Any:
-    """1 where this operand alone was taken, ½ where both were."""
-    return (wins + 0.5 * ties).astype(g.dtype)
+def _share(y: Any, wins: Any, ties: Any) -> Any:
+    """1 where this operand alone was taken, ½ where both were, NaN where y is NaN."""
+    return where(y == y, wins + 0.5 * ties, np.nan).astype(y.dtype)

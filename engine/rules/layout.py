@@ -1,4 +1,8 @@
-"""Operations that move entries without changing them: reshape, transpose, index, join, cast."""
+"""Operations that move entries without changing them: reshape, transpose, index, join, cast.
+
+Shapes and axes are integers of Python or NumPy, or tuples, lists and arrays of them. Anything else
+is a TypeError.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.dtypes import chosen_dtype
 from engine.errors import ShapeError
 from engine.operation import apply, shape_of
+from engine.rules.arguments import integers, one_axis
 from engine.rules.table import partials, rule
 from engine.scope import at_place
 from engine.tape import sum_to_shape
@@ -85,16 +91,17 @@ _stack = rule("stack", lambda *xs, axis: np.stack(xs, axis), _layers, linear=Tru
 
 def reshape(a: Operand, *shape: Any) -> Tensor:
     """The same entries in another shape: `reshape(a, 6, 4)`, `(a, (6, 4))` or `(a, 6, -1)`."""
-    wanted = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
-    return apply(_reshape, a, shape=tuple(int(n) for n in wanted))
+    wanted = integers("reshape", "shape", shape[0] if len(shape) == 1 else shape)
+    return apply(_reshape, a, shape=wanted)
 
 
 def transpose(a: Operand, *axes: Any) -> Tensor:
     """Axes reversed, or in the order given: `transpose(a, 2, 0, 1)` or `(a, (2, 0, 1))`."""
     ndim = np.ndim(plain(a))
-    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence)):
-        axes = tuple(axes[0] or ())
-    order = tuple(int(axis) for axis in axes) or tuple(range(ndim))[::-1]
+    if not axes or (len(axes) == 1 and axes[0] is None):
+        order = tuple(range(ndim))[::-1]
+    else:
+        order = integers("transpose", "axes", axes[0] if len(axes) == 1 else axes)
     if sorted(axis % ndim if -ndim <= axis < ndim else axis for axis in order) != list(range(ndim)):
         raise ValueError(
             f"transpose{at_place()}: "
@@ -106,8 +113,7 @@ def transpose(a: Operand, *axes: Any) -> Tensor:
 
 def broadcast_to(a: Operand, shape: Sequence[int] | int) -> Tensor:
     """a repeated along new and stretched axes; g is summed over them."""
-    wanted = (shape,) if isinstance(shape, int) else tuple(shape)
-    return apply(_broadcast_to, a, shape=wanted)
+    return apply(_broadcast_to, a, shape=integers("broadcast_to", "shape", shape))
 
 
 def index(a: Operand, key: Any) -> Tensor:
@@ -143,21 +149,42 @@ def _add_at(a: npt.NDArray[Any], shape: tuple[int, ...], key: Any) -> npt.NDArra
     return out
 
 
-def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Tensors joined along an existing axis; each gets its slice of g."""
+def concatenate(tensors: Sequence[Operand], axis: int | None = 0, **others: Any) -> Tensor:
+    """Tensors joined along an existing axis; each gets its slice of g.
+
+    With `axis=None`, the entries of all in one row. Raises: ShapeError if the sizes of the other
+    axes differ, or for tensors of shape (); ValueError for an empty list.
+    """
     operands = _several(tensors, "concatenate")
+    if axis is None and not others:
+        operands, axis = [reshape(x, -1) for x in operands], 0
     ndim = len(shape_of(operands[0]))
+    if not ndim:
+        raise ShapeError(
+            f"concatenate{at_place()}: tensors of shape () have no axis to be joined along; join "
+            "numbers with stack, and give tensors in a list: concatenate([a, b])"
+        )
+    axis = one_axis("concatenate", axis, others)
     return apply(_concatenate, *operands, axis=_axis("concatenate", axis, ndim, operands))
 
 
-def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis; each gets its layer of g."""
+def stack(tensors: Sequence[Operand], axis: int = 0, **others: Any) -> Tensor:
+    """Tensors of one shape joined along a new axis; each gets its layer of g.
+
+    Raises: ShapeError if the shapes differ; ValueError for an empty list.
+    """
     operands = _several(tensors, "stack")
     ndim = len(shape_of(operands[0])) + 1
+    axis = one_axis("stack", axis, others)
     return apply(_stack, *operands, axis=_axis("stack", axis, ndim, operands))
 
 
 def _several(tensors: Sequence[Operand], name: str) -> list[Operand]:
+    if isinstance(tensors, Tensor | np.ndarray) and not tensors.ndim:
+        raise ShapeError(
+            f"{name}{at_place()}: a single tensor of shape (); give a list of tensors, "
+            f"{name}([a, b])"
+        )
     operands = list(tensors)
     if not operands:
         raise ValueError(f"{name}{at_place()}: an empty list; give at least one tensor")
@@ -175,8 +202,8 @@ def _axis(name: str, axis: int, ndim: int, operands: list[Operand]) -> int:
 
 
 def cast(a: Operand, dtype: npt.DTypeLike) -> Tensor:
-    """a in float32 or float64; the gradient comes back in a's own."""
-    wanted = np.dtype(dtype)
-    if wanted not in (np.float32, np.float64):
-        raise TypeError(f"astype{at_place()}: dtype {wanted}; tensors are float32 or float64")
-    return apply(_cast, a, dtype=wanted)
+    """a in float32 or float64; the gradient comes back in a's own.
+
+    Raises: DtypeError for any other dtype.
+    """
+    return apply(_cast, a, dtype=chosen_dtype(dtype, f"astype{at_place()}"))

@@ -1,7 +1,7 @@
 """Sums, means and extremes over axes, and the softmax family.
 
-`axis` is None for all axes, an integer, or a tuple of them; `keepdims` leaves the reduced axes
-with size 1.
+`axis` is None for all axes, an integer, or several; `keepdims` leaves the reduced axes with size 1.
+Another keyword (PyTorch's `dim`, say) is a TypeError, as is an axis that is no integer.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.operation import apply
+from engine.rules.arguments import Axis, axes
 from engine.rules.elementwise import exp
 from engine.rules.layout import broadcast_to
 from engine.rules.table import partials, rule
 from engine.tensor import Operand, Tensor, plain
-
-Axis = int | tuple[int, ...] | None
 
 _sum = rule(
     "sum",
@@ -28,7 +27,7 @@ _sum = rule(
 )
 _mean = rule(
     "mean",
-    lambda a, *, axis, keepdims: np.mean(_some(a, axis), axis=axis, keepdims=keepdims),
+    lambda a, *, axis, keepdims: _mean_value(a, axis, keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) / _count(a, axis)),
     linear=True,
 )
@@ -66,94 +65,101 @@ _logsumexp = rule(
 )
 
 
-def sum(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Σ over the axes; g goes to every entry."""
-    return apply(_sum, a, axis=axis, keepdims=keepdims)
+def sum(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
+    """Σ over the axes, 0 of no entries; g goes to every entry."""
+    return apply(_sum, a, axis=axes("sum", axis, others), keepdims=keepdims)
 
 
-def mean(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The mean over the axes; g / count goes to every entry."""
-    return apply(_mean, a, axis=axis, keepdims=keepdims)
+def mean(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
+    """The mean over the axes, NaN of no entries; g / count goes to every entry."""
+    return apply(_mean, a, axis=axes("mean", axis, others), keepdims=keepdims)
 
 
-def max(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest over the axes; entries that tie for it share g equally."""
-    return apply(_max, a, axis=axis, keepdims=keepdims)
+def max(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
+    """The largest over the axes; entries that tie for it share g equally.
+
+    Raises: ShapeError for no entries, which have no largest.
+    """
+    return apply(_max, a, axis=axes("max", axis, others), keepdims=keepdims)
 
 
-def min(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The smallest over the axes; entries that tie for it share g equally."""
-    return apply(_min, a, axis=axis, keepdims=keepdims)
+def min(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
+    """The smallest over the axes; entries that tie for it share g equally.
+
+    Raises: ShapeError for no entries, which have no smallest.
+    """
+    return apply(_min, a, axis=axes("min", axis, others), keepdims=keepdims)
 
 
-def logsumexp(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """ln Σ eᵃ without overflow; ∂L/∂a = g softmax(a)."""
-    return apply(_logsumexp, a, axis=axis, keepdims=keepdims)
+def logsumexp(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
+    """ln Σ eᵃ without overflow, −∞ of no entries; ∂L/∂a = g softmax(a)."""
+    return apply(_logsumexp, a, axis=axes("logsumexp", axis, others), keepdims=keepdims)
 
 
-def softmax(a: Operand, axis: int = -1) -> Tensor:
+def softmax(a: Operand, axis: Axis = -1, **others: Any) -> Tensor:
     """y_k = e^{a_k} / Σ_j e^{a_j}; ∂L/∂a_k = y_k (g_k − Σ_j g_j y_j)."""
-    return apply(_softmax, a, axis=axis)
+    return apply(_softmax, a, axis=axes("softmax", axis, others))
 
 
-def log_softmax(a: Operand, axis: int = -1) -> Tensor:
+def log_softmax(a: Operand, axis: Axis = -1, **others: Any) -> Tensor:
     """y_k = a_k − ln Σ_j e^{a_j}; ∂L/∂a_k = g_k − e^{y_k} Σ_j g_j."""
-    return apply(_log_softmax, a, axis=axis)
+    return apply(_log_softmax, a, axis=axes("log_softmax", axis, others))
 
 
-def _some(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
-    if a.size == 0 and _count(a, axis) == 0:
-        raise ValueError("no entries to take it of")
-    return a
+def _mean_value(a: npt.NDArray[Any], axis: Any, keepdims: bool) -> Any:
+    if a.size:
+        return np.mean(a, axis=axis, keepdims=keepdims)
+    # np.mean would warn, which no errstate silences.
+    return np.sum(a, axis=axis, keepdims=keepdims) / a.dtype.type(_count(a, axis))
 
 
-def _shifted(a: npt.NDArray[Any], axis: Axis) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _shifted(a: npt.NDArray[Any], axis: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """a − m and m, with m the largest entry: no exponential of the first overflows.
 
     All are computed from a − m. Taking ln Σ eᵃ from a instead would round at the size of m.
     """
-    highest = np.max(_some(a, axis), axis=axis, keepdims=True)
+    highest = np.max(a, axis=axis, keepdims=True, initial=-np.inf)  # of no entries, −∞
     highest = np.where(np.isfinite(highest), highest, highest.dtype.type(0))  # ∞ − ∞ is NaN
     return a - highest, highest
 
 
-def _stable_logsumexp(a: npt.NDArray[Any], axis: Axis, keepdims: bool) -> npt.NDArray[Any]:
+def _stable_logsumexp(a: npt.NDArray[Any], axis: Any, keepdims: bool) -> npt.NDArray[Any]:
     shifted, highest = _shifted(a, axis)
     total = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + highest
     return np.asarray(total if keepdims else total.reshape(_reduced_shape(a, axis)))
 
 
-def _stable_softmax(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
+def _stable_softmax(a: npt.NDArray[Any], axis: Any) -> npt.NDArray[Any]:
     e = np.exp(_shifted(a, axis)[0])
     return np.asarray(e / e.sum(axis=axis, keepdims=True))
 
 
-def _stable_log_softmax(a: npt.NDArray[Any], axis: Axis) -> npt.NDArray[Any]:
+def _stable_log_softmax(a: npt.NDArray[Any], axis: Any) -> npt.NDArray[Any]:
     shifted, _ = _shifted(a, axis)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
 
 
-def _axes(a: Any, axis: Axis) -> tuple[int, ...]:
+def _axes(a: Any, axis: Any) -> tuple[int, ...]:
     if axis is None or a.ndim == 0:  # NumPy gives a single number an axis 0
         return tuple(range(a.ndim))
     return tuple(i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def _reduced_shape(a: Any, axis: Axis) -> tuple[int, ...]:
+def _reduced_shape(a: Any, axis: Any) -> tuple[int, ...]:
     gone = _axes(a, axis)
     return tuple(size for i, size in enumerate(a.shape) if i not in gone)
 
 
-def _kept(y: Any, a: Any, axis: Axis) -> Any:
+def _kept(y: Any, a: Any, axis: Any) -> Any:
     """y with the reduced axes put back at size 1."""
     gone = _axes(a, axis)
     return y.reshape(tuple(1 if i in gone else size for i, size in enumerate(a.shape)))
 
 
-def _spread(g: Any, a: Any, axis: Axis) -> Any:
+def _spread(g: Any, a: Any, axis: Any) -> Any:
     """g repeated along the axes that were reduced."""
     return broadcast_to(_kept(g, a, axis), a.shape)
 
 
-def _count(a: Any, axis: Axis) -> int:
+def _count(a: Any, axis: Any) -> int:
     return math.prod(a.shape[i] for i in _axes(a, axis))

@@ -117,10 +117,11 @@ def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
     found = [finding for finding in on_gradients if finding]
     found += _of_scales(t, layers, chain, found)
     update = update_finding(t, layers, lr, bool(found))
-    judged = len(layers) > 1 or any(n.name in _LOSSES and n.sweeps for n in t.nodes)
-    return Diagnosis(
-        [*found, update] if update else found, _summary(layers, hidden_chain, judged), judged
+    judged = len(layers) > 1 or any(
+        n.name in _LOSSES and n.kind == "built-in" and n.sweeps for n in t.nodes
     )
+    summary = _summary(layers, hidden_chain, judged) + _unrecorded(t)
+    return Diagnosis([*found, update] if update else found, summary, judged)
 
 
 def _of_scales(
@@ -134,10 +135,12 @@ def _of_scales(
         inputs = input_finding(layers, losses)
     scales = [inputs, equal_examples_finding(chain, only_data=True)]
     if inputs is None and "exploding gradient" not in kinds:
-        scales.append(loss_finding(layers, losses))
+        scales.append(loss_finding(t, layers, chain, losses))
     if not found and not any(scales):
-        logits = equal_logits_finding(t, losses)
-        scales.append(logits or equal_examples_finding(chain, only_data=False))
+        examples = equal_examples_finding(chain, only_data=False)
+        at_the_end = examples is None or examples.layers == (chain[-1].row.name,)
+        logits = equal_logits_finding(t, losses) if at_the_end else None
+        scales.append(logits or examples)
     return [finding for finding in scales if finding]
 
 
@@ -168,6 +171,13 @@ def _summary(layers: list[Measures], hidden: list[Measures], judged: bool) -> st
     if factor is None:
         return f"{_count(layers)}."
     return f"{_count(layers)}; ∂L/∂s changes by a factor of {factor:.3g} per hidden layer."
+
+
+def _unrecorded(t: Trace) -> str:
+    n = t.unrecorded
+    if not n:
+        return ""
+    return f" Not judged: {n} operation{'s' * (n > 1)} on variables under no_grad()."
 
 
 def _count(layers: list[Measures]) -> str:

@@ -65,7 +65,7 @@ def estimate(trace: Trace) -> Estimate:
         x2s[i] = x2
         q = row.fan_in * _square(row, "W") * x2 + (_square(row, "b") if _has(row, "b") else 0.0)
         x2, mean = (_over(g, row.f, q) for g in (meanfield.second_moment, meanfield.mean))
-        s_std[i], x_std[i] = math.sqrt(q), math.sqrt(max(0.0, x2 - mean * mean))
+        s_std[i], x_std[i] = math.sqrt(q), math.sqrt(np.maximum(0.0, x2 - mean * mean))
     ds2, dx2 = np.ones(n), np.full(n, np.nan)
     for i in reversed(range(n)):
         row = rows[i]
@@ -88,13 +88,18 @@ def _has(row: LayerRecord, name: str) -> bool:
 
 def _square(row: LayerRecord, name: str) -> float:
     made = row.statistics(name)
-    return math.nan if made is None else made.rms**2
+    return math.nan if made is None else made.rms * made.rms  # where ** would raise OverflowError
 
 
 def _variance(row: LayerRecord) -> float:
     made = row.statistics("s")
-    return math.nan if made is None else made.std**2
+    return math.nan if made is None else made.std * made.std
 
 
 def _over(moment: Callable[[Activation, float], float], f: Activation, q: float) -> float:
-    return moment(f, q) if math.isfinite(q) else math.nan
+    if not math.isfinite(q):
+        return math.nan
+    try:
+        return moment(f, q)
+    except ValueError:  # infinite, or undefined
+        return math.nan

@@ -55,7 +55,7 @@ class _Link:
     @property
     def apart(self) -> float:
         """ln(measured / predicted)."""
-        return math.log(self.factor) - math.log(max(self.predicted, 1e-300))
+        return math.log(self.a.dL_ds) - math.log(self.b.dL_ds) - math.log(self.predicted or 1e-300)
 
     @property
     def width(self) -> int:
@@ -69,7 +69,7 @@ def overall_factor(hidden: list[Measures]) -> float | None:
     first, last = hidden[0].dL_ds, hidden[-1].dL_ds
     if not last:
         return None
-    return math.exp(math.log(first / last) / (len(hidden) - 1)) if first else 0.0
+    return math.exp((math.log(first) - math.log(last)) / (len(hidden) - 1)) if first else 0.0
 
 
 def gradient_finding(hidden: list[Measures], t: Trace) -> Finding | None:
@@ -81,7 +81,7 @@ def gradient_finding(hidden: list[Measures], t: Trace) -> Finding | None:
     factor = overall_factor(hidden)
     if not factor:
         return None
-    total = hidden[0].dL_ds / hidden[-1].dL_ds
+    total = max(hidden[0].dL_ds / hidden[-1].dL_ds, 5e-324)  # 1 / total is shown
     shrinks = total < FAR or (factor < FACTOR and total < CHANGE)
     if not shrinks and not (total > 1 / FAR or (factor > 1 / FACTOR and total > 1 / CHANGE)):
         return None

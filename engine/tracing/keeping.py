@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import GraphError
+from engine.rules.linear import DENSE
 from engine.tape import Leaf, Node
 from engine.tensor import plain
 from engine.tracing.rows import LayerRecord, NodeRecord
@@ -74,6 +75,11 @@ class Keeper(ABC):
         self._missed["no_grad" if on_variables else "constants"] += 1
 
     @property
+    def unrecorded(self) -> int:
+        """How many operations on variables ran under no_grad()."""
+        return self._missed["no_grad"]
+
+    @property
     def why_empty(self) -> str:
         """Why nothing was recorded, though something ran; "" otherwise."""
         if self._numbers or not any(self._missed.values()):
@@ -101,7 +107,7 @@ class Keeper(ABC):
 
     def _saw_unknown(self, node: Node) -> None:
         """Called for the backward step of an operation whose forward pass was not seen."""
-        if node.rule.name == "dense":
+        if node.rule is DENSE:
             raise GraphError(
                 f"backward of {node} in a trace that did not see its forward pass; run the forward "
                 "pass inside trace() too"
@@ -138,7 +144,7 @@ class ArrayKeeper(Keeper):
         record.keep(inputs, output, [position for position, _, _ in node.versions])
         self._numbers[node.number] = len(self._nodes)
         self.add(record)
-        if node.rule.name == "dense":
+        if node.rule is DENSE:
             self.add_layer(record, node.saved)
 
     def saw_backward(self, node: Node, g: Any, gradients: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from engine.activations import Activation
 from engine.errors import GraphError
+from engine.rules.linear import DENSE
 from engine.scope import state
 from engine.tape import Node
 from engine.tensor import plain
@@ -45,8 +46,7 @@ class _Seen:
 
     def __init__(self, node: Node, sources: list[int | str | None]) -> None:
         self.sources = sources
-        self.rule, self.name = node.rule, node.rule.name
-        self.place, self.parameters = node.place, node.parameters
+        self.rule, self.place, self.parameters = node.rule, node.place, node.parameters
         # Until it was looked at:
         self.inputs: tuple[Array, ...] = node.inputs or ()
         self.output, self.s = node.output, node.saved
@@ -65,7 +65,7 @@ class _Seen:
             self.rule, self.place, self.shapes, self.output_shape, self.sources, self.parameters
         )
         self.record.sweeps, self.record.number = self.sweeps, self.number
-        if self.name == "dense":
+        if self.rule is DENSE:
             self.row = LayerRecord(self.record)
             self.tell(self.row, looks)
         return self.record
@@ -105,7 +105,7 @@ class StatisticsKeeper(Keeper):
         seen = _Seen(node, self._sources(node.parents))
         self._numbers[node.number] = len(self._seen)
         self._seen.append(seen)
-        if seen.name == "dense":
+        if seen.rule is DENSE:
             x, W = seen.inputs[:2]
             if W.dtype is not self._dtype:
                 self._begin(W.dtype)
@@ -127,7 +127,7 @@ class StatisticsKeeper(Keeper):
             self._saw_unknown(node)
             return
         seen = self._seen[number]
-        if seen.name == "dense":
+        if seen.rule is DENSE:
             if seen.sweeps:
                 raise GraphError(
                     f"a second backward pass through {node}: statistics of a sum can't be made "

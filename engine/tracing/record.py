@@ -54,6 +54,11 @@ class Trace:
         """Why nothing was recorded, though something ran; "" otherwise."""
         return self._keeper.why_empty
 
+    @property
+    def unrecorded(self) -> int:
+        """How many operations on variables ran under no_grad(), and are not in the trace."""
+        return self._keeper.unrecorded
+
     def _recorded(self) -> Trace:
         if self.why_empty:
             raise GraphError(f"in this trace, {self.why_empty}")

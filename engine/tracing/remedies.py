@@ -49,8 +49,13 @@ def best_remedy(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> Re
         fans: (fan_in, fan_out) of the hidden layers, two at least.
         x2: E[x²] of the data.
     """
-    candidates = [_xavier(fans, f, x2), *_kaiming(fans, f, x2), _xavier(fans, tanh, x2)]
-    candidates += _kaiming(fans, relu, x2)
+    candidates: list[Remedy] = []
+    for g, schemes in ((f, (_xavier, _kaiming)), (tanh, (_xavier,)), (relu, (_kaiming,))):
+        for scheme in schemes:
+            try:
+                candidates += scheme(fans, g, x2)
+            except ValueError:  # a moment of f is infinite: no scheme can be judged with it
+                continue
     return next((c for c in candidates if c.good), min(candidates, key=_distance))
 
 
@@ -79,15 +84,15 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def _xavier(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> Remedy:
+def _xavier(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> list[Remedy]:
     text = f"{f.name} with Xavier's variance 2 / (fan_in + fan_out), biases 0"
-    return predicted(text, fans, f, x2, lambda i, o: 2 / (i + o))
+    return [predicted(text, fans, f, x2, lambda i, o: 2 / (i + o))]
 
 
 def _kaiming(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> list[Remedy]:
     """Kaiming's variance with f's own gain: 1 / E[f(z)²] in place of ReLU's 2; none if f is 0."""
     moment = meanfield.second_moment(f, 1.0)
-    if not (moment > 0 and math.isfinite(moment)):
+    if moment == 0:
         return []
     gain2 = 1 / moment
     text = f"{f.name} with Kaiming's variance {gain2:.3g} / fan_in, biases 0"

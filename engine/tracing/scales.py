@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.tracing.diagnosis import Finding
+from engine.tracing.diagnosis import Finding, named
+from engine.tracing.find import operations_after
 from engine.tracing.measures import (
     ALIKE,
     Measures,
@@ -124,8 +126,13 @@ def _of_inputs(
     )
 
 
-def loss_finding(layers: list[Measures], found: list[Guess]) -> Finding | None:
-    """A finding if a cross-entropy is far above that of a guess, and the inputs are not why."""
+def loss_finding(
+    t: Trace, layers: list[Measures], chain: list[Measures], found: list[Guess]
+) -> Finding | None:
+    """A finding if a cross-entropy is far above that of a guess, and the inputs are not why.
+
+    `chain` are the layers on the way to the last one.
+    """
     if not found or not found[0].far_above:
         return None
     guess = found[0]
@@ -147,12 +154,17 @@ def loss_finding(layers: list[Measures], found: list[Guess]) -> Finding | None:
             f"{rms(biased.row, 's'):.3g}."
         )
         remedy = "set the biases to 0."
+    elif between := _growth_between(t, chain):
+        names = tuple(m.row.name for m in chain)
+        cause = f"{between}, which the weights do not explain."
+        remedy = (
+            "make the operations between the layers keep the signal's size: scale the branch that "
+            "an addition joins to what it skips by 1/√(number of branches)."
+        )
     else:
         cause = "the net is sure of its answers, and they are wrong."
         remedy = (
-            "at the start, look for an operation between the layers that makes the signal grow; "
-            "in training, lower the learning rate, and see whether labels and examples belong "
-            "together."
+            "see whether labels and examples belong together; in training, lower the learning rate."
         )
     return Finding(
         "high loss",
@@ -162,6 +174,20 @@ def loss_finding(layers: list[Measures], found: list[Guess]) -> Finding | None:
         remedy,
         {"loss": guess.loss, "uniform": guess.uniform, "logits_rms": rms(last, "x_next")},
     )
+
+
+def _growth_between(t: Trace, chain: list[Measures]) -> str:
+    """How the signal grows between the layers, by what operations; "" unless it does."""
+    after, factor, names = operations_after(t), 1.0, []
+    for a, b in pairwise(chain):
+        left, comes = rms(a.row, "x_next"), rms(b.row, "x")
+        if left and comes > left:
+            factor *= comes / left
+            names += [node.name for node in after[a.position]]
+    if factor < 2:
+        return ""
+    operations = named(tuple(dict.fromkeys(names)))
+    return f"between the layers the signal grows by a factor of {factor:.3g}, in {operations}"
 
 
 def equal_examples_finding(chain: list[Measures], only_data: bool) -> Finding | None:

@@ -12,7 +12,7 @@ from engine.activations import ACTIVATIONS
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import fed_by, operations_after, same_weights
 from engine.tracing.formulas import formula, is_activation
-from engine.tracing.measures import Measures, all_zero, rms
+from engine.tracing.measures import Measures, all_zero, mean_square, rms
 from engine.tracing.statistics import largest_slope
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 KIND = "no gradient"
+MOST = 3  # findings of branches in which the gradient stops
+_SHOWS = 'look at the step with t.walk(), on a trace with keep="arrays".'
 _DEAD = (
     "set the biases to 0 and the weights to Kaiming's variance, or Xavier's where f is flat on "
     "both sides; if the units died in training, lower the learning rate or use leaky_relu, elu or "
@@ -47,24 +49,40 @@ def stop_findings(t: Trace, swept: list[Measures]) -> list[Finding]:
             continue
         m = by_position[position]
         if m.row.name not in findings:  # a layer that is called again and again stops once
-            below = [t.layers[i].name for i in sorted(_below(position, feeds) & silent)]
+            below = [t.layers[i].name for i in sorted(_below(position, feeds, silent))]
             off = t.layers[_never_on(t, position, feeds)]
             findings[m.row.name] = _stopped(m.row, off, below, takers, after[position])
-    return list(findings.values())
+    return _at_most(list(findings.values()))
+
+
+def _at_most(findings: list[Finding]) -> list[Finding]:
+    """The first findings, and a last one that names the layers of the rest."""
+    if len(findings) <= MOST:
+        return findings
+    names = tuple(name for finding in findings[MOST - 1 :] for name in finding.layers)
+    rest = Finding(
+        KIND,
+        names,
+        f"∂L/∂s is exactly 0 in {len(names)} layers more: {named(names)}.",
+        "the gradient stops in more branches of the net.",
+        f"mend what is found above, which may be what stops it there too; {_SHOWS}",
+        {"layers": float(len(names))},
+    )
+    return [*findings[: MOST - 1], rest]
 
 
 def _never_on(t: Trace, position: int, feeds: list[frozenset[int]]) -> int:
-    """The layer itself; if all it takes in is 0, the last one before that does not take in zeros."""
+    """The layer itself; if it takes in nothing but 0, the layer that these zeros come from."""
     while feeds[position] and all_zero(t.layers[position], "x"):
         position = max(feeds[position])
     return position
 
 
-def _below(position: int, feeds: list[frozenset[int]]) -> set[int]:
-    """The layer and all those it takes its input from."""
+def _below(position: int, feeds: list[frozenset[int]], silent: set[int]) -> set[int]:
+    """The layer and those without a gradient that it takes its input from."""
     below, waiting = {position}, [position]
     while waiting:
-        new = feeds[waiting.pop()] - below
+        new = (feeds[waiting.pop()] & silent) - below
         below |= new
         waiting += new
     return below
@@ -113,8 +131,8 @@ def _within(row: LayerRecord, off: LayerRecord) -> tuple[str, str]:
             _DEAD,
         )
     return (
-        f"{arrives}, and E[f′²] is {rms(row, 'df_ds') ** 2:.3g}: it falls on units of f′ = 0, or "
-        "the product is below the smallest number of its precision.",
+        f"{arrives}, and E[f′²] is {mean_square(row, 'df_ds'):.3g}: it falls on units of f′ = 0, "
+        "or the product is below the smallest number of its precision.",
         _UNDERFLOW,
     )
 
@@ -136,7 +154,7 @@ def _between(
         operations = named(tuple(dict.fromkeys(node.name for node in after))) or "no operation"
         return (
             f"between {row.name} and {above} lies {operations}, and nothing comes back from there.",
-            'look at the step with t.walk(), on a trace with keep="arrays".',
+            _SHOWS,
         )
     return _of_operation(row, off, above, stop)
 

@@ -109,7 +109,8 @@ def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> Trace:
             raise ValueError(f"a layer of node {row['node']!r}")
         node = kept.nodes[row["node"]]
         s = decode(row["s"], arrays)
-        if node.name != "dense" or not isinstance(s, np.ndarray) or s.shape != node.output.shape:
+        known = (node.name, node.kind) == ("dense", "built-in")
+        if not known or not isinstance(s, np.ndarray) or s.shape != node.output.shape:
             raise ValueError(f"layer {node.place or node.name} and its s do not fit")
         kept.add_layer(node, s)
     return Trace(kept)

@@ -85,21 +85,24 @@ def text(trace: Trace) -> str:
     """The table in the terminal's width, and not below 80 columns; long names lose their middle."""
     width = max(80, terminal_width())
     if not trace.layers:
-        return textwrap.fill(title(trace), width)
-    lines = _lines([list(HEADER), *cells(trace)], width, 1)
+        return title(trace)
+    lines = _lines([list(HEADER), *cells(trace)], None, 1)
     if len(lines[0]) > width:
         heads = [name.replace("saturated", "satu- rated").split(" ", 1) for name in HEADER]
         above = [head[0] if len(head) > 1 else "" for head in heads]
         lines = _lines([above, [head[-1] for head in heads], *cells(trace)], width, 2)
     below = [line for note in (LEGEND, *notes(trace)) for line in textwrap.wrap(note, width)]
-    return "\n".join([*textwrap.wrap(title(trace), width), "", *lines, "", *below])
+    return "\n".join([title(trace), "", *lines, "", *below])
 
 
-def _lines(rows: list[list[str]], width: int, heads: int) -> list[str]:
-    """The rows with a rule below the heads, in that width if names of 8 characters leave room."""
+def _lines(rows: list[list[str]], width: int | None, heads: int) -> list[str]:
+    """The rows with a rule below the heads.
+
+    Given a width, names are shortened to fit it, but not below 8 characters.
+    """
     for column in (2, 0):  # names of activations first, then those of layers
         rest = sum(max(len(row[c]) for row in rows) for c in range(len(HEADER)) if c != column)
-        most = max(8, width - rest - 2 * (len(HEADER) - 1))
+        most = 10**6 if width is None else max(8, width - rest - 2 * (len(HEADER) - 1))
         for row in rows:
             row[column] = shortened(row[column], min(most, 14) if column == 2 else most)
     widths = [max(len(row[c]) for row in rows) for c in range(len(HEADER))]

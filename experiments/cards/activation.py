@@ -65,22 +65,29 @@ class Card:
     """What is known of f.
 
     `saturated_from` is (low, high): beyond them |f′| stays below a twentieth of its maximum, None
-    where it never does. `gains` by mode, None where there is none. `speed`: nanoseconds an entry of
-    a large float32 array on one thread, forward and backward, of f and of tanh.
+    where it never does. `gains` by mode; where there is none, None, and the reason is in `missing`.
+    `speed`: nanoseconds an entry of a large float32 array on one thread, forward and backward, of f
+    and of tanh.
     """
 
     f: Activation
     saturated_from: tuple[float | None, float | None]
     gains: dict[str, float | None]
+    missing: dict[str, str]
     schemes: tuple[Scheme, ...]
     speed: dict[str, tuple[float, float]]
 
 
 def card(f: Activation, settings: Settings, progress: Progress) -> Card:
     """Measure and predict; a second or two for each initialisation at the default size."""
-    gains = {
-        mode: _or_none(nn.theory.gain, f, mode) for mode in ("forward", "variance", "backward")
-    }
+    gains: dict[str, float | None] = {}
+    missing: dict[str, str] = {}
+    modes: tuple[nn.theory.GainMode, ...] = ("forward", "variance", "backward")
+    for mode in modes:
+        try:
+            gains[mode] = nn.theory.gain(f, mode)
+        except ValueError as error:
+            gains[mode], missing[mode] = None, str(error)
     names = ["standard", "xavier_uniform", "kaiming_normal"]
     schemes = {name: nn.init.find_initializer(name) for name in names}
     if gains["forward"] is not None:
@@ -91,7 +98,7 @@ def card(f: Activation, settings: Settings, progress: Progress) -> Card:
         made.append(_scheme(f, name, scheme, settings, progress))
     progress.step("speed")
     speed = {g.name: _speed(g) for g in (f, engine.tanh)}
-    return Card(f, _saturation(f), gains, tuple(made), speed)
+    return Card(f, _saturation(f), gains, missing, tuple(made), speed)
 
 
 def _scheme(
@@ -111,8 +118,8 @@ def _scheme(
             predicted = _or_none(_predicted, net, x, default=predicted)
         with np.errstate(all="ignore"), engine.trace() as t:
             nn.cross_entropy(net(x), y).backward()
-        rms = np.array([np.sqrt(np.mean(np.square(np.asarray(r.dL_ds)))) for r in t.layers[:-1]])
-        profiles.append(rms)
+            squares = [np.mean(np.square(np.asarray(row.dL_ds))) for row in t.layers[:-1]]
+        profiles.append(np.sqrt(squares))
         progress.step(name)
     with np.errstate(all="ignore"):
         measured = np.exp(np.mean([np.log(p / p[-1]) for p in profiles], axis=0))
@@ -136,8 +143,11 @@ def _predicted(net: nn.MLP, x: Array) -> Array:
 
 def _saturation(f: Activation) -> tuple[float | None, float | None]:
     s = np.linspace(-20, 20, 4001)
-    flat = np.abs(f.slope(s)) < _SATURATED * np.nanmax(np.abs(f.slope(s)))
-    low, high = np.flatnonzero(~flat)[[0, -1]]
+    slopes = np.abs(f.slope(s))
+    finite = slopes[np.isfinite(slopes)]
+    if not finite.any():  # f′ is 0 everywhere, or no number anywhere
+        return None, None
+    low, high = np.flatnonzero(~(slopes < _SATURATED * finite.max()))[[0, -1]]
     return (float(s[low]) if low else None), (float(s[high]) if high < len(s) - 1 else None)
 
 

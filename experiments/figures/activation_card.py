@@ -50,6 +50,8 @@ def tables(card: Card) -> list[Table]:
         )
     for finding in f.findings if isinstance(f, OwnActivation) else ():
         about.add_row("beware", escape(str(finding)))
+    for mode, reason in card.missing.items():
+        about.add_row(f"no {mode} gain", escape(reason))
     headings = ("forward, 1/√E[f²]", "variance, 1/√Var f", "backward, 1/√E[f′²]")
     gains = table("gains", [escape(heading) for heading in headings], 0)
     gains.add_row(*(_or_dash(card.gains[mode]) for mode in ("forward", "variance", "backward")))
@@ -98,8 +100,8 @@ def figure(card: Card) -> Figure:
     said = message(nets, "∂L/∂s", "the last layer's")
     figure, _ = drawing(
         f"{_as_text(card.f.name)}, {said}",
-        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, over the last "
-        "layer's; dotted: theory",
+        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, "
+        "over the last layer's; dotted: theory",
         height=5.4,
         rows=0,
     )

@@ -1,4 +1,4 @@
-"""The table of all claims with their verdicts: for a terminal of 100 columns, and as Markdown."""
+"""The table of all claims with their verdicts: for a terminal, and as Markdown."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def verdicts_table(outcomes: Sequence[Outcome]) -> Table:
     """A row for every claim, by question. Of several numbers the one that decides is shown."""
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
     made.add_column("id", width=9, overflow="fold")
-    made.add_column("claim, source", ratio=1, min_width=24)
+    made.add_column("claim, source", ratio=1, min_width=24, overflow="fold")
     made.add_column("expected", justify="right", no_wrap=True)
     made.add_column("measured", max_width=18, overflow="fold")
     made.add_column("verdict", width=10)

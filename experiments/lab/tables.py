@@ -33,7 +33,7 @@ def claims_table(claims: Sequence[Claim]) -> Table:
     """
     claimed = _empty("claims")
     claimed.add_column("", width=10, overflow="fold")
-    claimed.add_column("claim", min_width=20, ratio=1)
+    claimed.add_column("claim", min_width=20, ratio=1, overflow="fold")
     claimed.add_column("expected", justify="right", no_wrap=True)
     claimed.add_column("measured", no_wrap=True)
     claimed.add_column("verdict", max_width=13)

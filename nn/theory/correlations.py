@@ -27,7 +27,8 @@ def correlation_map(
     f = find_activation(f)
     q = _variance(f, var_w, var_b, q)
     shared = var_w * meanfield.pair_moment(f, q, c) + var_b
-    return shared / variance_map(f, q, var_w, var_b)
+    # By Cauchy and Schwarz at most 1, but for rounding.
+    return min(1.0, max(-1.0, shared / variance_map(f, q, var_w, var_b)))
 
 
 def c_star(f: Activation | str, var_w: float, var_b: float = 0.0, q: float | None = None) -> float:

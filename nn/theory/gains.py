@@ -28,9 +28,12 @@ def gain(f: Activation | str, mode: GainMode = "forward", q: float = 1.0) -> flo
     At q = 1, the default, these are 1/√E[f²], 1/√Var f and 1/√E[f′²] of a standard normal; only
     functions with f(as) = a f(s) have the same gain for every q. For odd f, forward is variance.
 
+    Its estimated error is below 1e-6, and far below for a function that is smooth between kinks.
+
     Raises: ValueError for an unknown name or mode, for q that isn't positive and finite, where the
-        moment is infinite (f outgrows the normal distribution) and where it is 0 (nothing to keep:
-        f is constant, or 0 throughout).
+        moment is infinite (near a point, which the message names, or because f outgrows the normal
+        distribution) or can't be computed to 1e-6, and where it is 0 (nothing to keep: f is
+        constant, or 0 throughout).
     """
     f = find_activation(f)
     if mode not in get_args(GainMode):
@@ -42,11 +45,7 @@ def gain(f: Activation | str, mode: GainMode = "forward", q: float = 1.0) -> flo
     elif mode == "forward":
         kept, what, size = meanfield.second_moment(f, q), "E[f(s)²]", q
     else:
-        mean = meanfield.mean(f, q)
-        # Centred first: the difference of two large numbers would lose the small variance.
-        kept = meanfield.normal_mean(lambda s: (f.value(s) - mean) ** 2, q, f.kinks)
-        what, size = "Var f(s)", q
-        kept = 0.0 if kept <= 1e-28 * mean * mean else kept
+        kept, what, size = meanfield.variance(f, q), "Var f(s)", q
     if kept == 0:
         raise ValueError(
             f"{f.name} has no {mode} gain: {what} is 0 for s ~ N(0, {q:g}), so no scale of the "

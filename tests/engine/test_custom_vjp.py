@@ -155,3 +155,53 @@ def test_an_operation_that_changes_its_input_is_refused():
 
 def _raises(x):
     raise ValueError("another")
+
+
+class OwnError(ValueError):
+    def __init__(self, first, second):
+        super().__init__(first, second)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ValueError("math domain error"), ValueError),
+        (ValueError("The threading layer requested 'x' is unknown to Numba."), ValueError),
+        (ValueError("operands could not be broadcast together with shapes (2,) (3,)"), ShapeError),
+        (ValueError("cannot reshape array of size 3 into shape (4,)"), ShapeError),
+        (np.exceptions.AxisError(2, 1), IndexError),
+        (IndexError("index 3 is out of bounds"), IndexError),
+    ],
+)
+def test_a_mistake_that_is_not_of_shapes_keeps_its_kind(error, kind):
+    def fails(x):
+        raise error
+
+    with engine.place("layer 3"), pytest.raises(kind) as caught:
+        custom_vjp(fails)(Tensor(A))
+    assert type(caught.value) is kind
+    assert str(caught.value) == f"fails in layer 3: {error} (operands of shape (3,))"
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error", [OwnError(1, 2), KeyError("k"), np.linalg.LinAlgError("singular"), TypeError("t")]
+)
+def test_other_errors_are_noted(error):
+    def fails(x):
+        raise error
+
+    with engine.place("layer 3"), pytest.raises(type(error)) as caught:
+        custom_vjp(fails)(Tensor(A))
+    assert caught.value is error
+    assert error.__notes__ == ["in fails in layer 3 (operands of shape (3,))"]
+
+
+def test_an_operation_within_an_operation_keeps_the_kind_too():
+    def outer(x):
+        return custom_vjp(_raises)(x)
+
+    with pytest.raises(ValueError, match=r"^outer: _raises: another") as caught:
+        custom_vjp(outer)(A)
+    assert type(caught.value) is ValueError

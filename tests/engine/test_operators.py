@@ -5,11 +5,12 @@ the gradient with it.
 """
 
 import operator
+import re
 
 import numpy as np
 import pytest
 
-from engine import GraphError, Tensor, gradcheck
+from engine import GraphError, Tensor, gradcheck, no_grad
 
 A = np.array([[0.7, 1.3, 2.1], [1.9, 0.4, 1.1]])
 OPERATORS = {
@@ -103,21 +104,57 @@ def test_augmented_assignment_makes_a_new_tensor():
     np.testing.assert_allclose(x.grad.numpy(), (2 * A + 1) / 2, rtol=1e-15)
 
 
-@pytest.mark.parametrize("operator", ["iadd", "isub", "imul", "itruediv"])
-def test_augmented_assignment_of_a_variable_is_refused(operator):
-    W = Tensor(A, requires_grad=True, name="layer 1.W")
-    with pytest.raises(GraphError, match=r"layer 1\.W.*W\.move"):
-        getattr(W, f"__{operator}__")(0.1)
-    constant = Tensor(A)
-    assert getattr(constant, f"__{operator}__")(2.0) is not constant
-    assert (constant.numpy() == A).all()
+IN_PLACE = {
+    "iadd": "+=",
+    "isub": "-=",
+    "imul": "*=",
+    "itruediv": "/=",
+    "ifloordiv": "//=",
+    "imod": "%=",
+    "ipow": "**=",
+    "imatmul": "@=",
+    "iand": "&=",
+    "ior": "|=",
+    "ixor": "^=",
+    "ilshift": "<<=",
+    "irshift": ">>=",
+}
 
 
-def test_an_array_is_not_changed_by_augmented_assignment_of_a_tensor():
-    array = A.copy()
-    with pytest.raises(TypeError, match="add"):
-        array += Tensor(A)
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_augmented_assignment_of_a_variable_is_refused(name):
+    W = Tensor(np.eye(2), requires_grad=True, name="layer 1.W")
+    with pytest.raises(GraphError, match=rf"^{re.escape(IN_PLACE[name])} .*layer 1\.W.*W\.move"):
+        getattr(operator, name)(W, np.eye(2))
+
+
+@pytest.mark.parametrize("name", ["iadd", "isub", "imul", "itruediv", "ipow", "imatmul"])
+def test_augmented_assignment_of_a_constant_makes_another(name):
+    array = np.eye(2) + 1
+    constant = Tensor(array)
+    result = getattr(operator, name)(constant, 2 * array)
+    assert result is not constant
+    assert (constant.numpy() == array).all()
+    np.testing.assert_allclose(result.numpy(), getattr(operator, name)(array.copy(), 2 * array))
+
+
+def test_augmented_assignment_of_a_constant_changes_an_array_in_place():
+    array = start = A.copy()
+    array += Tensor(A)
+    array -= 0.5 * Tensor(A)
+    assert array is start
+    np.testing.assert_array_equal(array, 1.5 * A)
+
+
+@pytest.mark.parametrize("of", [lambda x: x, lambda x: 0.1 * x])
+def test_an_array_is_not_changed_by_augmented_assignment_of_what_is_differentiated(of):
+    array, x = A.copy(), Tensor(A, requires_grad=True)
+    with pytest.raises(TypeError, match=r"np\.add.*out=.*array = array \+ t"):
+        array += of(x)
     np.testing.assert_array_equal(array, A)
+    with no_grad():
+        array += of(x)
+    np.testing.assert_array_equal(array, A + of(A))
 
 
 @pytest.mark.parametrize("exponent", [0, 0.0, 1, 2, 3, -1, 0.5, 1.0])

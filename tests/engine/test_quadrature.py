@@ -84,11 +84,29 @@ class TestOneNormal:
         got = normal_mean(lambda s: np.exp(2 * s), 25.0)
         assert got == pytest.approx(math.exp(50), rel=1e-9)
 
-    @pytest.mark.parametrize("function", [lambda s: np.exp(s * s), lambda s: np.sqrt(s), np.cosh])
-    def test_means_that_are_not_there(self, function):
-        q = 900.0 if function is np.cosh else 1.0
-        with pytest.raises(ValueError, match="does not converge"), np.errstate(all="ignore"):
+    @pytest.mark.parametrize(
+        ("function", "q", "told"),
+        [
+            (lambda s: np.exp(s * s), 1.0, "is infinite, or too large to compute"),
+            (lambda s: np.exp(s * s / 2), 1.0, "outgrows the density"),
+            (np.sqrt, 1.0, "NaN at s = -0"),
+            (np.cosh, 900.0, "exceeds all float64 at s = -?71"),
+        ],
+    )
+    def test_means_that_are_not_there(self, function, q, told):
+        with pytest.raises(ValueError, match=told), np.errstate(all="ignore"):
             normal_mean(function, q)
+
+    def test_growth_that_a_smaller_variance_bears(self):
+        assert normal_mean(lambda s: np.exp(s * s / 2), 0.9) == pytest.approx(10**0.5, rel=1e-12)
+
+    def test_a_mean_that_is_all_beyond_12_standard_deviations(self):
+        above = math.erfc(20 / math.sqrt(2)) / 2
+        assert normal_mean(lambda s: (s > 20) * 1.0, 1.0, (20.0,)) == pytest.approx(above, rel=1e-9)
+
+    def test_what_can_not_be_computed_is_refused(self):
+        with pytest.raises(ValueError, match="can't be computed to 1e-06"):
+            normal_mean(lambda s: np.sin(1e6 * s) ** 2, 1.0)
 
     @pytest.mark.parametrize(
         "f", [*[ACTIVATIONS[n] for n in BUILT_IN], *own()], ids=lambda f: f.name
@@ -116,6 +134,14 @@ class TestOneNormal:
         assert meanfield.slope_second_moment(relu, 0.0) == 0.5
         assert meanfield.second_moment(relu, 0.0) == 0.0
         assert meanfield.slope_second_moment(tanh, 0.0) == 1.0
+        assert meanfield.mean(relu, 0.0) < 1e-300
+
+    @pytest.mark.parametrize("power", [-0.5, -2.0])
+    @pytest.mark.parametrize("kinks", [(0.0,), ()])
+    @pytest.mark.filterwarnings("ignore:divide by zero")
+    def test_at_a_pole_variance_0_has_no_limit(self, power, kinks):
+        with pytest.raises(ValueError, match="has no finite limit for a variance of 0"):
+            normal_mean(lambda s: np.abs(s) ** power, 0.0, kinks)
 
 
 class TestPairs:
@@ -154,6 +180,22 @@ class TestPairs:
             weight @ (f.value(z)[:, None] * f.value(second.reshape(-1)).reshape(3000, -1)) @ weight
         )
         assert meanfield.pair_moment(f, 1.0, c) == pytest.approx(expected, rel=2e-6)
+
+    @pytest.mark.parametrize("c", [0.1, -0.5, 0.9, 0.9999])
+    @pytest.mark.parametrize(("power", "rel"), [(-0.25, 1e-11), (-0.5, 1e-11), (-0.75, 1e-6)])
+    def test_powers_in_closed_form(self, power, rel, c):
+        """E|s₁ s₂|ᵖ = 2ᵖ Γ((1 + p)/2)² F(−p/2, −p/2; ½; c²) / π, F the hypergeometric series."""
+        term, series = 1.0, 1.0
+        for n in range(200_000):
+            term *= (n - power / 2) ** 2 / ((0.5 + n) * (n + 1)) * c * c
+            series += term
+        expected = 2**power * math.gamma((1 + power) / 2) ** 2 / math.pi * series
+        got = pair_mean(lambda s: np.abs(s) ** power, 1.0, c, (0.0,))
+        assert got == pytest.approx(expected, rel=rel)
+
+    def test_a_pair_of_poles(self):
+        with pytest.raises(ValueError, match="is infinite: near s = 0 "), np.errstate(all="ignore"):
+            pair_mean(lambda s: 1 / s, 1.0, 0.3, (0.0,))
 
     def test_two_functions(self):
         got = pair_mean(lambda s: s, 2.0, 0.3, g=lambda s: s**3)

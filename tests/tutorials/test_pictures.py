@@ -31,3 +31,10 @@ def test_two_figures_are_two(monkeypatch):
     pictures.show(first)
     pictures.show(second)
     assert [plt.figure(i) for i in plt.get_fignums()] == [first, second]
+
+
+def test_a_figure_that_pyplot_knows_is_shown_once(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: None)
+    figure = plt.figure()
+    pictures.show(figure)
+    assert [plt.figure(i) for i in plt.get_fignums()] == [figure]

@@ -74,7 +74,8 @@ def test_zeros_and_nan():
     assert "–" in str(a.compare(b))
 
 
-def test_the_table_fits_100_columns():
+def test_the_table_fits_100_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     text = str(traced(scale=1e9).compare(traced(scale=-1e-9, f="relu")))
     assert max(map(len, text.splitlines())) <= 100
     lines = text.splitlines()

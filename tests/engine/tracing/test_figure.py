@@ -1,13 +1,27 @@
 """The figure: what is drawn is what was measured, beside theory; and nothing kills it."""
 
+import subprocess
+import sys
+import textwrap
+import threading
 import warnings
 
 import numpy as np
 import pytest
 
-from engine import meanfield, trace
+from engine import (
+    ACTIVATIONS,
+    ActivationWarning,
+    abs,
+    activation,
+    meanfield,
+    sign,
+    sqrt,
+    trace,
+)
 from engine.tracing.distributions import ridges
 from engine.tracing.estimate import estimate
+from engine.tracing.remedies import best_remedy
 from nn import MLP, cross_entropy
 from nn.theory import predict_profile
 
@@ -107,6 +121,20 @@ def test_the_estimate_is_the_formula():
     assert got.dL_ds[-1] == got.dL_dW[-1] == 1
 
 
+def test_the_estimate_is_nan_where_a_moment_is_infinite():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ActivationWarning)
+        power_norm = activation(title="power_norm")(lambda s: sign(s) * sqrt(abs(s)))
+    del ACTIVATIONS["power_norm"]
+    _, t, _ = run(3, power_norm)
+    got = estimate(t)
+    assert np.isfinite(got.s_std).all() and np.isfinite(got.x_std).all()
+    assert np.isnan(got.dL_ds[:-1]).all() and got.dL_ds[-1] == 1
+    assert t.plot() is not None
+    remedy = best_remedy([(12, 12)] * 3, power_norm, 1.0)
+    assert remedy.good and "power_norm" not in remedy.text
+
+
 def test_the_estimate_agrees_with_a_wide_net():
     net = MLP([300] * 8 + [10], "tanh", rng=0)
     x = RNG.normal(size=(200, 300))
@@ -117,3 +145,104 @@ def test_the_estimate_agrees_with_a_wide_net():
     np.testing.assert_allclose(got.dL_ds * measured[-1], measured, rtol=0.15)
     s = np.array([row.statistics("s").std for row in t.layers])
     np.testing.assert_allclose(got.s_std, s, rtol=0.15)
+
+
+@pytest.mark.parametrize("keep", ["arrays", "stats"])
+def test_a_figure_says_if_it_shows_some_of_the_layers_only(keep):
+    figure = run(30, keep=keep)[1].plot()
+    assert figure.get_suptitle() == "31 layers (above, 24 of them), tanh, batch 30"
+    assert len(figure.axes[0].get_yticks()) == 24
+    assert all(len(line.get_xdata()) == 31 for ax in figure.axes[4:] for line in ax.lines)
+    figure = run(23)[1].plot()
+    assert figure.get_suptitle() == "24 layers, tanh, batch 30"
+    assert len(figure.axes[0].get_yticks()) == 24
+
+
+@pytest.fixture
+def plt():
+    import matplotlib
+
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    yield plt
+    plt.close("all")
+    matplotlib.use(before)
+
+
+def known(plt):
+    current = plt.gcf() if plt.get_fignums() else None
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    if current is not None:
+        plt.figure(current.number)
+    return figures
+
+
+def test_pyplot_knows_the_figure_of_a_program_that_uses_it(plt):
+    t = run(2)[1]
+    first = t.plot()
+    assert known(plt) == [first]
+    other = plt.figure()
+    figures = [first, other, t.plot()]
+    assert known(plt) == figures
+    assert plt.gcf() is other  # what is drawn next goes where it went before
+    figures[-1].draw_without_rendering()
+
+
+def test_a_program_without_pyplot_gets_a_figure_alone():
+    code = """
+        import sys
+        import numpy as np
+        import nn
+        from engine import trace
+        with trace() as t:
+            nn.cross_entropy(nn.MLP([3, 4, 2], rng=0)(np.eye(3)), [0, 1, 0]).backward()
+        figure = t.plot()
+        figure.savefig(sys.stdout.buffer, format="svg")
+        assert "matplotlib.pyplot" not in sys.modules
+        assert figure.canvas.manager is None
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"</svg>" in done.stdout
+
+
+def test_many_figures_are_neither_kept_nor_warned_of(plt):
+    t = run(1)[1]
+    with plt.rc_context({"figure.max_open_warning": 3}), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plt.figure()
+        figures = [t.plot() for _ in range(5)]
+        assert known(plt)[1:] == figures[3:]  # the latest, beside the program's own
+        figures[0].draw_without_rendering()
+        for _ in range(3):
+            plt.close(t.plot())
+        plt.close("all")
+        mine = [plt.figure() for _ in range(3)]
+        assert t.plot() not in known(plt)
+        assert known(plt) == mine
+
+
+def test_no_window_in_a_thread_or_a_notebook_or_where_none_can_be_opened(plt, monkeypatch):
+    t, made = run(1)[1], []
+    thread = threading.Thread(target=lambda: made.append(t.plot()))
+    thread.start()
+    thread.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
+        made.append(t.plot())
+    with monkeypatch.context() as patch:
+        patch.setattr(plt, "figure", lambda **options: 1 / 0)
+        made.append(t.plot())
+    assert [figure.canvas.manager for figure in made] == [None] * 3
+    assert known(plt) == []
+
+
+def test_numbers_whose_squares_overflow_do_not_kill_it():
+    net = MLP([12, 12, 4], "tanh", rng=0, dtype=np.float64)
+    net.layers[0].W.assign(net.layers[0].W.numpy() * 1e200)
+    with trace() as t:
+        cross_entropy(net(RNG.normal(size=(10, 12))), np.arange(10) % 4).backward()
+    t.plot().draw_without_rendering()

@@ -15,12 +15,14 @@ from engine import (
     GraphError,
     Tensor,
     activation,
+    clip,
     concatenate,
     cross_entropy,
     custom_vjp,
     dense,
     log,
     mse,
+    no_grad,
     place,
     quadratic,
     relu,
@@ -293,6 +295,12 @@ def sequential(*functions, bias=0.0):
     return loss
 
 
+def dead_at_the_end():
+    net, x = layers([INPUTS, 64, 64, K], "identity"), normal(1)
+    net[2][1].assign(np.full(K, -50, np.float32))
+    return lambda: cross_entropy(relu(run(net, x, lambda x, i: relu(x))), LABELS)
+
+
 def scaled(factor, f="relu", scheme="kaiming", cost=None, shift=0.0):
     def loss():
         net, x = layers([INPUTS, 64, 64, K], f, scheme), normal(1) * factor + shift
@@ -350,6 +358,18 @@ SICK = {
         "no gradient",
         ("layer 1", "layer 2", "layer 3"),
         ["relu", "no unit of layer 2 is on"],
+    ),
+    "relu after all, the last layer dead": (
+        lambda: dead_at_the_end(),
+        "no gradient",
+        ("layer 1", "layer 2", "layer 3"),
+        ["between layer 3 and the loss lies relu", "no unit of layer 3 is on for any example"],
+    ),
+    "clipped away": (
+        sequential(lambda x: clip(x, 50.0, 60.0), tanh, None),
+        "no gradient",
+        ("layer 1",),
+        ["between layer 1 and layer 2 lies clip", "g where low ≤ a ≤ high"],
     ),
     "relu layer dead": (
         changed(fill(2, -50, of=1)),
@@ -655,6 +675,53 @@ def blocks(depth, width=256, scale=1.0):
             return cross_entropy(dense(h, *net[-1][:2]), np.arange(100) % K)
 
     return loss
+
+
+@MODES
+def test_a_loss_that_additions_make_large_is_not_blamed_on_the_weights(keep):
+    (finding,) = examine(blocks(6, 64), keep)
+    assert finding.kind == "high loss"
+    assert "between the layers the signal grows by a factor of" in finding.cause
+    assert "in add" in finding.cause and "scale the branch" in finding.remedy
+
+
+@MODES
+@pytest.mark.parametrize(("depth", "count"), [(2, 2), (9, 3)])
+def test_each_branch_that_begins_at_0_is_named_up_to_three(depth, count, keep):
+    net, x = layers([INPUTS, *[64] * (2 * depth + 1), K]), normal(1)
+    for i in range(1, depth + 1):
+        fill(2 * i + 1, 0.0)(net)
+
+    def loss():
+        h = run(net[:1], x)
+        for i in range(1, depth + 1):
+            with place(f"block {i}"):
+                inner = dense(h, *net[2 * i - 1])
+                with place("last"):
+                    h = h + dense(inner, *net[2 * i][:2])
+        with place("output"):
+            return cross_entropy(dense(h, *net[-1]), LABELS)
+
+    found = list(examine(loss, keep))
+    assert [f.kind for f in found] == ["no gradient"] * count
+    assert found[0].layers == (f"block {depth}",)
+    assert f"weights of block {depth} / last are all 0" in found[0].cause
+    assert sorted(name for f in found for name in f.layers) == [
+        f"block {i}" for i in range(1, depth + 1)
+    ]
+
+
+@MODES
+def test_what_ran_without_a_record_is_said(keep):
+    net, x = layers([INPUTS, 64, 64, K]), normal(1)
+
+    def loss():
+        with no_grad():
+            h = run(net[:1], x)
+        return cross_entropy(run(net[1:], h), LABELS)
+
+    summary = examine(loss, keep).summary
+    assert summary.endswith("Not judged: 1 operation on variables under no_grad().")
 
 
 @MODES

@@ -131,7 +131,6 @@ def test_a_trace_of_statistics_is_refused_by_what_needs_arrays(tmp_path):
     for use in (
         lambda: t.save(tmp_path / "t.npz"),
         t.walk,
-        t.diagnose,
         lambda: t.explain(0, weight=(0, 0)),
         lambda: t.compare(t),
     ):

@@ -24,13 +24,39 @@ def run(layers=3, name="layer", keep="arrays", x=None, back=True, width=8):
 
 @pytest.mark.parametrize("layers", [1, 3, 60])
 @pytest.mark.parametrize("keep", ["arrays", "stats"])
-def test_a_row_for_each_layer_in_a_hundred_columns(layers, keep):
+@pytest.mark.parametrize("columns", [None, "80", "100", "300", "20"])
+def test_a_row_for_each_layer_in_the_terminal_s_width(layers, keep, columns, monkeypatch):
+    """COLUMNS says the width also in a pipe, and 80 stands for what nothing says."""
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+        monkeypatch.setattr("os.get_terminal_size", _no_terminal)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
     t = run(layers, keep=keep)
     lines = str(t).splitlines()
     rows = [line for line in lines if line.startswith("layer ") and "→" in line]
     assert len(rows) == layers
-    assert max(map(len, lines)) <= 100
+    width = int(columns or 80)
+    assert max(map(len, lines)) <= max(80, width)
+    heads = lines[2 : lines.index(next(line for line in lines if line.startswith("─")))]
+    assert len(heads) == (2 if columns in (None, "80", "20") and layers == 60 else 1)
+    for name in ("layer", "size", "f", "std", "factor", "rms", "∂L/∂W"):
+        assert name in " ".join(heads).split()
     assert "\n" not in repr(t)
+
+
+def _no_terminal(*_):
+    raise OSError
+
+
+def test_a_comparison_in_the_terminal_s_width(monkeypatch):
+    t = run(3)
+    for columns, tables in (("100", 2), ("80", 4), ("79", 4)):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = str(t.compare(t)).splitlines()
+        assert max(map(len, lines)) <= int(columns)
+        assert sum(line.startswith("layer  ") for line in lines) == tables
+        assert sum(line.count("∂L/∂W") for line in lines) == 2
 
 
 def test_the_numbers_are_those_of_the_arrays():
@@ -61,7 +87,7 @@ def test_long_names_lose_their_middle():
     text = str(
         run(2, name="an encoder of a very long name / block 7 / a projection of its own" * 2)
     )
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert re.search(r"^an encoder .*….* own 2  ", text, re.M)
 
 

@@ -1,13 +1,13 @@
 """`walk`: every step of the sweep, in its order, with the rule's formula and the norms."""
 
-import re
+import math
 
 import numpy as np
 import pytest
 
 import engine
 from engine import ACTIVATIONS, RULES, GraphError, Tensor, Walk, cross_entropy, dense, place, trace
-from engine.tracing.formulas import FORMULAS, OPERANDS, SLOPES, formula, letters
+from engine.tracing.formulas import FORMULAS, OPERANDS, SLOPES
 
 RNG = np.random.default_rng(0)
 
@@ -35,42 +35,298 @@ def test_every_rule_and_activation_has_a_formula():
     assert set(OPERANDS) <= set(RULES)
 
 
-@pytest.mark.parametrize("name", sorted(FORMULAS))
-def test_a_formula_names_each_operand(name):
-    count = len(re.findall(r"∂L/∂", FORMULAS[name]))
-    assert count >= 1
-    two = {"add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "where"}
-    for letter in letters(name, 2 if name in two | {"matmul", "squared_error", "prelu"} else 1):
-        letter = "x_i" if letter.startswith("x_") else letter
-        assert f"∂L/∂{letter}" in FORMULAS[name], name
+# Each rule: its operands, parameters, and what its formula says, as functions of g, y, operands.
+A, B = RNG.uniform(0.5, 2, size=(3, 4)), RNG.uniform(0.5, 2, size=(3, 4))
+LIKE, MANY = np.where(RNG.random((3, 4)) < 0.5, A, B), RNG.normal(size=(3, 4))
+SIGNED, MASK = RNG.normal(size=(3, 4)), RNG.random((3, 4)) < 0.5
+TIED = np.array([[1.0, 3.0, 3.0, 2.0], [5.0, 5.0, 5.0, 1.0], [0.0, -1.0, -2.0, 0.0]])
+HOT = np.array([1, 3, 0])
 
 
-UNARY = {
-    "negative": lambda g, a, y: -g,
-    "exp": lambda g, a, y: g * y,
-    "log": lambda g, a, y: g / a,
-    "sqrt": lambda g, a, y: g / (2 * y),
-    "abs": lambda g, a, y: g * np.sign(a),
-    "sign": lambda g, a, y: g * 0,
+def shares(a, y, axis):
+    taken = a == np.expand_dims(y, axis)
+    return taken / taken.sum(axis=axis, keepdims=True)
+
+
+def soft(a):
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def put_back(g, key, shape):
+    out = np.zeros(shape)
+    np.add.at(out, key, g)
+    return out
+
+
+KEY = (np.array([0, 2, 0]), np.array([1, 1, 1]))
+CLAIMS = {
+    "add": ((A, B), {}, lambda g, y, a, b: (g, g)),
+    "subtract": ((A, B), {}, lambda g, y, a, b: (g, -g)),
+    "multiply": ((A, B), {}, lambda g, y, a, b: (g * b, g * a)),
+    "divide": ((A, B), {}, lambda g, y, a, b: (g / b, -g * a / b**2)),
+    "power": ((A, B), {}, lambda g, y, a, b: (g * b * a ** (b - 1), g * a**b * np.log(a))),
+    "negative": ((A,), {}, lambda g, y, a: (-g,)),
+    "exp": ((A,), {}, lambda g, y, a: (g * y,)),
+    "log": ((A,), {}, lambda g, y, a: (g / a,)),
+    "sqrt": ((A,), {}, lambda g, y, a: (g / (2 * y),)),
+    "abs": ((SIGNED,), {}, lambda g, y, a: (g * np.sign(a),)),
+    "sign": ((SIGNED,), {}, lambda g, y, a: (0 * g,)),
+    "maximum": (
+        (A, LIKE),
+        {},
+        lambda g, y, a, b: (g * ((a > b) + (a == b) / 2), g * ((b > a) + (a == b) / 2)),
+    ),
+    "minimum": (
+        (A, LIKE),
+        {},
+        lambda g, y, a, b: (g * ((a < b) + (a == b) / 2), g * ((b < a) + (a == b) / 2)),
+    ),
+    "where": ((A, B), {"condition": MASK}, lambda g, y, a, b: (g * MASK, g * ~MASK)),
+    "clip": (
+        (TIED,),
+        {"low": 0.0, "high": 3.0},
+        lambda g, y, a: (np.where((a >= 0) & (a <= 3), g, 0),),
+    ),
+    "reshape": ((A,), {"shape": (2, 6)}, lambda g, y, a: (g.reshape(a.shape),)),
+    "transpose": ((A,), {"axes": (1, 0)}, lambda g, y, a: (g.T,)),
+    "broadcast_to": ((A,), {"shape": (5, 3, 4)}, lambda g, y, a: (g.sum(0),)),
+    "index": ((A,), {"key": KEY}, lambda g, y, a: (put_back(g, KEY, a.shape),)),
+    "scatter": (
+        (np.arange(3.0),),
+        {"shape": (3, 4), "key": KEY},
+        lambda g, y, a: (g[KEY],),
+    ),
+    "cast": ((A,), {"dtype": np.dtype(np.float32)}, lambda g, y, a: (g.astype(a.dtype),)),
+    "concatenate": ((A, B), {"axis": 1}, lambda g, y, a, b: (g[:, :4], g[:, 4:])),
+    "stack": ((A, B), {"axis": 0}, lambda g, y, a, b: (g[0], g[1])),
+    "prelu": (
+        (SIGNED, np.array([0.3])),
+        {},
+        lambda g, y, s, a: (np.where(s > 0, g, a * g), [(g * np.minimum(s, 0)).sum()]),
+    ),
+    "matmul": ((A, MANY.T), {}, lambda g, y, a, b: (g @ b.T, a.T @ g)),
+    "dense": (
+        (A, MANY.T, np.arange(3.0)),
+        {"f": engine.tanh},
+        lambda g, y, x, W, b: (
+            (dL_ds := g * (1 - y**2)) @ W.T,
+            x.T @ dL_ds,
+            dL_ds.sum(axis=0),
+        ),
+    ),
+    "sum": (
+        (A,),
+        {"axis": 1, "keepdims": False},
+        lambda g, y, a: (np.repeat(g[:, None], 4, 1),),
+    ),
+    "mean": (
+        (A,),
+        {"axis": 1, "keepdims": False},
+        lambda g, y, a: (np.repeat(g[:, None], 4, 1) / 4,),
+    ),
+    "max": (
+        (TIED,),
+        {"axis": 1, "keepdims": False},
+        lambda g, y, a: (g[:, None] * shares(a, y, 1),),
+    ),
+    "min": (
+        (TIED,),
+        {"axis": 1, "keepdims": False},
+        lambda g, y, a: (g[:, None] * shares(a, y, 1),),
+    ),
+    "softmax": ((A,), {"axis": -1}, lambda g, y, a: (y * (g - (g * y).sum(1, keepdims=True)),)),
+    "log_softmax": (
+        (A,),
+        {"axis": -1},
+        lambda g, y, a: (g - np.exp(y) * g.sum(1, keepdims=True),),
+    ),
+    "logsumexp": (
+        (A,),
+        {"axis": -1, "keepdims": False},
+        lambda g, y, a: (g[:, None] * soft(a),),
+    ),
+    "variable": ((A,), {}, lambda g, y, a: (g,)),
+    "cross_entropy": (
+        (A,),
+        {"labels": HOT},
+        lambda g, y, o: (g * (soft(o) - np.eye(4)[HOT]) / len(o),),
+    ),
+    "squared_error": (
+        (A, B),
+        {"over": 7.0},
+        lambda g, y, a, t: (2 * g * (a - t) / 7, -2 * g * (a - t) / 7),
+    ),
+}
+# The formulas that these functions were written from: one that changes wants another function.
+TEXTS = {
+    "add": "∂L/∂a = g, ∂L/∂b = g",
+    "subtract": "∂L/∂a = g, ∂L/∂b = −g",
+    "multiply": "∂L/∂a = g b, ∂L/∂b = g a",
+    "divide": "∂L/∂a = g / b, ∂L/∂b = −g a / b²",
+    "power": "∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a",
+    "negative": "∂L/∂a = −g",
+    "exp": "∂L/∂a = g y",
+    "log": "∂L/∂a = g / a",
+    "sqrt": "∂L/∂a = g / (2 y)",
+    "abs": "∂L/∂a = g sign(a)",
+    "sign": "∂L/∂a = 0",
+    "maximum": "∂L/∂a = g where a > b, ∂L/∂b = g where b > a, each g / 2 where a = b",
+    "minimum": "∂L/∂a = g where a < b, ∂L/∂b = g where b < a, each g / 2 where a = b",
+    "where": "∂L/∂a = g where the condition holds, ∂L/∂b = g elsewhere",
+    "clip": "∂L/∂a = g where low ≤ a ≤ high, else 0",
+    "reshape": "∂L/∂a = g in the shape of a",
+    "transpose": "∂L/∂a = g with its axes put back",
+    "broadcast_to": "∂L/∂a = Σ g over the repeated axes",
+    "index": "∂L/∂a = Σ g put back in its places, 0 elsewhere",
+    "scatter": "∂L/∂a = g[key]",
+    "cast": "∂L/∂a = g in the precision of a",
+    "concatenate": "∂L/∂x_i = the slice of g that x_i became",
+    "stack": "∂L/∂x_i = the layer of g that x_i became",
+    "prelu": "∂L/∂s = g where s > 0, else a g; ∂L/∂a = Σ g min(s, 0)",
+    "matmul": "∂L/∂a = g bᵀ, ∂L/∂b = aᵀ g",
+    "dense": "∂L/∂s = g ⊙ f′(s), ∂L/∂x = ∂L/∂s Wᵀ, ∂L/∂W = xᵀ ∂L/∂s, ∂L/∂b = Σ_n ∂L/∂s; "
+    "f′ = 1 − y²",
+    "sum": "∂L/∂a = g for every entry",
+    "mean": "∂L/∂a = g / count for every entry",
+    "max": "∂L/∂a = g where a is the largest (shared where several are), else 0",
+    "min": "∂L/∂a = g where a is the smallest (shared where several are), else 0",
+    "softmax": "∂L/∂a_k = y_k (g_k − Σ_j g_j y_j)",
+    "log_softmax": "∂L/∂a_k = g_k − e^{y_k} Σ_j g_j",
+    "logsumexp": "∂L/∂a = g softmax(a)",
+    "variable": "∂L/∂a = g",
+    "cross_entropy": "∂L/∂o = g (softmax(o) − onehot(label)) / N",
+    "squared_error": "∂L/∂a = 2 g (a − t) / n, ∂L/∂t = −∂L/∂a; n = 7",
 }
 
 
-@pytest.mark.parametrize("name", UNARY)
-def test_the_formulas_of_one_operand_are_those_of_the_rules(name):
-    texts = {
-        "negative": "−g",
-        "exp": "g y",
-        "log": "g / a",
-        "sqrt": "g / (2 y)",
-        "abs": "g sign(a)",
-        "sign": "0",
-    }
-    a = Tensor(RNG.uniform(0.5, 2, size=7), requires_grad=True)
-    g = RNG.normal(size=7)
-    y = getattr(engine, name)(a)
-    y.backward(g)
-    np.testing.assert_allclose(a.grad.numpy(), UNARY[name](g, a.numpy(), y.numpy()), rtol=1e-12)
-    assert FORMULAS[name] == f"∂L/∂a = {texts[name]}"
+def only_step(rule, *operands, **parameters):
+    """The step of one operation, the gradient that came in, and what the walk's node holds."""
+    operands = [Tensor(x, requires_grad=True) for x in operands]
+    with trace() as t:
+        y = engine.operation.apply(rule, *operands, **parameters)
+        g = RNG.normal(size=y.shape).astype(y.dtype)
+        y.backward(g)
+    (step,) = t.walk()
+    return step, g, y.numpy()
+
+
+def test_each_rule_and_each_claim_is_tested():
+    assert set(CLAIMS) == set(TEXTS) == set(RULES)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_the_formula_is_that_of_the_rule(name):
+    operands, parameters, claim = CLAIMS[name]
+    step, g, y = only_step(RULES[name], *operands, **parameters)
+    assert step.formula.replace(REPEATED, "") == TEXTS[name]
+    for sent, want in zip(step.node.dL_dx, claim(g, y, *operands), strict=True):
+        np.testing.assert_allclose(sent, want, rtol=1e-6, atol=1e-12)
+    for sent in step.out:
+        letter = "x_i" if sent.letter.startswith("x_") else sent.letter
+        assert f"∂L/∂{letter}" in step.formula
+
+
+REPEATED = "; summed over the axes along which the operand was repeated"
+BROADCAST = [name for name, rule in RULES.items() if rule.broadcasts and name != "matmul"]
+
+
+@pytest.mark.parametrize("name", BROADCAST)
+def test_a_repeated_operand_is_said_to_be_summed(name):
+    """Its gradient is Σ of the formula's over the axes that broadcasting has repeated."""
+    _, parameters, claim = CLAIMS[name]
+    a, b = RNG.uniform(0.5, 2, size=(3, 4)), RNG.uniform(0.5, 2, size=4)
+    step, g, y = only_step(RULES[name], a, b, **parameters)
+    assert step.formula.endswith(REPEATED)
+    if name != "prelu":  # whose claim sums all
+        want = np.broadcast_to(claim(g, y, a, np.broadcast_to(b, a.shape))[1], a.shape).sum(axis=0)
+        np.testing.assert_allclose(step.node.dL_dx[1], want, rtol=1e-12)
+
+
+def test_products_of_stacks_are_summed_and_others_are_not():
+    a, b = RNG.normal(size=(5, 3, 4)), RNG.normal(size=(4, 2))
+    step, g, _ = only_step(RULES["matmul"], a, b)
+    assert step.formula.endswith(REPEATED)
+    np.testing.assert_allclose(step.node.dL_dx[1], sum(x.T @ h for x, h in zip(a, g, strict=True)))
+    assert REPEATED not in only_step(RULES["matmul"], a[0], b)[0].formula
+
+
+def test_a_layer_without_biases_has_none_in_its_formula():
+    step, _, _ = only_step(RULES["dense"], A, MANY.T, f=engine.relu)
+    assert "∂L/∂W" in step.formula and "∂L/∂b" not in step.formula
+
+
+SLOPE = {
+    "identity": lambda s, y: 1 + 0 * s,
+    "sigmoid": lambda s, y: y * (1 - y),
+    "tanh": lambda s, y: 1 - y**2,
+    "softsign": lambda s, y: 1 / (1 + abs(s)) ** 2,
+    "hardtanh": lambda s, y: 1.0 * (abs(s) < 1),
+    "relu": lambda s, y: 1.0 * (s > 0),
+    "leaky_relu": lambda s, y: np.where(s > 0, 1, 0.01),
+    "prelu": lambda s, y: np.where(s > 0, 1, 0.25),
+    "elu": lambda s, y: np.where(s > 0, 1, np.exp(s)),
+    "selu": lambda s, y: np.where(s > 0, 1.0507009873554805, 1.7580993408473766 * np.exp(s)),
+    "softplus": lambda s, y: 1 / (1 + np.exp(-s)),
+    "gelu": lambda s, y: normal_cdf(s) + s * np.exp(-(s**2) / 2) / math.sqrt(2 * math.pi),
+    "silu": lambda s, y: (p := 1 / (1 + np.exp(-s))) * (1 + s * (1 - p)),
+}
+
+
+def normal_cdf(s):
+    return np.array([(1 + math.erf(v / math.sqrt(2))) / 2 for v in s])
+
+
+@pytest.mark.parametrize("name", sorted(SLOPES))
+def test_the_slopes_are_those_of_the_activations(name):
+    s = np.array([-2.0, -1.0, -0.3, 0.0, 0.4, 1.0, 3.0])
+    f = ACTIVATIONS[name]
+    np.testing.assert_allclose(f.slope(s), SLOPE[name](s, f.value(s)), rtol=1e-9, atol=1e-12)
+    x = Tensor(s, requires_grad=True)
+    with trace() as t:
+        f(x).sum().backward()
+    assert t.walk()[1].formula == f"∂L/∂s = g ⊙ f′(s), {SLOPES[name]}"
+
+
+def renamed(name, function):
+    function.__name__ = name
+    return function
+
+
+@pytest.mark.parametrize("name", ["cumsum", "exp", "dense", "tanh", "scale by tanh′", "sum"])
+@pytest.mark.parametrize("operands", [1, 2, 4])
+def test_an_operation_of_yours_is_never_given_another_one_s_formula(name, operands):
+    """Whatever its name, and whether it is made by custom_vjp or is a Rule of its own."""
+    own = engine.custom_vjp(renamed(name, lambda *xs: np.cumsum(sum(xs), axis=0)))
+    back = lambda g, y, *xs, **_: (np.cumsum(np.asarray(g)[::-1], axis=0)[::-1],) * len(xs)  # noqa: E731
+    own.vjp(back)
+    rule = engine.Rule(name, lambda *xs: np.cumsum(sum(xs), axis=0), back)
+    for operation in (own, lambda *xs: engine.operation.apply(rule, *xs)):
+        xs = [Tensor(RNG.normal(size=5), requires_grad=True) for _ in range(operands)]
+        with trace() as t:
+            operation(*xs).sum().backward()
+        step = t.walk()[1]
+        assert (
+            step.formula
+            == {
+                1: f"∂L/∂a = vjp(g) of {name}, your own",
+                2: f"∂L/∂a, ∂L/∂b = vjp(g) of {name}, your own",
+                4: f"∂L/∂x_0, ∂L/∂x_1, ∂L/∂x_2, … = vjp(g) of {name}, your own",
+            }[operands]
+        )
+        assert step.out[0].letter == ("a" if operands < 3 else "x_0")
+
+
+def test_formulas_survive_a_file(tmp_path):
+    own = engine.custom_vjp(renamed("exp", lambda a: np.cumsum(a)))
+    own.vjp(lambda g, y, a: np.cumsum(g[::-1])[::-1])
+    s = Tensor(RNG.normal(size=5), requires_grad=True)
+    with trace() as t:
+        (own(engine.exp(engine.tanh(s))) * 2.0).sum().backward()
+    t.save(tmp_path / "t.npz")
+    again = engine.Trace.load(tmp_path / "t.npz")
+    assert [str(step) for step in again.walk()] == [str(step) for step in t.walk()]
+    assert "your own" in str(again.walk())
 
 
 def test_the_steps_go_from_the_loss_to_the_input():
@@ -147,9 +403,6 @@ def test_operations_that_have_no_line_of_their_own():
         assert "f″(s)" in str(t.walk()[1])
     finally:
         del ACTIVATIONS["walked"]
-    assert "VJP of mine" in formula("mine", 3)
-    assert letters("mine", 3) == ("x_0", "x_1", "x_2")
-    assert "f′ = 1 for s > 0, else a" in formula("prelu", 1)
     with trace() as t:
         engine.concatenate([s, s * 2.0, s]).sum().backward()
     step = next(step for step in t.walk() if step.rule == "concatenate")

@@ -125,6 +125,28 @@ def test_names_of_files_differ_where_titles_do():
 
 
 @pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("sign(s) * sqrt(abs(s))", ("no backward gain", "is infinite: near s = 0", "|s|^(-1)")),
+        ("where(s > 0, 1, -1)", ("no backward gain", "odd′ is 0 for every s", "E[f′(s)²] is 0")),
+        ("sqrt(-1 - s * s)", ("no forward gain", "odd is NaN for every s", "is undefined")),
+        ("exp(s * s / 4)", ("no variance gain", "s > 18.839 in float32", "outgrows the density")),
+    ],
+)
+def test_a_gain_that_is_not_there_has_a_line(tmp_path, monkeypatch, capsys, formula, words):
+    (tmp_path / "mine.py").write_text(
+        "from engine import abs, activation, exp, sign, sqrt, where\n\n"
+        f"@activation\ndef odd(s):\n    return {formula}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--depth", "2", "--width", "8", "--draws", "1"]
+    assert main(["activation", "mine.py:odd", *sizes]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("nowhere.py:f", "there is no file nowhere.py"),

@@ -34,7 +34,8 @@ def raising(error):
     return run
 
 
-def test_all_claims_in_one_table_of_100_columns(question, questions, capfd):
+def test_all_claims_in_one_table_of_100_columns(question, questions, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     questions(question("one"), question("two"))
     assert main(["verify"]) == 0
     out, err = capfd.readouterr()
@@ -164,14 +165,20 @@ def test_a_folder_that_cannot_be_written(question, questions, capfd):
     assert "can't be written" in err and "gradtrace: one\n" not in err and out == ""
 
 
-def test_in_a_process_of_its_own(tmp_path):
+@pytest.mark.parametrize("columns", [None, "80", "100"])
+def test_in_a_process_of_its_own(tmp_path, columns):
+    """In a pipe, the table is as wide as COLUMNS says, and 80 columns without; nothing is cut."""
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    if columns is not None:
+        environment["COLUMNS"] = columns
     done = subprocess.run(
         [sys.executable, "-m", "experiments.cli.entry", "verify", "--quick", "--questions",
          "article"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        encoding="utf-8", timeout=120,
+        cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 100 and "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) == int(columns or 80)
+    assert "…" not in done.stdout
     assert "E16" in done.stdout and "P13" in done.stdout
     assert (tmp_path / "results/quick/verify/verdicts.md").is_file()

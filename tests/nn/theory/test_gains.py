@@ -1,13 +1,25 @@
 """Gains: the table, closed forms, what each one keeps in a net, and kaiming(activation=f)."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
 import engine
 import nn
-from engine import ACTIVATIONS, activation, exp, leaky_relu, softplus, tanh, where
+from engine import (
+    ACTIVATIONS,
+    activation,
+    exp,
+    leaky_relu,
+    maximum,
+    sign,
+    softplus,
+    sqrt,
+    tanh,
+    where,
+)
 from nn.theory import gain
 
 
@@ -138,6 +150,7 @@ class TestErrors:
             with pytest.raises(ValueError, match="relu: q="):
                 gain("relu", q=q)
 
+    @pytest.mark.filterwarnings("ignore::engine.ActivationWarning")
     def test_nothing_to_keep(self):
         @activation
         def flat(s):
@@ -154,9 +167,102 @@ class TestErrors:
         def explosive(s):
             return exp(s * s / 3)
 
-        with pytest.raises(ValueError, match="does not converge"):
+        with pytest.raises(
+            ValueError, match=r"E\[f\(s\)²\] of explosive.*is infinite, or too large"
+        ):
             gain(explosive)
         assert gain(explosive, q=0.1) > 0
+
+    @pytest.mark.filterwarnings("ignore::engine.ActivationWarning")
+    def test_poles_are_named_with_the_moment(self):
+        @activation
+        def power_norm(s):
+            return sign(s) * sqrt(abs(s))
+
+        @activation
+        def pole(s):
+            return 1 / (s - 1 / 3)
+
+        assert gain(power_norm) == pytest.approx((2 / math.pi) ** -0.25, rel=1e-12)
+        told = r"E\[f′\(s\)²\] of power_norm: the mean over N\(0, 1\) is infinite: near s = 0 "
+        for call in (
+            lambda: gain(power_norm, "backward"),
+            lambda: nn.init.kaiming(power_norm, "fan_out"),
+            lambda: nn.theory.chi_1(power_norm, 1.0, 1.0),
+            lambda: nn.init.standard().predicted_profile([3, 4, 5], power_norm),
+        ):
+            with pytest.raises(ValueError, match=told.replace("N\\(0, 1\\)", ".*")):
+                call()
+        for mode, moment in (("forward", "f(s)²"), ("variance", "f(s)"), ("backward", "f′(s)²")):
+            told = re.escape(
+                f"E[{moment}] of pole: the mean over N(0, 1) is infinite: near s = 0.33"
+            )
+            with pytest.raises(ValueError, match=told):
+                gain(pole, mode)
+
+    @pytest.mark.filterwarnings("ignore::engine.ActivationWarning")
+    def test_a_pole_is_seen_where_the_density_is_0(self):
+        @activation
+        def far(s):
+            return s + 1 / (s - 60)
+
+        with pytest.raises(ValueError, match="near s = 60 "):
+            gain(far)
+
+    @pytest.mark.filterwarnings("ignore::engine.ActivationWarning")
+    def test_powers_whose_moments_are_finite(self):
+        @activation
+        def power(s, p=0.75):
+            return abs(s) ** p
+
+        half = 2**-0.25 * math.gamma(0.25) / math.sqrt(math.pi)  # E|s|^(−1/2)
+        assert gain(power, "backward") == pytest.approx(half**-0.5 / 0.75, rel=1e-9)
+        with pytest.raises(ValueError, match=r"\|s\|\^\(-1.5\)"):
+            gain(power(p=0.25), "backward")
+
+
+class TestNarrowFeatures:
+    @pytest.mark.parametrize("at", [1 / 3, -7.7])
+    @pytest.mark.parametrize("width", [1 / 500, 1e-4, 1e-7])
+    def test_tents(self, at, width):
+        @activation
+        def tent(s):
+            return maximum(0.0, 1 - abs(s - at) / width)
+
+        density = math.exp(-at * at / 2) / math.sqrt(2 * math.pi)
+        rel = 2 * (1 + at * at) * width**2 + 1e-6
+        assert gain(tent) == pytest.approx((density * 2 * width / 3) ** -0.5, rel=rel)
+        assert gain(tent, "backward") == pytest.approx((density * 2 / width) ** -0.5, rel=rel)
+
+    def test_a_tent_of_a_five_hundredth(self):
+        @activation
+        def tent(s):
+            return maximum(0.0, 1.0 - 500 * abs(s - 1 / 3))
+
+        np.testing.assert_allclose(tent.kinks, [1 / 3 - 0.002, 1 / 3, 1 / 3 + 0.002], rtol=1e-14)
+        assert gain(tent) == pytest.approx(44.5799, rel=1e-6)
+
+    @pytest.mark.parametrize("a", [1e4, 1e8, 1e12])
+    def test_smooth_bumps(self, a):
+        @activation
+        def bump(s):
+            return s + exp(-a * (s - 1 / 3) ** 2)
+
+        # E[(s + e)²] with e of width a^(−½): the density and s are constant across it, to 1/a.
+        density = math.exp(-1 / 18) / math.sqrt(2 * math.pi)
+        width = math.sqrt(math.pi / a)
+        expected = 1 + density * (2 / 3 * width + width / math.sqrt(2))
+        assert gain(bump) ** -2 == pytest.approx(expected, rel=1e-9 + 1 / a)
+        slope = 1 + density * a * width / math.sqrt(2)
+        assert gain(bump, "backward") ** -2 == pytest.approx(slope, rel=1e-5 + 1 / a)
+
+    def test_a_steep_step(self):
+        @activation
+        def steep(s):
+            return tanh(1e6 * (s - 2.2))
+
+        density = math.exp(-2.42) / math.sqrt(2 * math.pi)
+        assert gain(steep, "backward") ** -2 == pytest.approx(1e6 * 4 / 3 * density, rel=1e-6)
 
 
 class TestPredictedProfile:

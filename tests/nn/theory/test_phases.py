@@ -150,6 +150,7 @@ class TestOthers:
         with pytest.raises(ValueError, match="no fixed point"):
             theory.q_star("gelu", var_w, start=1.1)
 
+    @pytest.mark.filterwarnings("ignore::engine.ActivationWarning")
     def test_one_without_a_slope(self):
         @activation(kinks=(0.0,))
         def stairs(s):

@@ -1,0 +1,270 @@
+"""Where a formula can have a kink, a jump or a pole, and where it has a narrow feature.
+
+Both are found by `intervals`, not by samples: an interval of s is dropped only when its bounds show
+that nothing is hidden in it, and is halved otherwise. So neither the width of a feature nor its
+place between ±1000 matters, as long as the budget of intervals suffices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.activations.expression import Expression, derivative, parts
+from engine.activations.intervals import bounds
+from engine.kernels import KERNELS
+
+Array = npt.NDArray[Any]
+Evaluate = Callable[[Expression, Array], Array]
+
+REACH = 1000.0
+# The pieces that quadrature starts from (`engine.quadrature`).
+_PIECES = np.array(
+    [*range(-12, 13, 2), *(sign * 12.0 * 2**i for i in range(1, 8) for sign in (-1, 1))]
+)
+_BUDGET = 1500  # of intervals at a time
+_HALVINGS = 64
+_NARROWEST = 1e-9  # relative to s, of a feature without a kink
+_UNBOUNDED = 1e9
+_NEAR_POLES = 1e-2  # nearer than that, quadrature itself follows f
+_HIDDEN = 1e-3  # of the scale of f: what bounds may leave open
+_KINKS_OF = {
+    **dict.fromkeys(("relu", "leaky_relu", "softsign", "elu", "selu"), (0.0,)),
+    "hardtanh": (-1.0, 1.0),
+}
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(14)
+
+
+@dataclass(frozen=True)
+class Special:
+    """Every s in [−1000, 1000] at which f or f′ can be anything but smooth.
+
+    Attributes:
+        branches: the zeros of a − b for maximum(a, b), minimum(a, b) and comparisons, of a for
+            abs(a) and sign(a), and of a − k for an activation of a with a kink at k.
+        poles: the zeros of a for log(a), √a, 1/a and aᵇ, where they aren't branches.
+    """
+
+    branches: tuple[float, ...] = ()
+    poles: tuple[float, ...] = ()
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        return tuple(sorted((*self.branches, *self.poles)))
+
+
+def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Special:
+    """Where f or f′ can have a kink, a jump or a pole; at some of the points both are smooth.
+
+    Complete, unless the bounds of a difference stay so wide that 1500 intervals can't be told from
+    zeros of it: of that difference, only the changes of sign are found.
+    """
+    seen: set[int] = set()
+    found: dict[bool, set[float]] = {}
+    points: set[float] = set()
+    for poles in (False, True):
+        before = set(points)
+        for difference in _switches(f, poles) if poles else (*_switches(f), *_switches(slope)):
+            # A formula is kept once (`expression`), and its operands come before it.
+            if id(difference) not in seen and difference.kind != "number":
+                seen.add(id(difference))
+                points |= _zeros(difference, derivative(difference), points, evaluate)
+        found[poles] = points - before
+    return Special(tuple(sorted(found[False])), tuple(sorted(found[True])))
+
+
+def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
+    """What is 0 where one of f's branches takes over, or where an operation has a pole."""
+    for x in parts(f):
+        xs: Any = x.operands
+        of = x.kind.removesuffix("′")
+        if poles:
+            if x.kind in ("log", "sqrt"):
+                yield xs[0]
+            elif x.kind == "divide":
+                yield xs[1]
+            elif x.kind == "power" and not _is_count(xs[1]):
+                yield xs[0]
+        elif x.kind in ("<", "<=", ">", ">=", "==", "!=", "maximum", "minimum"):
+            yield xs[0] - xs[1]
+        elif x.kind in ("abs", "sign"):
+            yield xs[0]
+        elif x.kind == "clip":
+            for bound in xs[1:]:
+                yield xs[0] - bound
+        elif of in KERNELS:
+            for kink in _KINKS_OF.get(of, ()):
+                yield xs[0] - kink
+
+
+def _is_count(x: Expression) -> bool:
+    return x.kind == "number" and x.value >= 0 and x.value % 1 == 0
+
+
+def _zeros(g: Expression, slope: Expression, points: set[float], evaluate: Evaluate) -> set[float]:
+    """The zeros of g, which is smooth between the points; where g is 0 on an interval, none."""
+    low, high = _open_cells(np.array([-REACH, REACH]), points)
+    brackets: list[tuple[Array, Array]] = []
+    touched: list[float] = []
+    for _ in range(_HALVINGS):
+        least, most, monotone = _enclosed(g, slope, low, high, evaluate)
+        may = (least <= 0) & (most >= 0) & ~((least == 0) & (most == 0))
+        low, high, monotone = low[may], high[may], monotone[may]
+        many = low.size > _BUDGET
+        sure = monotone | many
+        brackets.append((low[sure], high[sure]))
+        low, high = low[~sure], high[~sure]
+        narrow = high - low <= 4e-16 * np.maximum(np.abs(low), np.abs(high)) + 1e-300
+        touched.extend((low[narrow] + high[narrow]) / 2)
+        low, high = low[~narrow], high[~narrow]
+        if not low.size:
+            break
+        middle = (low + high) / 2
+        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
+    touched.extend((low + high) / 2)
+    low, high = (np.concatenate(ends) for ends in zip(*brackets, strict=True))
+    crossings = _crossings(g, low, high, evaluate)
+    return {_shortest(s) for s in (*crossings, *_nearest(g, touched, evaluate))}
+
+
+def _nearest(g: Expression, touched: list[float], evaluate: Evaluate) -> list[float]:
+    """Of each group of neighbours where |g| can't be told from 0, the one where it is least."""
+    s = np.sort(touched)
+    size = np.abs(evaluate(g, s))
+    ends = np.flatnonzero(np.diff(s) > 1e-6 * np.maximum(1, np.abs(s[1:]))) + 1
+    return [
+        float(group[np.argmin(sizes)])
+        for group, sizes in zip(np.split(s, ends), np.split(size, ends), strict=True)
+        if group.size
+    ]
+
+
+def _open_cells(edges: Array, points: set[float]) -> tuple[Array, Array]:
+    """Cells between edges and points, without their ends: there f may jump."""
+    edges = np.unique([*edges, *(point for point in points if abs(point) < REACH)])
+    low, high = np.nextafter(edges[:-1], np.inf), np.nextafter(edges[1:], -np.inf)
+    return low[low < high], high[low < high]
+
+
+def _enclosed(
+    g: Expression, slope: Expression, low: Array, high: Array, evaluate: Evaluate
+) -> tuple[Array, Array, Array]:
+    """Bounds of g, the narrower ones of g's and of the mean value theorem's; whether g′ ≠ 0."""
+    least, most = bounds(g, low, high, evaluate)
+    flat, steep = bounds(slope, low, high, evaluate)
+    with np.errstate(all="ignore"):
+        middle = evaluate(g, (low + high) / 2)
+        reach = np.maximum(np.abs(flat), np.abs(steep)) * (high - low) / 2
+        known = np.isfinite(middle) & np.isfinite(reach)
+        rounding = 1e-14 * np.abs(middle)
+        least = np.where(known, np.fmax(least, middle - reach - rounding), least)
+        most = np.where(known, np.fmin(most, middle + reach + rounding), most)
+    return least, most, (flat > 0) | (steep < 0)
+
+
+def _crossings(g: Expression, low: Array, high: Array, evaluate: Evaluate) -> list[float]:
+    """For each [low, high] across which g changes sign, the float at which it does."""
+    signs = np.sign(evaluate(g, np.stack([low, high])))
+    across = signs[0] * signs[1] <= 0
+    low, high, sign = low[across], high[across], signs[0][across]
+    shares = np.linspace(0, 1, 257)
+    for _ in range(16):
+        if not (np.nextafter(low, high) < high).any():
+            break
+        s = low[:, None] + (high - low)[:, None] * shares
+        s[:, -1] = high
+        # The first node that isn't on low's side; the last one is not.
+        ahead = np.sign(evaluate(g, s)) != sign[:, None]
+        first = np.where(ahead.any(axis=1), np.argmax(ahead, axis=1), 256)
+        rows = np.arange(len(s))
+        low, high = s[rows, np.maximum(first - 1, 0)], s[rows, first]
+    ends = np.stack([low, high])
+    nearer = np.argmin(np.abs(evaluate(g, ends)), axis=0)
+    return [float(s) for s in ends[nearer, np.arange(len(low))]]
+
+
+def _shortest(s: float) -> float:
+    """The number of fewest digits within rounding of s: 0.3 for 0.30000000000000004."""
+    s = float(s)
+    for digits in range(1, 17):
+        short = float(f"{s:.{digits}g}")
+        if abs(short - s) <= 4e-16 * abs(s):
+            break
+    return 0.0 if abs(s) < 1e-15 else short
+
+
+def features(
+    f: Expression, slope: Expression, points: tuple[float, ...], evaluate: Evaluate
+) -> tuple[float, ...]:
+    """Where quadrature over pieces of ordinary width must be split to see all of f and f′.
+
+    Cells are halved until their bounds show that f has no more than a thousandth of its scale
+    between the values that the 14 nodes of a cell see. The splits are kept where the integral of f,
+    f² or f′² over a cell differs from the sum over its parts.
+    """
+    second = derivative(slope)
+    low, high = _open_cells(_PIECES, set(points))
+    starts, ends = np.nextafter(points, np.inf), np.nextafter(points, -np.inf)
+    levels: list[tuple[Array, Array, Array, Array]] = []
+    scale: Array | None = None
+    for _ in range(_HALVINGS):
+        middle, half = (low + high) / 2, (high - low) / 2
+        s = middle[:, None] + half[:, None] * _NODES
+        hidden, unbounded = np.zeros(low.size, bool), np.zeros(low.size, bool)
+        beside = np.isin(low, starts) | np.isin(high, ends)
+        integrals = []
+        values = [evaluate(e, s) for e in (f, slope)]
+        if scale is None:
+            near = np.abs(middle) < 5
+            scale = np.array([_size(v[near]) for v in values])
+        for e, by, y, size in zip((f, slope), (slope, second), values, scale, strict=True):
+            with np.errstate(all="ignore"):
+                least, most, _ = _enclosed(e, by, low, high, evaluate)
+                span = np.ptp(y, axis=1) + _HIDDEN * (size + np.abs(y).max(axis=1))
+                close = (most - y.max(axis=1) <= span) & (y.min(axis=1) - least <= span)
+                hidden |= ~close & np.isfinite(y).all(axis=1)
+                unbounded |= ~np.isfinite(most - least)
+                # Cells end an ulp beside a pole, where f is large and finite.
+                unbounded |= beside & (most - least > _UNBOUNDED * (1 + np.abs(y).max(axis=1)))
+        with np.errstate(all="ignore"):
+            for y in (values[0], values[0] ** 2, values[1] ** 2):
+                integrals.append((y * _WEIGHTS).sum(axis=1) * half)
+        narrowest = np.where(unbounded, _NEAR_POLES, _NARROWEST)
+        split = hidden & (half > narrowest * np.maximum(np.abs(middle), 1e-3))
+        if split.sum() > _BUDGET:
+            split[:] = False
+        levels.append((middle, half, split, np.stack(integrals, axis=1)))
+        if not split.any():
+            break
+        low, mid, high = low[split], middle[split], high[split]
+        low, high = np.concatenate([low, mid]), np.concatenate([mid, high])
+    return _needed(levels)
+
+
+def _size(y: Array) -> float:
+    y = y[np.isfinite(y)]
+    return float(np.sqrt(np.mean(y * y))) if y.size else 0.0
+
+
+def _needed(levels: list[tuple[Array, Array, Array, Array]]) -> tuple[float, ...]:
+    """The middles of the cells whose integrals differ from those of their parts."""
+    marks: list[float] = []
+    below: tuple[Array, Array] | None = None
+    for middle, _, split, integrals in reversed(levels):
+        need, best = np.zeros(middle.size, bool), integrals.copy()
+        if below is not None and split.any():
+            left, right = (np.split(part, 2) for part in below)
+            parts_need, parts_best = left[0] | left[1], right[0] + right[1]
+            with np.errstate(all="ignore"):
+                apart = np.abs(parts_best - integrals[split])
+                total = np.nansum(np.abs(parts_best), axis=0)
+                differs = ~(apart <= 1e-9 * (np.abs(parts_best) + 1e-3 * total)).all(axis=1)
+            need[split] = parts_need | differs
+            best[split] = np.where(need[split][:, None], parts_best, integrals[split])
+        marks.extend(middle[need])
+        below = need, best
+    return tuple(sorted(float(s) for s in marks))
