@@ -11,9 +11,7 @@ simplifications (x·1, x + 0, arithmetic of constants) keep derivatives readable
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any, final
 from weakref import WeakValueDictionary
 
@@ -21,17 +19,20 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from engine.activations.builtin import BUILT_IN
+from engine.activations.operations import (
+    ARITHMETIC,
+    COMPARE,
+    CONDITIONS,
+    NAMES,
+    OPERATIONS,
+    call_rule,
+    rule_of,
+)
 from engine.activations.record import Activation, Derivative
-from engine.dtypes import as_floats
 from engine.kernels import KERNELS
-from engine.operation import Symbolic, apply
+from engine.operation import Symbolic
 from engine.rules import elementwise
-from engine.rules.elementwise import where
-from engine.rules.table import RULES, Rule, partials
-from engine.tensor import Tensor, plain
-
-# An expression as plain data: (kind, value, positions of the operands), each after its operands.
-Data = tuple[tuple[str, str, tuple[int, ...]], ...]
+from engine.rules.table import RULES, Rule
 
 
 class SymbolicError(TypeError, AttributeError):
@@ -109,11 +110,11 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """The rule applied to expressions; called by `engine.operation.apply`."""
-        known = RULES[rule.name] if rule.name in OPERATIONS else _call_rule(rule.name)
+        known = RULES[rule.name] if rule.name in OPERATIONS else call_rule(rule.name)
         if rule is not known:  # another rule may have the name of one that is known
             raise SymbolicError(
                 f"{rule.name} is not a function of single numbers with a formula; use arithmetic, "
-                f"{', '.join(_NAMES)}, clip, where, and activations"
+                f"{', '.join(NAMES)}, clip, where, and activations"
             )
         if rule.name == "where":
             return operation("where", parameters["condition"], *operands)
@@ -181,64 +182,6 @@ def operation(kind: str, *operands: Any) -> Expression:
     return _made(kind, xs) if simpler is None else simpler
 
 
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "and": np.logical_and,
-    "or": np.logical_or,
-}
-CONDITIONS = frozenset(_COMPARE)
-_NAMES = ("exp", "log", "sqrt", "abs", "sign", "maximum", "minimum")
-_ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
-OPERATIONS = frozenset({*_NAMES, *_ARITHMETIC, "clip", "where"})
-
-# With bounds that can be formulas, or learned; between the bounds, they included, f′ is 1.
-_CLIP = Rule(
-    "clip",
-    lambda a, low, high: np.minimum(np.maximum(a, low), high),
-    partials(
-        lambda g, y, a, low, high: where((a < low) | (a > high), 0.0, where(a == a, g, a)),
-        lambda g, y, a, low, high: where((a < low) & (low <= high), g, 0.0),
-        lambda g, y, a, low, high: where((a > high) | (low > high), g, 0.0),
-    ),
-    broadcasts=True,
-)
-
-
-def rule_of(kind: str) -> Rule:
-    """The rule of an operation, or of a built-in activation whose parameters are operands.
-
-    Raises: ValueError if there is none.
-    """
-    rule = _CLIP if kind == "clip" else RULES[kind] if kind in OPERATIONS else _call_rule(kind)
-    if rule is None:
-        raise ValueError(f"{kind!r} is no operation of a formula")
-    return rule
-
-
-@cache
-def _call_rule(kind: str) -> Rule | None:
-    name, is_slope = kind.removesuffix("′"), kind.endswith("′")
-    if name not in KERNELS:
-        return None
-    kernel, f = KERNELS[name], BUILT_IN[name]
-
-    def vjp(g: Any, y: Any, s: Any, *parameters: Any, needs: Any) -> Any:
-        if any(needs[1:]):
-            raise TypeError(f"{name}: its parameters can't be learned inside another activation")
-        if is_slope:
-            slope = f._second(s, *parameters)
-        else:
-            slope = apply(rule_of(f"{name}′"), s, *parameters)
-        return [g * slope if needs[0] else None, *(None for _ in parameters)]
-
-    return Rule(kind, kernel.slope if is_slope else kernel.value, vjp, broadcasts=True)
-
-
 def formula(f: Activation) -> Expression:
     """f as an expression of s and its parameters' names.
 
@@ -274,7 +217,7 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
             known, other = xs if numbers[0] is not None else xs[::-1]
             return expression(bool(known.value)) if bool(known.value) == (kind == "or") else other
         case _ if None not in numbers and kind in CONDITIONS | OPERATIONS:
-            compute = _COMPARE.get(kind) or rule_of(kind).value
+            compute = COMPARE.get(kind) or rule_of(kind).value
             with np.errstate(all="ignore"):
                 return expression(compute(*map(np.float64, numbers)))
         case (("add" | "multiply"), [number, None]) if number == (kind == "multiply"):
@@ -354,70 +297,6 @@ def derivative(root: Expression) -> Expression:
     return slopes.get(id(root), zero)
 
 
-def evaluate(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Any:
-    """The expression of a tensor or array s, and tensors or numbers for its names.
-
-    Computed by the engine's operations, in s's dtype.
-    """
-    s = s if isinstance(s, Tensor) else as_floats(s)
-    values: dict[int, Any] = {}
-    with np.errstate(all="ignore"):
-        for x in parts(root):
-            xs = [values[id(y)] for y in x.operands]
-            if x.kind == "input":
-                y = s
-            elif x.kind in ("number", "name"):
-                number = x.value if x.kind == "number" else parameters[x.value]
-                y = number if isinstance(number, Tensor) else np.asarray(number, s.dtype)
-            elif x.kind in CONDITIONS:
-                y = _COMPARE[x.kind](*map(plain, xs))
-            elif x.kind == "where":
-                y = where(np.asarray(plain(xs[0]), bool), *(_as_number(a, s) for a in xs[1:]))
-            elif x.kind == "with slope":
-                y = xs[0]
-            else:
-                y = apply(rule_of(x.kind), *(_as_number(a, s) for a in xs))
-            values[id(x)] = y
-    return values[id(root)]
-
-
-def _as_number(x: Any, s: Any) -> Any:
-    """Of a condition, 1 or 0 in s's dtype."""
-    return np.asarray(x, s.dtype) if x.dtype == bool else x
-
-
-def as_data(root: Expression) -> Data:
-    """The expression as strings and numbers, which can be compared and pickled."""
-    order = parts(root)
-    at = {id(x): i for i, x in enumerate(order)}
-    return tuple(
-        (
-            x.kind,
-            x.value.hex() if x.kind == "number" else x.value or "",
-            tuple(at[id(y)] for y in x.operands),
-        )
-        for x in order
-    )
-
-
-def from_data(data: Data) -> Expression:
-    """What `as_data` was given.
-
-    Raises: ValueError for an operation that there is not.
-    """
-    xs: list[Expression] = []
-    for kind, value, operands in data:
-        if kind == "number":
-            xs.append(expression(float.fromhex(value)))
-        elif kind in ("input", "name"):
-            xs.append(S if kind == "input" else name(value))
-        else:
-            if kind not in {*CONDITIONS, "where", "with slope"}:
-                rule_of(kind)
-            xs.append(operation(kind, *(xs[i] for i in operands)))
-    return xs[-1]
-
-
 def _clip(
     a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
 ) -> Expression:
@@ -434,7 +313,7 @@ def _not(a: Any) -> Expression:
 
 
 _NUMPY: dict[Any, Callable[..., Any]] = {
-    **{getattr(np, key): getattr(elementwise, key) for key in (*_NAMES, *_ARITHMETIC, "where")},
+    **{getattr(np, key): getattr(elementwise, key) for key in (*NAMES, *ARITHMETIC, "where")},
     np.less: _compare("<"),
     np.less_equal: _compare("<="),
     np.greater: _compare(">"),
@@ -464,5 +343,5 @@ def _numpy_function(function: Any) -> Callable[..., Any]:
         return _NUMPY[function]
     raise SymbolicError(
         f"NumPy's {function.__name__} can't take s, which stands for one number; use the engine's "
-        f"(from engine import {', '.join(_NAMES)}, clip, where and the activations)"
+        f"(from engine import {', '.join(NAMES)}, clip, where and the activations)"
     )

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.activations.expression import CONDITIONS, Expression, evaluate, parts
+from engine.activations.evaluating import values_of
+from engine.activations.expression import Expression, parts
+from engine.activations.operations import CONDITIONS
 from engine.errors import ActivationError
 from engine.kernels import Elementwise
 
@@ -104,13 +106,6 @@ def kernel_of(
         check(what, np.dtype(np.float64), partial(_uncompiled, getattr(module, what)))
     module.__dict__["kernel"] = kernel
     return kernel, source
-
-
-def values_of(root: Expression, s: Array, parameters: dict[str, float]) -> Array:
-    """The expression's values by NumPy, of s's shape and dtype."""
-    with np.errstate(all="ignore"):
-        values = np.asarray(evaluate(root, s, parameters), s.dtype)
-    return np.broadcast_to(values, s.shape)
 
 
 def _uncompiled(function: Callable[..., float], s: Array, parameters: Array) -> Array:

@@ -100,8 +100,8 @@ def figure(card: Card) -> Figure:
     said = message(nets, "∂L/∂s", "the last layer's")
     figure, _ = drawing(
         f"{_as_text(card.f.name)}, {said}",
-        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, over "
-        "the last layer's; dotted: theory",
+        f"Above: {_as_text(card.f.name)} beside known activations. Below: rms ∂L/∂s by layer, "
+        "over the last layer's; dotted: theory",
         height=5.4,
         rows=0,
     )

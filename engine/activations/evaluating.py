@@ -1,0 +1,91 @@
+"""Formulas with numbers put in, and formulas as data that can be compared and pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.activations.expression import Expression, S, expression, name, operation, parts
+from engine.activations.operations import COMPARE, CONDITIONS, rule_of
+from engine.dtypes import as_floats
+from engine.operation import apply
+from engine.rules.elementwise import where
+from engine.tensor import Tensor, plain
+
+Array = npt.NDArray[Any]
+# An expression as plain data: (kind, value, positions of the operands), each after its operands.
+Data = tuple[tuple[str, str, tuple[int, ...]], ...]
+
+
+def evaluate(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Any:
+    """The expression of a tensor or array s, and tensors or numbers for its names.
+
+    Computed by the engine's operations, in s's dtype.
+    """
+    s = s if isinstance(s, Tensor) else as_floats(s)
+    values: dict[int, Any] = {}
+    with np.errstate(all="ignore"):
+        for x in parts(root):
+            xs = [values[id(y)] for y in x.operands]
+            if x.kind == "input":
+                y = s
+            elif x.kind in ("number", "name"):
+                number = x.value if x.kind == "number" else parameters[x.value]
+                y = number if isinstance(number, Tensor) else np.asarray(number, s.dtype)
+            elif x.kind in CONDITIONS:
+                y = COMPARE[x.kind](*map(plain, xs))
+            elif x.kind == "where":
+                y = where(np.asarray(plain(xs[0]), bool), *(_as_number(a, s) for a in xs[1:]))
+            elif x.kind == "with slope":
+                y = xs[0]
+            else:
+                y = apply(rule_of(x.kind), *(_as_number(a, s) for a in xs))
+            values[id(x)] = y
+    return values[id(root)]
+
+
+def values_of(root: Expression, s: Array, parameters: dict[str, float]) -> Array:
+    """The expression's values by NumPy, of s's shape and dtype."""
+    with np.errstate(all="ignore"):
+        values = np.asarray(evaluate(root, s, parameters), s.dtype)
+    return np.broadcast_to(values, s.shape)
+
+
+def _as_number(x: Any, s: Any) -> Any:
+    """Of a condition, 1 or 0 in s's dtype."""
+    return np.asarray(x, s.dtype) if x.dtype == bool else x
+
+
+def as_data(root: Expression) -> Data:
+    """The expression as strings and numbers, which can be compared and pickled."""
+    order = parts(root)
+    at = {id(x): i for i, x in enumerate(order)}
+    return tuple(
+        (
+            x.kind,
+            x.value.hex() if x.kind == "number" else x.value or "",
+            tuple(at[id(y)] for y in x.operands),
+        )
+        for x in order
+    )
+
+
+def from_data(data: Data) -> Expression:
+    """What `as_data` was given.
+
+    Raises: ValueError for an operation that there is not.
+    """
+    xs: list[Expression] = []
+    for kind, value, operands in data:
+        if kind == "number":
+            xs.append(expression(float.fromhex(value)))
+        elif kind in ("input", "name"):
+            xs.append(S if kind == "input" else name(value))
+        else:
+            if kind not in {*CONDITIONS, "where", "with slope"}:
+                rule_of(kind)
+            xs.append(operation(kind, *(xs[i] for i in operands)))
+    return xs[-1]
