@@ -772,3 +772,22 @@ def test_a_layer_that_others_take_too_is_named():
 
     text = str(examine(loss))
     assert "wider layers" not in text
+
+
+@MODES
+@pytest.mark.parametrize("name", ["tanh, xavier, 3", "recurrent"])
+def test_the_size_of_a_step_is_judged_in_both_modes(name, keep):
+    """A layer that is called five times counts once, and not at all without its arrays."""
+    loss = WELL[name]()
+    with trace(keep) as t:
+        loss().backward()
+    assert t.diagnose(lr=0.01).healthy
+    (finding,) = t.diagnose(lr=1e4)
+    assert finding.kind == "update ratio"
+    layer = next(row for row in t.layers if row.name == finding.layers[-1])
+    called = sum(row.name == layer.name for row in t.layers)
+    assert called == 1 or keep == "arrays"
+    if name == "recurrent":
+        assert set(finding.layers) == (
+            {"output"} if keep == "stats" else {"input", "state", "output"}
+        )
