@@ -250,7 +250,7 @@ class TestRun:
         legible(figure)
         numbers = [n for e in tiny.measurements["errata"] for n in e["numbers"]]
         given = [n for n in numbers if n["says"] is not None]
-        wrong = sum(abs(n["says"] - n["should"]) > 1e-6 for n in given)
+        wrong = sum(n["says"] != pytest.approx(n["should"], rel=1e-6, abs=0) for n in given)
         title = "{} of the {} numbers in the article's errata are wrong"
         assert figure.get_label() == title.format(wrong, len(given))
         assert 0 < wrong < len(given)
