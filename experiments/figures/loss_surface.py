@@ -62,7 +62,7 @@ def _marked(result: Result, c: int) -> tuple[Array, Array, Array]:
 def _net(settings: Settings, result: Result) -> str:
     return (
         f"{activation_name(settings.activation)} net of {settings.inputs} inputs and "
-        f"{settings.classes} classes, over one weight of each layer"
+        f"{settings.classes} classes, over one weight of each layer, w₁ and w₂"
     )
 
 
@@ -94,7 +94,7 @@ def _contours(settings: Settings, result: Result) -> Figure:
             )  # fmt: skip
             drawn.set_edgecolor(colour)
             drawn.set_linewidth(0)
-        finish(ax, "weight of the first layer", "weight of the second" if c == 0 else "")
+        finish(ax, "w₁", "w₂" if c == 0 else "")
         ax.set_title(_TITLES[c], fontsize=LABEL, fontweight="bold", loc="left")
         ax.grid(visible=False)
         ax.set_aspect("equal")
@@ -172,9 +172,9 @@ def _surfaces(settings: Settings, result: Result) -> Figure:
     w1, w2 = np.meshgrid(result.arrays["weights"], result.arrays["weights"], indexing="ij")
     for cost, colour in zip(costs, _COLOURS, strict=True):
         ax.plot_wireframe(w1, w2, cost, rcount=16, ccount=16, color=colour, linewidth=1)
-    ax.set_xlabel("weight of the first layer", fontsize=SMALL)
-    ax.set_ylabel("weight of the second layer", fontsize=SMALL)
-    ax.set_zlabel("cost", fontsize=SMALL)
+    ax.set_xlabel("w₁", fontsize=LABEL)
+    ax.set_ylabel("w₂", fontsize=LABEL)
+    ax.set_zlabel("cost", fontsize=LABEL)
     ax.tick_params(labelsize=SMALL)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_major_locator(MaxNLocator(nbins=4))

@@ -11,6 +11,7 @@ import nn
 from experiments.cards.activation import Settings, card
 from experiments.cli.main import main
 from experiments.figures.activation_card import figure, tables
+from experiments.figures.style import init_name
 from experiments.lab.activations import file_name
 from experiments.lab.progress import Silent
 
@@ -72,16 +73,19 @@ def test_the_tables_fit_and_brackets_are_shown(of_tanh, width):
         assert words in text
 
 
-def test_the_picture_has_each_derivative_and_each_scheme(of_tanh):
-    *derivatives, net = figure(of_tanh).axes
+def test_the_picture_has_each_derivative_and_each_scheme(of_tanh, legible):
+    made = figure(of_tanh)
+    legible(made)
+    *derivatives, net = made.axes
     assert [ax.get_title(loc="left") for ax in derivatives] == ["f", "f′", "f″"]
-    s = derivatives[0].lines[-2].get_xdata()
+    s = derivatives[0].lines[0].get_xdata()
     expected = (np.tanh(s), 1 / np.cosh(s) ** 2, -2 * np.tanh(s) / np.cosh(s) ** 2)
     for ax, values in zip(derivatives, expected, strict=True):
         (own,) = [line for line in ax.lines if line.get_label() == "tanh"]
         np.testing.assert_allclose(own.get_ydata(), values, atol=1e-12)
-    labels = [text.get_text() for text in net.get_legend().texts]
-    assert labels == [scheme.name for scheme in of_tanh.schemes]
+    labels = [text.get_text() for text in net.texts]
+    assert labels == [init_name(scheme.name) for scheme in of_tanh.schemes]
+    assert made.get_label().startswith("tanh, standard: ∂L/∂s falls to ")
 
 
 def test_one_of_ones_own_on_the_command_line(tmp_path, monkeypatch, capsys):

@@ -47,7 +47,8 @@ def result(settings, x=3.14):
 def drawn(settings, result):
     figure = Figure(figsize=(2, 2))
     figure.subplots().plot([1, 2], [3, 4])
-    return figure
+    figure.set_label("It is so")
+    return {"figure": figure}
 
 
 @pytest.fixture

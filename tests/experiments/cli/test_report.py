@@ -40,6 +40,21 @@ def test_the_page_and_what_is_missing(results, capfd):
     assert "gradtrace run three" in text
 
 
+def test_every_figure_of_a_result_is_shown_with_its_message(results):
+    path = results / "one/result.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["figures"] == {"figure": "It is so"}
+    found["figures"] = {"figure": "It is so", "loss": "It falls"}
+    path.write_text(json.dumps(found), encoding="utf-8")
+    (results / "one/loss.svg").write_bytes((results / "one/figure.svg").read_bytes())
+    assert main(["report"]) == 0
+    text = (results / "report.html").read_text(encoding="utf-8")
+    assert text.count("<svg ") == 4
+    assert text.index('aria-label="It is so"') < text.index('aria-label="It falls"')
+    ids = re.findall(r'\sid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+
+
 def test_results_that_are_broken_are_named_and_the_others_shown(results, capfd):
     (results / "one/result.json").write_text("{")
     for kind in ("svg", "png"):

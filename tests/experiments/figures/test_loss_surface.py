@@ -1,4 +1,4 @@
-"""The figure and the tables of `loss_surface`."""
+"""The figures and the tables of `loss_surface`."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments.figures.loss_surface import figure, tables
+from experiments.figures.loss_surface import figures, tables
+from experiments.figures.words import percent
 from experiments.lab.progress import Silent
 from experiments.questions.loss_surface import Settings, run
 
@@ -18,40 +19,48 @@ def tiny():
     return run(TINY, Silent())
 
 
-class TestFigure:
-    def test_it_saves_without_a_warning_as_png_and_svg(self, tiny, tmp_path):
-        made = figure(TINY, tiny)
-        made.savefig(tmp_path / "figure.png", format="png", dpi=100)
-        made.savefig(tmp_path / "figure.svg", format="svg", metadata={"Date": None})
-        assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-        assert (tmp_path / "figure.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
+class TestFigures:
+    def test_each_is_legible(self, tiny, legible):
+        made = figures(TINY, tiny)
+        assert list(made) == ["figure", "plateaus", "surfaces", "output-gradient"]
+        for figure in made.values():
+            legible(figure)
 
     def test_points_are_what_was_measured(self, tiny):
-        axes = [ax for ax in figure(TINY, tiny).axes if ax.get_xlabel() == "hidden units"]
-        assert len(axes) == 2
-        for ax, kind in zip(axes, ("plateau", "flat"), strict=True):
-            drawn = [line.get_ydata() for line in ax.lines if line.get_alpha() == 0.18]
-            measured = tiny.arrays[kind].reshape(4, 3)
-            np.testing.assert_array_equal(drawn, measured)
-            ticks = [text.get_text() for text in ax.get_xticklabels()]
-            assert ticks == ["3", "5"]
+        [ax] = figures(TINY, tiny)["plateaus"].axes
+        drawn = [line.get_ydata() for line in ax.lines if line.get_alpha() == 0.25]
+        np.testing.assert_array_equal(drawn, 100 * tiny.arrays["plateau"].reshape(4, 3))
+        assert [text.get_text() for text in ax.get_xticklabels()] == ["3", "5"]
 
-    def test_the_contours_say_how_much_is_plateau(self, tiny):
-        titles = [ax.get_title() for ax in figure(TINY, tiny).axes]
-        for c, name in enumerate(("cross-entropy", "quadratic cost")):
-            share = 100 * tiny.arrays["plateau"][c, 1, 0]
-            assert f"{name}: {share:.1f} % plateau" in titles
+    def test_titles_have_the_numbers_of_the_run(self, tiny):
+        titles = {name: figure.get_label() for name, figure in figures(TINY, tiny).items()}
+        shares = [percent(tiny.arrays["plateau"][c, 1, 0]) for c in (1, 0)]
+        assert titles["figure"] == (
+            f"The quadratic cost has a plateau on {shares[0]} of this surface, "
+            f"cross-entropy on {shares[1]}"
+        )
+        plateau = np.full_like(tiny.arrays["plateau"], 0.125)
+        plateau[0] = 0.5
+        cost = tiny.arrays["quadratic_cost"] * 0
+        cost[0, 0] = 0.75
+        arrays = dict(tiny.arrays) | {"plateau": plateau, "quadratic_cost": cost}
+        titles = {
+            name: figure.get_label()
+            for name, figure in figures(TINY, replace(tiny, arrays=arrays)).items()
+        }
+        assert "12 % of the quadratic cost's surfaces, 50 % of cross" in titles["plateaus"]
+        assert titles["surfaces"].endswith("the quadratic cost by 0.75")
 
     def test_the_lines_of_the_output_are_the_formulas(self, tiny):
-        ax = next(a for a in figure(TINY, tiny).axes if a.get_xlabel() == "p of the right class")
+        [ax] = figures(TINY, tiny)["output-gradient"].axes
         for line, points in ((0, 1), (2, 3)):
             np.testing.assert_allclose(
                 ax.lines[line].get_ydata()[::7], ax.lines[points].get_ydata(), atol=1e-12
             )
 
-    def test_without_the_size_that_is_shown(self, tmp_path):
+    def test_without_the_size_that_is_shown(self, legible):
         settings = replace(TINY, hidden=(4,))
-        figure(settings, run(settings, Silent())).savefig(tmp_path / "figure.png")
+        legible(figures(settings, run(settings, Silent()))["plateaus"])
 
 
 class TestTables:

@@ -1,4 +1,4 @@
-"""The figure and the tables of `saturation`: nothing is cut, and lines are what was measured."""
+"""The figures and the tables of `saturation`: nothing is cut, and lines are what was measured."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments.figures.saturation import figure, tables
+from experiments.figures.saturation import figures, tables
 from experiments.lab.progress import Silent
 from experiments.questions.saturation import Settings, run
 
@@ -19,7 +19,7 @@ TITLES = [
     *("tanh, 5 layers", "tanh N, 5 layers"),
     *("softsign, 5 layers", "softsign N, 5 layers"),
 ]
-LOSS = "loss of the first net, colours as on the right"
+NAMES = ["figure", "loss", "percentiles", "histograms", "errors"]
 
 
 @pytest.fixture(scope="module")
@@ -29,96 +29,127 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def made(tiny):
-    return figure(TINY, tiny)
+    return figures(TINY, tiny)
 
 
-def panel(made, title):
-    return next(ax for ax in made.axes if ax.get_title() == title)
+def changed(result, **arrays):
+    return replace(result, arrays=dict(result.arrays) | arrays)
 
 
-class TestFigure:
-    def test_it_saves_without_a_warning_as_png_and_svg(self, made, tmp_path):
-        made.savefig(tmp_path / "figure.png", format="png", dpi=100)
-        made.savefig(tmp_path / "figure.svg", format="svg", metadata={"Date": None})
-        assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-        assert (tmp_path / "figure.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
+def title(result, name):
+    return figures(TINY, result)[name].get_label()
 
-    def test_panels_and_legend(self, made):
-        assert len(made.axes) == 5 + 4 + 4 + 2
-        titles = [ax.get_title() for ax in made.axes]
-        assert [title for title in titles if title in TITLES] == TITLES
-        assert [t.get_text() for t in made.subfigs[0].legends[0].get_texts()] == [
-            f"layer {i}" for i in range(1, 6)
-        ]
-        assert "layers of 12, Shapeset" in made.get_suptitle()
 
-    def test_the_title_names_the_data(self, tiny):
-        assert ", MNIST (" in figure(replace(TINY, data="mnist"), tiny).get_suptitle()
+class TestFigures:
+    def test_each_is_legible(self, made, legible):
+        assert list(made) == NAMES
+        for figure in made.values():
+            legible(figure)
 
-    def test_a_layer_has_one_colour_in_every_panel(self, made):
-        legend = [handle.get_color() for handle in made.subfigs[0].legends[0].get_lines()]
-        for depth in (3, 4, 5):
-            lines = panel(made, f"sigmoid, {depth} layers").lines
-            assert [line.get_color() for line in lines] == legend[:depth]
-        assert [line.get_color() for line in panel(made, "tanh, 5 layers").lines[::2]] == legend
+    def test_the_set_up_names_the_data(self, tiny):
+        figure = figures(replace(TINY, data="mnist"), tiny)["figure"]
+        assert any("Layers of 12 units, MNIST" in text.get_text() for text in figure.texts)
 
-    def test_means_and_bands_are_the_first_nets(self, made, tiny):
-        ax = panel(made, "sigmoid, 4 layers")
-        mean, std = tiny.arrays["sigmoid_4_mean"][0], tiny.arrays["sigmoid_4_std"][0]
-        assert len(ax.lines) == len(ax.collections) == 4
-        for i, (line, band) in enumerate(zip(ax.lines, ax.collections, strict=True)):
-            np.testing.assert_allclose(line.get_ydata(), mean[:, i])
-            np.testing.assert_allclose(line.get_xdata(), np.arange(0, 61, 12) / 1000)
-            y = band.get_paths()[0].vertices[:, 1]
-            assert y.max() == pytest.approx((mean + std)[:, i].max())
-            assert y.min() == pytest.approx((mean - std)[:, i].min())
+    def test_means_are_the_first_nets_of_four_layers(self, made, tiny):
+        [ax] = made["figure"].axes
+        means = tiny.arrays["sigmoid_4_mean"][0]
+        for i in range(4):
+            np.testing.assert_allclose(ax.lines[i].get_ydata(), means[:, i])
+            np.testing.assert_allclose(ax.lines[i].get_xdata(), np.arange(0, 61, 12))
+        assert [text.get_text() for text in ax.texts] == [
+            "layer 1", "layer 2", "layer 3", "layer 4, top",
+        ]  # fmt: skip
 
-    def test_percentiles_are_dots_and_deviations_lines(self, made, tiny):
-        ax = panel(made, "tanh N, 5 layers")
-        for i in range(5):
-            std, p98 = ax.lines[2 * i], ax.lines[2 * i + 1]
-            np.testing.assert_array_equal(std.get_ydata(), tiny.arrays["tanh_N_5_std"][0, :, i])
-            np.testing.assert_array_equal(p98.get_ydata(), tiny.arrays["tanh_N_5_p98"][0, :, i])
-            assert (std.get_linestyle(), p98.get_linestyle()) == ("-", "None")
+    def test_the_title_follows_the_top_layer(self, tiny):
+        means = np.full_like(tiny.arrays["sigmoid_4_mean"], 0.5)
+        means[0, 2, 3], means[0, -1, 3] = 0.004, 0.25
+        assert title(changed(tiny, sigmoid_4_mean=means), "figure") == (
+            "sigmoid, 4 layers: the top layer's mean activation goes from 0.5 to 0.004 at update "
+            "24, and ends at 0.25"
+        )
+        means[0, -1, 3] = 0.001
+        assert title(changed(tiny, sigmoid_4_mean=means), "figure").endswith(
+            "0.5 to 0.001 at update 60"
+        )
+
+    def test_the_title_says_when_each_net_leaves_the_plateau(self, tiny):
+        entropy = tiny.measurements["entropy_of_classes"]
+        on, left = np.full((2, 6), entropy), np.full((2, 6), entropy)
+        left[0, 3:] -= 0.2
+        left[0, 1] -= 0.2  # a moment below is no escape
+        result = changed(tiny, sigmoid_3_loss=left, sigmoid_4_loss=on, sigmoid_5_loss=on)
+        every = tiny.arrays["sigmoid_3_updates"][0]
+        assert title(result, "loss") == (
+            f"Sigmoid nets stay on the plateau: 3 layers for {int(every[3])} updates, "
+            "4 layers for all 60 and 5 layers for all 60"
+        )
+
+    def test_losses_are_the_first_nets_of_every_sigmoid_kind(self, made, tiny):
+        [ax] = made["loss"].axes
+        entropy, *curves = ax.lines
+        assert [line.get_label() for line in curves] == TITLES[:5]
+        assert len({line.get_color() for line in curves}) == 5
+        np.testing.assert_array_equal(curves[2].get_ydata(), tiny.arrays["sigmoid_5_loss"][0])
+        assert entropy.get_ydata()[0] == pytest.approx(2.11, abs=1e-3)
+
+    def test_percentiles_have_one_scale_and_a_layer_one_colour(self, made, tiny):
+        figure = made["percentiles"]
+        assert [ax.get_title(loc="left") for ax in figure.axes] == TITLES[5:]
+        assert len({ax.get_ylim() for ax in figure.axes}) == 1
+        legend = [handle.get_color() for handle in figure.legends[0].get_lines()]
+        for ax in figure.axes:
+            for line, colour in zip(ax.lines, legend, strict=True):
+                np.testing.assert_array_equal(line.get_color(), colour)
+        p98 = tiny.arrays["tanh_N_5_p98"][0]
+        np.testing.assert_array_equal(figure.axes[1].lines[4].get_ydata(), p98[:, 4])
+
+    def test_the_title_names_the_most_and_the_least_saturated(self, tiny):
+        few, many = (np.full_like(tiny.arrays["tanh_5_p98"], share) for share in (0.5, 0.98))
+        others = {f"{kind}_5_p98": few + 0.2 for kind in ("tanh", "softsign_N")}
+        result = changed(tiny, tanh_N_5_p98=many, softsign_5_p98=few, **others)
+        assert title(result, "percentiles") == (
+            "tanh N, 5 layers: the activations' 98th percentile reaches 0.98 in a layer; "
+            "softsign, 5 layers: no layer's ends above 0.5"
+        )
 
     def test_histograms_are_densities(self, made):
-        ax = next(ax for ax in made.axes if ax.get_xlabel() == "activation $x$")
-        for stairs in ax.patches:
-            values, edges, _ = stairs.get_data()
-            assert (values * np.diff(edges)).sum() == pytest.approx(1)
-            assert (edges[0], edges[-1]) == (-1, 1)
+        for ax in made["histograms"].axes:
+            for stairs in ax.patches:
+                values, edges, _ = stairs.get_data()
+                assert (values * np.diff(edges)).sum() == pytest.approx(1)
+                assert (edges[0], edges[-1]) == (-1, 1)
 
-    def test_losses_and_errors_of_every_kind(self, made, tiny):
-        ax = panel(made, LOSS)
-        labels = [line.get_label() for line in ax.lines]
-        assert labels == [*TITLES, "entropy of the classes"]
-        np.testing.assert_array_equal(ax.lines[5].get_ydata(), tiny.arrays["tanh_5_loss"][0])
-        assert ax.lines[-1].get_ydata()[0] == pytest.approx(2.11, abs=1e-3)
-        ax = panel(made, "test error of each net at the end")
+    def test_a_spike_does_not_flatten_the_histograms(self, tiny):
+        shares = np.full_like(tiny.arrays["tanh_5_histogram"], 1 / 40)
+        shares[:, 0] = 0.5 / 39
+        shares[:, 0, 0] = 0.5
+        result = changed(tiny, tanh_5_histogram=shares)
+        assert figures(TINY, result)["histograms"].axes[0].get_ylim()[1] < 2  # the spike has 10
+        spread = np.full_like(shares, 1 / 40)
+        others = {f"{kind}_5_histogram": spread for kind in ("tanh_N", "softsign", "softsign_N")}
+        assert title(changed(result, **others), "histograms") == (
+            "At the end 51 % of layer 1 lie beyond ±0.95 in tanh, 5 layers, 5 % in tanh N, 5 layers"
+        )
+
+    def test_errors_of_every_kind(self, made, tiny):
+        [ax] = made["errors"].axes
         assert [t.get_text() for t in ax.get_yticklabels()] == TITLES
         np.testing.assert_allclose(ax.lines[7].get_xdata(), 100 * tiny.arrays["softsign_5_error"])
-
-    def test_a_kinds_curve_and_its_errors_have_one_colour(self, made):
-        curves, errors = panel(made, LOSS).lines, panel(made, "test error of each net at the end")
-        for curve, dots in zip(curves[:-1], errors.lines, strict=True):
-            assert curve.get_color() == dots.get_color()
-
-    def test_curves_tell_kinds_apart(self, made):
-        ax = panel(made, LOSS)
-        looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
-        assert len(looks) == len(ax.lines)
+        errors = {f"{key}_error": np.array([0.5, 0.7]) for key in ("tanh_5", "sigmoid_3")}
+        assert title(changed(tiny, **errors), "errors").startswith("sigmoid, 3 layers ends with")
 
     @pytest.mark.parametrize("depths", [(), (2,)])
-    def test_fewer_sigmoid_nets(self, depths, tmp_path):
+    def test_fewer_sigmoid_nets(self, depths, legible):
         settings = replace(TINY, sigmoid_depths=depths, depth=9)
-        made = figure(settings, run(settings, Silent()))
-        made.savefig(tmp_path / "figure.png", format="png")
-        assert len(made.axes) == len(depths) + 4 + 4 + 2
+        made = figures(settings, run(settings, Silent()))
+        assert list(made) == (NAMES if depths else ["figure", "histograms", "errors"])
+        for figure in made.values():
+            legible(figure)
 
     def test_nothing_of_pyplot_is_touched(self, tiny):
         import matplotlib.pyplot as plt
 
-        figure(TINY, tiny)
+        figures(TINY, tiny)
         assert plt.get_fignums() == []
 
 

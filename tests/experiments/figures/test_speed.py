@@ -1,4 +1,4 @@
-"""The figure and the tables of `speed`: what they show, and that nothing is cut."""
+"""The figures and the tables of `speed`: what they show, and that nothing is cut."""
 
 from dataclasses import replace
 
@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from experiments.figures.durations import duration
-from experiments.figures.speed import figure, tables, texts
+from experiments.figures.speed import figures, tables, texts
+from experiments.figures.words import quantity
 from experiments.speed.plans import GROUPS
 from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
 from experiments.speed.startup import GRADIENTS, Starts
@@ -15,47 +16,40 @@ from experiments.speed.startup import GRADIENTS, Starts
 NOBODY_ELSE = {OURS: 1.0, NUMPY: 3.0}
 
 
-def titles(made):
-    return [ax.get_title() for ax in made.axes]
+NAMES = [
+    "figure", "products", "activations", "scaling", "traces", "roofline", "steps",
+]  # fmt: skip
 
 
-def panel(made, title):
-    return next(ax for ax in made.axes if ax.get_title().startswith(title))
+def the_axes(made, name="figure"):
+    [ax] = made[name].axes
+    return ax
 
 
-def words(legend):
-    return [text.get_text() for text in legend.get_texts()]
+def words(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
-class TestFigure:
+class TestFigures:
     @pytest.mark.parametrize("extent", ["few", "all"])
-    def test_it_saves_without_a_warning(self, extent, made_up, tmp_path):
-        # Warnings are errors here: a missing glyph or a layout that collapses would be one.
+    def test_each_is_legible(self, extent, made_up, legible):
         settings, result = made_up(sizes=extent, threads=(1, 2))
-        made = figure(settings, result)
-        if extent == "all":
-            made.savefig(tmp_path / "figure.png", format="png", dpi=40)
-            made.savefig(tmp_path / "figure.svg", format="svg", metadata={"Date": None})
-            assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-        assert made.get_suptitle() == "speed on a processor, 1 and 2 threads"
-        assert titles(made) == [
-            "matmul", "activations (marks grow with their number)", "training and start-up",
-            "4 layers, batch 64", "of 256 units, batch 64", "4 layers of 256",
-            "4 layers of 256, batch 64", "what a trace costs",
-            "roofline, float32, 2 threads",
-            f"steps to a fast product, float32, {256 if extent == 'few' else 1024}³",
-        ]  # fmt: skip
+        made = figures(settings, result)
+        assert list(made) == NAMES
+        for figure in made.values():
+            legible(figure)
+            assert any("a processor, 1 and 2 threads" in t.get_text() for t in figure.texts)
 
     @pytest.mark.parametrize("group", GROUPS)
-    def test_a_group_alone(self, group, made_up, tmp_path):
-        settings, result = made_up(groups=(group,))
-        made = figure(settings, result)
-        made.savefig(tmp_path / "figure.png", format="png", dpi=40)
-        assert len(made.axes) == (4 if group == "scaling" else 1)
+    def test_a_group_alone_has_the_first_figure(self, group, made_up, legible):
+        made = figures(*made_up(groups=(group,)))
+        assert list(made) == ["figure"]
+        legible(made["figure"])
+        assert len(made["figure"].axes) == (4 if group == "scaling" else 1)
 
     def test_every_case_has_its_dots_where_the_ratio_is(self, made_up):
         settings, result = made_up(groups=("matmul",))
-        ax = panel(figure(settings, result), "matmul")
+        ax = the_axes(figures(settings, result))
         labels = [tick.get_text() for tick in ax.get_yticklabels()]
         assert labels == [row["label"] for row in result.measurements["rows"]]
         dots = [line for line in ax.lines if line.get_marker() == "o"]
@@ -64,29 +58,49 @@ class TestFigure:
         np.testing.assert_allclose(values, sorted([2.0, 3.0, 5.0] * len(labels)), rtol=1e-3)
         assert ax.get_xscale() == "log" and ax.get_xlim()[0] < 0.95 and ax.get_xlim()[1] > 5
 
+    def test_an_interval_that_reaches_far_does_not_stretch_the_axis(self, made_up):
+        def change(timing):
+            shaken = np.array([1.0, 1e4, 1.0, 1e-4])
+            return replace(timing, medians={n: m * shaken for n, m in timing.medians.items()})
+
+        ax = the_axes(figures(*made_up(groups=("matmul",), change=change)))
+        assert ax.get_xlim()[0] > 0.3 and ax.get_xlim()[1] < 20
+
     def test_targets_are_marked(self, made_up):
-        settings, result = made_up(groups=("matmul",))
-        ax = panel(figure(settings, result), "matmul")
+        ax = the_axes(figures(*made_up(groups=("matmul",))))
         marks = [float(m.get_xdata()[0]) for m in ax.lines if m.get_marker() == "|"]
         assert sorted(set(marks)) == [0.95, 1.0, 1.3, 1.7, 2.0]
 
     def test_an_activations_sizes_share_a_row(self, made_up):
-        settings, result = made_up(groups=("activations",), sizes="most")
-        ax = panel(figure(settings, result), "activations")
+        ax = the_axes(figures(*made_up(groups=("activations",), sizes="most")))
         labels = [tick.get_text() for tick in ax.get_yticklabels()]
         assert len(labels) == len(set(labels)) == 4 * 2 + 7 * 2 - 1
         sizes = {line.get_markersize() for line in ax.lines if line.get_marker() == "o"}
         assert len(sizes) == 3
 
     def test_both_of_our_steps_have_a_row(self, made_up):
-        settings, result = made_up(groups=("training", "startup"))
-        labels = [t.get_text() for t in panel(figure(settings, result), "train").get_yticklabels()]
+        ax = the_axes(figures(*made_up(groups=("training", "startup"))))
+        labels = [t.get_text() for t in ax.get_yticklabels()]
         assert labels[:2] == ["1024–5×1000–10, batch 10", "1024–5×1000–10, batch 10, fused SGD"]
         assert labels[-1] == "start of a process"
 
+    def test_titles_have_the_numbers_of_the_run(self, made_up):
+        made = figures(*made_up(threads=(1, 2)))
+        titles = {name: figure.get_label() for name, figure in made.items()}
+        n = len(the_axes(made, "products").get_yticks())
+        said = f"gradtrace is faster than the fastest rival in {n} of {n} cases, from 2 to 2 times"
+        assert titles["products"] == f"Matrix products: {said} as fast"
+        assert "from 2 to 6 times as fast" in titles["figure"]  # the fused step takes half
+        assert "at most 1.4 times as long" in titles["traces"]
+        slow = {OURS: 1.0, FUSED: 1.0, NUMPY: 0.5, OPENBLAS: 2.0, TORCH: 5.0}
+        made = figures(*made_up(slow, groups=("matmul",)))
+        assert f"rival in 0 of {n} cases, from 0.5 to 0.5 times" in made["figure"].get_label()
+
     def test_curves_are_the_medians_in_milliseconds(self, made_up):
         settings, result = made_up(groups=("scaling",), sizes="most")
-        ax = panel(figure(settings, result), "4 layers, batch 64")
+        figure = figures(settings, result)["figure"]
+        ax = figure.axes[0]
+        assert ax.get_title(loc="left") == "4 layers, batch 64"
         ours, numpys, torchs = ax.containers
         widths = [64, 128, 256, 512, 1024, 2048]
         assert list(ours.lines[0].get_xdata()) == widths
@@ -98,16 +112,20 @@ class TestFigure:
         for curve, name in ((ours, OURS), (numpys, NUMPY), (torchs, TORCH)):
             expected = [1e3 * rows[width][name] for width in widths]
             np.testing.assert_allclose(curve.lines[0].get_ydata(), expected)
-        assert words(ax.get_legend()) == ["gradtrace", "NumPy", "PyTorch"]
+        assert words(figure) == ["gradtrace", "NumPy", "PyTorch"]
+        ends = [duration(rows[width][OURS]) for width in (64, 2048)]
+        assert figure.get_label() == (
+            f"A training step takes {ends[0]} at 64 and {ends[1]} at 2048 units of a layer"
+        )
 
     def test_threads_have_a_point_each(self, made_up):
-        settings, result = made_up(groups=("scaling",), threads=(1, 2))
-        ax = panel(figure(settings, result), "4 layers of 256, batch 64")
-        assert list(ax.containers[0].lines[0].get_xdata()) == [1, 2]
+        figure = figures(*made_up(groups=("scaling",), threads=(1, 2)))["figure"]
+        assert list(figure.axes[-1].containers[0].lines[0].get_xdata()) == [1, 2]
 
     def test_kernels_stand_at_their_operations_for_each_byte(self, made_up):
         settings, result = made_up(groups=("matmul", "roofline"))
-        ax = panel(figure(settings, result), "roofline")
+        figure = figures(settings, result)["roofline"]
+        [ax] = figure.axes
         large = next(line for line in ax.lines if line.get_label() == "large products")
         rows = [
             row
@@ -118,42 +136,47 @@ class TestFigure:
         np.testing.assert_allclose(
             large.get_ydata(), [r["flops"] / r["seconds"][OURS] / 1e9 for r in rows]
         )
-        assert any(label.startswith("memory, ") for label in words(ax.get_legend()))
+        assert any(label.startswith("memory, ") for label in words(figure))
+        assert "of the machine's peak" in figure.get_label()
 
     def test_steps_in_their_order(self, made_up):
-        settings, result = made_up(groups=("steps",), threads=(1, 2))
-        ax = panel(figure(settings, result), "steps")
+        figure = figures(*made_up(groups=("steps",), threads=(1, 2)))["figure"]
+        [ax] = figure.axes
         labels = [tick.get_text() for tick in ax.get_yticklabels()]
-        assert labels[0] == "python loops, of 48³" and labels[-2:] == [
+        assert labels[0] == "python loops (48³)" and labels[-2:] == [
             "matmul, 1 thread", "matmul, 2 threads",
         ]  # fmt: skip
-        assert len(ax.patches) == len(labels) == 9
+        rates = [bar.get_width() for bar in ax.patches]
+        assert len(rates) == len(labels) == 9
+        assert f"becomes {quantity(rates[-1] / rates[0])} times as fast" in figure.get_label()
 
-    def test_who_is_not_there_is_not_in_the_legend(self, made_up, tmp_path):
-        settings, result = made_up(NOBODY_ELSE, missing={TORCH: "no", OPENBLAS: "no"})
-        made = figure(settings, result)
-        made.savefig(tmp_path / "figure.png", format="png", dpi=40)
-        legends = [words(legend) for part in made.subfigs for legend in part.legends]
-        assert legends == [["over NumPy", "1 thread", "target"]]
+    def test_who_is_not_there_is_not_in_the_legend(self, made_up, legible):
+        made = figures(*made_up(NOBODY_ELSE, missing={TORCH: "no", OPENBLAS: "no"}))
+        for name in ("figure", "products", "activations"):
+            assert words(made[name]) == ["NumPy", "1 thread", "target"]
+        for figure in made.values():
+            legible(figure)
 
-    def test_nothing_was_measured(self, made_up, tmp_path):
+    def test_nothing_was_measured(self, made_up, legible):
         settings, result = made_up({}, starts=Starts())
-        figure(settings, result).savefig(tmp_path / "figure.png", format="png", dpi=40)
+        made = figures(settings, result)
+        legible(made["figure"])
         rendered(settings, result, 80)
 
-    def test_a_case_in_which_we_failed(self, made_up, tmp_path):
+    def test_a_case_in_which_we_failed(self, made_up, legible):
         def change(timing):
             kept = {k: v for k, v in timing.medians.items() if k not in (OURS, FUSED)}
             return replace(timing, medians=kept, failures={OURS: "its process ended"})
 
         settings, result = made_up(change=change)
-        figure(settings, result).savefig(tmp_path / "figure.png", format="png", dpi=40)
+        for figure in figures(settings, result).values():
+            legible(figure)
         assert "its process ended" in rendered(settings, result, 100)
 
     def test_nothing_of_pyplot_is_touched(self, made_up):
         import matplotlib.pyplot as plt
 
-        figure(*made_up(groups=("small",)))
+        figures(*made_up(groups=("small",)))
         assert plt.get_fignums() == []
 
 

@@ -38,6 +38,21 @@ def test_long_titles_take_more_lines_and_the_panels_keep_their_height(legible):
     assert heights[0] == pytest.approx(heights[1], abs=2)
 
 
+@pytest.mark.parametrize(
+    ("place", "given", "said"),
+    [
+        ((0.98, 0.1), {}, "is cut"),
+        ((0.02, 0.95), {}, "lies on"),
+        ((0.5, 0.02), {"fontsize": 7}, "is too small"),
+    ],
+)
+def test_a_figure_that_is_not_legible_is_found_out(legible, place, given, said):
+    figure, _ = drawing("One message", "how it was made", height=2, rows=0)
+    figure.text(*place, "something", **given)
+    with pytest.raises(AssertionError, match=said):
+        legible(figure)
+
+
 class TestLimits:
     def test_an_outlier_does_not_flatten_the_rest(self):
         rest = np.linspace(1, 2, 500)

@@ -36,7 +36,9 @@ CLAIMS = [
 def saved(folder, claims=CLAIMS):
     question = Question("small", "Is it so?", Settings, None, None, None)
     result = Result({"rows": [1, 2]}, {"x": np.arange(3.0)}, claims)
-    save_result(folder, question, Settings(), result, Figure(), 1.25)
+    figures = {"figure": Figure(), "loss": Figure()}
+    figures["loss"].set_label("It falls")
+    save_result(folder, question, Settings(), result, figures, 1.25)
     return folder / "result.json"
 
 
@@ -46,6 +48,7 @@ def test_what_was_saved_comes_back(tmp_path):
     assert (record.question, record.asks, record.seconds) == ("small", "Is it so?", 1.25)
     assert record.data == "mnist" and record.settings["seed"] == 3
     assert record.measurements == {"rows": [1, 2]}
+    assert record.figures == {"figure": "", "loss": "It falls"}
     assert record.folder == tmp_path / "small" and "numpy" in record.versions
     for claim, back in zip(CLAIMS, record.claims, strict=True):
         statement = claim.statement
@@ -89,6 +92,14 @@ def test_a_claim_is_left_out_where_only_another_result_of_the_question_measures_
     }
 
 
+def test_a_result_from_before_there_were_several_figures(tmp_path):
+    path = saved(tmp_path / "small")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    del found["figures"]
+    path.write_text(json.dumps(found), encoding="utf-8")
+    assert read_record(tmp_path / "small").figures == {}
+
+
 def test_a_result_from_before_there_were_exact_claims(tmp_path):
     path = saved(tmp_path / "small")
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -103,6 +114,7 @@ def test_a_result_from_before_there_were_exact_claims(tmp_path):
     ("change", "said"),
     [
         (lambda r: r.pop("claims"), "'claims' is missing"),
+        (lambda r: r.update(figures={"../a": "b"}), "'../a' is no name of a figure"),
         (lambda r: r["claims"][1]["expected"].pop(), "X2 expects 1 numbers and has 2"),
         (lambda r: r["claims"][1]["interval"].pop(), "zip"),
         (lambda r: r.update(seconds="long"), "could not convert"),

@@ -46,11 +46,13 @@ def names(folder):
 def figure():
     made = Figure(figsize=(2, 2))
     made.subplots().plot([1, 2], [3, 4])
+    made.set_label("3 becomes 4")
     return made
 
 
 def save(folder, settings=Settings(), result=RESULT, drawn=None):
-    return save_result(folder, QUESTION, settings, result, drawn or figure(), 1.234)
+    drawn = drawn if isinstance(drawn, dict) else {"figure": drawn or figure()}
+    return save_result(folder, QUESTION, settings, result, drawn, 1.234)
 
 
 def refuse(token):
@@ -72,7 +74,7 @@ def test_the_files(tmp_path):
 
 def test_texts_that_a_question_adds(tmp_path):
     question = replace(QUESTION, texts=lambda settings, result: {"a.md": "∂L/∂s\n", "b.md": "b"})
-    files = save_result(tmp_path, question, Settings(), RESULT, figure(), 1.0)
+    files = save_result(tmp_path, question, Settings(), RESULT, {"figure": figure()}, 1.0)
     assert names(tmp_path) == sorted([*FILES, "a.md", "b.md"])
     assert sorted(files) == [tmp_path / name for name in names(tmp_path)]
     assert files[0] == tmp_path / "result.json"
@@ -80,12 +82,40 @@ def test_texts_that_a_question_adds(tmp_path):
     assert (tmp_path / "b.md").read_text(encoding="utf-8") == "b"
 
 
+def test_several_figures(tmp_path):
+    files = save(tmp_path, drawn={"figure": figure(), "loss-curve": figure()})
+    drawn = [f"{name}.{kind}" for name in ("figure", "loss-curve") for kind in ("png", "svg")]
+    assert names(tmp_path) == sorted(["arrays.npz", "result.json", *drawn])
+    assert sorted(files) == [tmp_path / name for name in names(tmp_path)]
+    record = json.loads(files[0].read_text(encoding="utf-8"))
+    assert record["figures"] == {"figure": "3 becomes 4", "loss-curve": "3 becomes 4"}
+    assert next(iter(record["figures"])) == "figure"
+
+
+def test_figures_that_a_new_run_lacks_go(tmp_path):
+    save(tmp_path, drawn={"figure": figure(), "loss": figure()})
+    (tmp_path / "mine.png").write_text("mine")
+    save(tmp_path)
+    assert names(tmp_path) == sorted([*FILES, "mine.png"])
+
+
+def test_nothing_beyond_the_folder_is_removed(tmp_path):
+    folder = tmp_path / "small"
+    path = save(folder)[0]
+    (tmp_path / "mine.png").write_text("mine")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"figures": {"../mine": "a lie"}}), encoding="utf-8")
+    save(folder)
+    assert (tmp_path / "mine.png").read_text() == "mine"
+
+
 def test_the_record(tmp_path):
     text = save(tmp_path)[0].read_text(encoding="utf-8")
     record = json.loads(text, parse_constant=refuse)
     assert text.endswith("}\n")
     assert list(record) == [
-        "question", "asks", "settings", "seed", "versions", "seconds", "claims", "measurements",
+        "question", "asks", "settings", "seed", "versions", "seconds", "figures", "claims",
+        "measurements",
     ]  # fmt: skip
     assert (record["question"], record["asks"], record["seconds"]) == ("small", "Is it so?", 1.23)
     assert record["settings"] == {"seed": 3, "names": ["a", "b"], "results": "results"}

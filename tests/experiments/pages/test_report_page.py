@@ -47,9 +47,8 @@ def whole(tmp_path_factory, parse):
     article = QUESTIONS["article"]
     settings = Settings(width=60, draws=4, results=folder)
     result = run(settings, Silent())
-    save_result(
-        folder / "article", article, settings, result, article.figure(settings, result), 1.0
-    )
+    drawn = article.figures(settings, result)
+    save_result(folder / "article", article, settings, result, drawn, 1.0)
     g = [claim("G12", "does not hold", 2, recalled=True), claim("G1 others", "not shown", 6)]
     sections = [
         section("vanishing", *g, claim("S6", "holds", exact=True), depth=3, names=["a", "b"]),

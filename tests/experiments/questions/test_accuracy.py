@@ -1,4 +1,4 @@
-"""`accuracy`: what a run yields, its claims, its tables, its figure, and the command."""
+"""`accuracy`: what a run yields, its claims, its tables, its figures, and the command."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from engine.kernels import KERNELS
 from experiments.accuracy.exact import EXACT
 from experiments.accuracy.ulp import wider
 from experiments.cli.main import main
-from experiments.figures.accuracy import figure, tables, texts
+from experiments.figures.accuracy import figures, tables, texts
 from experiments.lab.progress import Silent
 from experiments.lab.question import SettingsError
 from experiments.questions import QUESTIONS, accuracy
@@ -108,7 +108,7 @@ class TestYield:
         assert "denormals" in text and " wrong" in text and "should be" in text
 
 
-def test_float64_is_left_out_where_nothing_can_judge_it(monkeypatch, tmp_path):
+def test_float64_is_left_out_where_nothing_can_judge_it(monkeypatch):
     def narrow(dtype):
         return wider(dtype) if np.dtype(dtype) == np.float32 else None
 
@@ -122,7 +122,7 @@ def test_float64_is_left_out_where_nothing_can_judge_it(monkeypatch, tmp_path):
     assert [c.labels for c in result.claims if c.statement.id == "A6"] == [("float32",)]
     text = rendered(TINY, result, 100)
     assert "not measured: long double" in text
-    figure(TINY, result).savefig(tmp_path / "figure.png", dpi=50)
+    assert list(figures(TINY, result)) == ["figure", "by-place", "products"]
 
 
 ROWS = [
@@ -238,26 +238,56 @@ class TestShown:
         largest = tiny.measurements["errors"][0]["largest"]
         assert rows[0].split(" | ")[1] == f"{largest:.2f}"
 
-    def test_the_figure(self, tiny, tmp_path):
-        made = figure(TINY, tiny)
-        made.savefig(tmp_path / "figure.png", format="png", dpi=50)
-        assert [ax.get_title() for ax in made.axes] == [
-            "tanh", "relu", "matrix product, float32", "matrix product, float64",
-        ]  # fmt: skip
-        tanh = made.axes[0]
-        assert tanh.get_xscale() == tanh.get_yscale() == "symlog"
-        most = max(np.max(line.get_ydata()) for line in tanh.lines)
-        errors = [r["largest"] for r in tiny.measurements["errors"] if r["activation"] == "tanh"]
-        assert most == max(errors)
-        ours = made.axes[2].lines[1].get_ydata()
+    def test_the_figures(self, tiny, legible):
+        made = figures(TINY, tiny)
+        assert list(made) == ["figure", "by-place", "products"]
+        for figure in made.values():
+            legible(figure)
+        rows = tiny.measurements["errors"]
+        [ax] = made["figure"].axes
+        np.testing.assert_allclose(
+            sorted(float(line.get_xdata()[0]) for line in ax.lines),
+            sorted(row["largest"] for row in rows),
+        )
+        tanh = made["by-place"].axes[0]
+        assert tanh.get_title(loc="left") == "tanh" and tanh.get_xscale() == "symlog"
+        errors = [
+            r["largest"] for r in rows if (r["activation"], r["dtype"]) == ("tanh", "float32")
+        ]
+        assert max(np.max(line.get_ydata()) for line in tanh.lines) == max(errors)
+        ours = made["products"].axes[0].lines[1].get_ydata()
         np.testing.assert_array_equal(
             ours, tiny.arrays["float32_products"][0, :, :3].max(axis=(1, 2))
         )
 
+    def test_titles_have_the_numbers_of_the_run(self, tiny):
+        m = dict(tiny.measurements)
+        m["errors"] = [row | {"largest": 1.0} for row in m["errors"]]
+        m["errors"][1] |= {"largest": 7.5, "at": -0.25, "quantity": "slope"}
+        arrays = {n: a * 0 + 32.0 if "prod" in n else a for n, a in tiny.arrays.items()}
+        made = figures(TINY, replace(tiny, measurements=m, arrays=arrays))
+        titles = {name: figure.get_label() for name, figure in made.items()}
+        assert titles["figure"] == (
+            "No kernel is more than 7.5 ULP from the exact value: tanh's f′(s) in float32 is "
+            "farthest"
+        )
+        assert titles["by-place"].endswith(
+            "tanh's f′(s) is farthest from the exact value, 7.5 ULP at s = −0.25"
+        )
+        assert "32 roundings in float32 and 32 roundings in float64" in titles["products"]
+
+    def test_one_that_is_far_off_is_at_the_edge_and_marked(self, tiny):
+        m = dict(tiny.measurements)
+        m["errors"] = [row | {"largest": 1.0} for row in m["errors"]] * 20
+        m["errors"][1] = m["errors"][1] | {"largest": 1e6}
+        [ax] = figures(TINY, replace(tiny, measurements=m))["figure"].axes
+        assert ax.get_xlim()[1] < 10
+        assert [line.get_marker() for line in ax.lines].count(">") == 1
+
     def test_activations_without_a_step(self):
         settings = replace(TINY, activations=("leaky_relu", "silu", "identity"), lengths=(2,))
         result = run(settings, Silent())
-        assert len(figure(settings, result).axes) == 5
+        assert len(figures(settings, result)["by-place"].axes) == 2  # identity has no error
         assert "–" in rendered(settings, result, 80) and "*" in rendered(settings, result, 80)
 
 
@@ -272,7 +302,8 @@ def test_the_command(tmp_path, capsys):
     assert max(map(len, out.splitlines())) <= 100
     folder = tmp_path / "accuracy"
     assert {path.name for path in folder.iterdir()} == {
-        "accuracy.md", "arrays.npz", "figure.png", "figure.svg", "result.json",
+        "accuracy.md", "arrays.npz", "result.json", "figure.png", "figure.svg", "by-place.png",
+        "by-place.svg", "products.png", "products.svg",
     }  # fmt: skip
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert [claim["id"] for claim in record["claims"]] == IDS

@@ -208,8 +208,8 @@ class TestRun:
         g12 = Statement("G12", "a sentence", "a source", Tolerance("at most", 1))
         vanishing = QUESTIONS["vanishing"]
         result = replace(tiny, claims=[g12.measured([1], [Measured(2, 2, 2)]), Claim(g12)])
-        figure = QUESTIONS["article"].figure(TINY, tiny)
-        save_result(tmp_path / "vanishing", vanishing, vanishing.settings(), result, figure, 1.0)
+        drawn = QUESTIONS["article"].figures(TINY, tiny)
+        save_result(tmp_path / "vanishing", vanishing, vanishing.settings(), result, drawn, 1.0)
         (tmp_path / "broken").mkdir()
         (tmp_path / "broken/result.json").write_text("[")
         found = run(replace(TINY, results=tmp_path), Silent()).measurements
@@ -251,8 +251,27 @@ class TestRun:
         given = [
             n for e in tiny.measurements["errata"] for n in e["numbers"] if n["says"] is not None
         ]
-        ax = article.figure(TINY, tiny).axes[0]
+        ax = article.figures(TINY, tiny)["figure"].axes[0]
         assert len(ax.get_yticks()) == len(given) >= 15
+
+    def test_the_figure_is_legible_and_its_title_counts_what_is_wrong(self, tiny, legible):
+        article = QUESTIONS["article"]
+        figure = article.figures(TINY, tiny)["figure"]
+        legible(figure)
+        numbers = [n for e in tiny.measurements["errata"] for n in e["numbers"]]
+        given = [n for n in numbers if n["says"] is not None]
+        wrong = sum(n["says"] != pytest.approx(n["should"], rel=1e-6, abs=0) for n in given)
+        title = "{} of the {} numbers in the article's errata are wrong"
+        assert figure.get_label() == title.format(wrong, len(given))
+        assert 0 < wrong < len(given)
+        errata = [dict(e) for e in tiny.measurements["errata"]]
+        for erratum in errata[1:]:
+            erratum["numbers"] = [n | {"says": n["should"]} for n in erratum["numbers"]]
+        result = replace(tiny, measurements=dict(tiny.measurements) | {"errata": errata})
+        wrong = len([n for n in errata[0]["numbers"] if n["says"] is not None])
+        every = sum(len(e["numbers"]) for e in errata[1:]) + wrong
+        label = article.figures(TINY, result)["figure"].get_label()
+        assert label == title.format(wrong, every)
 
     def test_presets_and_limits(self):
         for preset in PRESETS:

@@ -191,7 +191,7 @@ class TestRun:
         rivals(OURS, NUMPY)
         result = run(SMALL, Silent())
         question = QUESTIONS["speed"]
-        files = save_result(tmp_path, question, SMALL, result, question.figure(SMALL, result), 1.0)
+        files = save_result(tmp_path, question, SMALL, result, question.figures(SMALL, result), 1.0)
         record = json.loads(files[0].read_text(encoding="utf-8"))
         row = record["measurements"]["rows"][0]
         assert row["label"] == "2–16–16–1, batch 32" and row["targets"] == {TORCH: 4, NUMPY: 1}
@@ -262,7 +262,8 @@ def test_real_processes_from_the_command_line(tmp_path):
     assert "Traceback" not in done.stderr
     folder = tmp_path / "results/speed"
     names = ["arrays.npz", "figure.png", "figure.svg", "result.json", "speed.md", "steps.md"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    names += ["steps.png", "steps.svg"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     assert max(map(len, done.stdout.splitlines())) <= 100 and "…" not in done.stdout
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     rows = record["measurements"]["rows"]
