@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from engine.errors import GradcheckError
 from engine.scope import Setting, no_grad
+from engine.spelling import printable
 from engine.tensor import Tensor, plain
 from engine.transforms import vjp
 
@@ -20,6 +21,7 @@ Array = npt.NDArray[Any]
 _STEP = float(np.finfo(np.float64).eps ** (1 / 3))
 
 
+@printable
 @dataclass(frozen=True)
 class GradcheckReport:
     """What `gradcheck` compared. `worst` describes the entry with the largest error."""

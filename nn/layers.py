@@ -21,6 +21,7 @@ from engine import (
     dense,
     find_activation,
     place,
+    printable,
     read_arrays,
     write_arrays,
 )
@@ -83,6 +84,7 @@ class Layer(ABC):
         self.load_state_dict(read_arrays(path))
 
 
+@printable
 @final
 class Dense(Layer):
     """The article's layer, x⁽ⁱ⁺¹⁾ = f(xW + b).
@@ -148,6 +150,7 @@ class Dense(Layer):
         return f"{self.name}: Dense({n_in}, {n_out}, {self.f.name}, {self.weight_init.name})"
 
 
+@printable
 class Chain(Layer):
     """Layers one after another."""
 

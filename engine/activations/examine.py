@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engine.activations.expression import Expression, parts
 from engine.errors import ActivationError
 from engine.kernels import KERNELS
+from engine.spelling import printable
 
 Array = npt.NDArray[Any]
 Evaluate = Callable[[Array], Array]
@@ -21,6 +22,7 @@ _ANYWHERE = (-np.inf, np.inf)
 _KINKS_OF = {"relu": (0.0,), "hardtanh": (-1.0, 1.0), "selu": (0.0,)}
 
 
+@printable
 @dataclass(frozen=True)
 class Finding:
     """f or f′ isn't finite on a part of [−1000, 1000].

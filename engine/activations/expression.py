@@ -21,6 +21,7 @@ import numpy as np
 from engine.operation import Symbolic, apply
 from engine.rules import elementwise
 from engine.rules.table import Rule
+from engine.spelling import printable
 from engine.tensor import plain
 
 
@@ -28,6 +29,7 @@ class SymbolicError(TypeError):
     """What a function does that a formula for single numbers can't."""
 
 
+@printable
 @final
 class Expression(Symbolic):
     """A number, a name, or an operation on expressions.

@@ -22,6 +22,7 @@ from engine import kernels
 from engine.kernels import KERNELS, Elementwise
 from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
+from engine.spelling import printable
 from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
@@ -30,6 +31,7 @@ Kinks = tuple[float, ...]
 Range = tuple[float, float]
 
 
+@printable
 class Activation:
     """f, with its name, kinks and range; `f(s)` applies it, `f.derivative` is f′.
 
@@ -184,6 +186,7 @@ def _variant(f: Activation, parameters: tuple[tuple[str, float], ...]) -> Activa
     )
 
 
+@printable
 class Derivative(Activation):
     """f′, f″ …: an activation given by formulas in the engine's own operations.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.spelling import printable
 from engine.tracing.measures import mean_square
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _TITLES = ("x", "W", "b", "s", "x_next", "∂L/∂x⁽ⁱ⁺¹⁾", "∂L/∂s",
 _WIDTHS = (8, 8, 8, 8, 8, 11, 8, 8, 8, 8)
 
 
+@printable
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Two traces of nets of the same sizes, `a` and `b`.

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.spelling import printable
 
 if TYPE_CHECKING:
     from engine.tracing.record import LayerRecord, Trace
@@ -28,6 +29,7 @@ SATURATED = 0.05
 DEAD = 1e-3
 
 
+@printable
 @dataclass(frozen=True)
 class Measures:
     """The numbers of one layer; `position` in `t.layers`.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.spelling import printable
 from engine.tracing.formulas import letters
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
+@printable
 @dataclass(frozen=True)
 class FirstNonFinite:
     """Where it is: `quantity` is x, W, b, s, x_next, y or a gradient ∂L/∂…; `count` of `size`.

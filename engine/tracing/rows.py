@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engine.activations import Activation, identity
 from engine.errors import GraphError
 from engine.kernels.buffers import empty
+from engine.spelling import printable
 from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics, dead_units, share_below
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
+@printable
 class NodeRecord:
     """One operation of the pass, in the order in which they were carried out.
 
@@ -81,6 +83,7 @@ class NodeRecord:
         return f"NodeRecord({self.name}{where}, {self.output_shape})"
 
 
+@printable
 class LayerRecord:
     """One layer x⁽ⁱ⁺¹⁾ = f(s), s = xW + b, in one pass.
 
