@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments.cli.files import write_whole
+from experiments.cli.files import check_file, drawn, write_whole
 from experiments.cli.flags import read_flags
 from experiments.figures.traced import inline_svg, layers_table
-from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
 from experiments.pages.trace_page import page
 from experiments.traces.passes import Settings, traced
@@ -32,30 +31,32 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     folder = settings.results / "trace"
     check_folder(folder)
     if settings.html is not None:
-        _check_page(settings.html)
+        check_file(settings.html, "--html")
     made = traced(settings)
     about = f"{made.net}; {made.data}, loss {made.loss:.4g}"
-    diagnosis = made.trace.diagnose(lr=settings.lr)
+    with made.reading():
+        diagnosis = made.trace.diagnose(lr=settings.lr)
+        table = layers_table(made.trace)
+        walk = made.trace.walk() if settings.walk else None
+        figure = made.trace.plot(made.theory)
+        contents = _drawn(folder, figure)
+        if settings.html is not None:
+            contents[settings.html] = page(made.trace, diagnosis, about, inline_svg(figure))
     console.print()
     console.print(about, style="bold", highlight=False, markup=False)
     for finding in made.beware:
         console.print(f"beware: {finding}", highlight=False, markup=False)
     console.print()
-    console.print(layers_table(made.trace))
+    console.print(table)
     console.print()
     console.print(str(diagnosis), highlight=False, markup=False)
-    figure = made.trace.plot(made.theory)
-    written = _write_figure(folder, figure)
-    if settings.html is not None:
-        text = page(made.trace, diagnosis, about, inline_svg(figure))
-        written.append(write_whole(settings.html, text))
+    written = [write_whole(path, content) for path, content in contents.items()]
     console.print()
     for path in written:
         console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
-    if settings.walk:
+    if walk is not None:
         sys.stdout.flush()
         console.print()
-        walk = made.trace.walk()
         if sys.stdin.isatty() and sys.stdout.isatty():
             walk.interactive()
         else:
@@ -63,22 +64,8 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     sys.stdout.flush()
 
 
-def _check_page(path: Path) -> None:
-    if path.is_dir():
-        raise SettingsError(f"--html: {path} is a folder; name a file")
-    try:
-        check_folder(path.parent)
-    except SettingsError:
-        raise SettingsError(f"--html: {path} can't be written; name another place") from None
-
-
-def _write_figure(folder: Path, figure: Figure) -> list[Path]:
-    png = write_whole(
-        folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130)
-    )
+def _drawn(folder: Path, figure: Figure) -> dict[Path, str | bytes]:
+    png = drawn(figure, "png", dpi=130)
     figure.set_layout_engine("none")  # it stays as laid out; each layout takes most of a second
-    svg = write_whole(
-        folder / "figure.svg",
-        lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
-    )
-    return [png, svg]
+    svg = drawn(figure, "svg", metadata={"Date": None})
+    return {folder / "figure.png": png, folder / "figure.svg": svg}

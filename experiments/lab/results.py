@@ -2,8 +2,8 @@
 
 A question may add texts of its own, such as a table for the docs.
 
-Everything is first written beside its place under another name; only when all of it is there
-do the files move into place, result.json last. An interruption leaves the earlier result.
+No file moves to its place before all are written, and result.json moves last. An interruption
+leaves the earlier result. What stands at a place already is treated as in `engine.writing`.
 """
 
 from __future__ import annotations
@@ -12,40 +12,38 @@ import json
 import platform
 import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.files import archive
+from engine.writing import Content, check_target, write_files
 from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.question import Question, Result, SettingsError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FILES = ("figure.png", "figure.svg", "arrays.npz", "result.json")
 _VERSIONED = ("gradtrace", "numpy", "numba", "matplotlib")
 
 
 def check_folder(folder: Path) -> None:
     """Can results be written there? To be asked before an hour's work is done for them.
 
-    Nothing is left behind: what is tried is the nearest folder that exists.
-
-    Raises: SettingsError if it can't be written.
+    Raises: SettingsError if they can't.
     """
     try:
-        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        for name in _FILES:
+            check_target(folder / name, make_folders=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(error) from None
 
 
 def save_result(
@@ -65,37 +63,24 @@ def save_result(
         "claims": [claim.as_json() for claim in result.claims],
         "measurements": plain(result.measurements),
     }
-    writers: dict[str, Callable[[Path], object]] = {
-        "arrays.npz": lambda path: _write_npz(path, result),
-        "figure.png": lambda path: figure.savefig(path, format="png", dpi=150),
-        "figure.svg": lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
-        **{
-            name: partial(Path.write_text, data=text, encoding="utf-8")
-            for name, text in question.texts(settings, result).items()
-        },
-        "result.json": lambda path: path.write_text(
-            json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        ),
+    contents: dict[str, Content] = {
+        "arrays.npz": archive(folder / "arrays.npz", result.arrays, compressed=True),
+        "figure.png": lambda stream: figure.savefig(stream, format="png", dpi=150),
+        "figure.svg": lambda stream: figure.savefig(stream, format="svg", metadata={"Date": None}),
+        **question.texts(settings, result),
+        "result.json": json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
+    files = {folder / name: content for name, content in contents.items()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
-            for name, write in writers.items():
-                write(Path(scratch) / name)
-            with _uninterrupted():
-                for name in writers:
-                    (Path(scratch) / name).replace(folder / name)
-        discard_checkpoints(folder)
+        write_files(files, make_folders=True, moving=_uninterrupted)
     except OSError as error:
-        raise _unwritable(folder, error) from None
-    return [folder / name for name in reversed(writers)]
+        raise _unwritable(error) from None
+    discard_checkpoints(folder)
+    return list(reversed(files))
 
 
-def _unwritable(folder: Path, error: OSError) -> SettingsError:
-    return SettingsError(
-        f"--results: {folder} can't be written ({error.strerror or error}); name another folder"
-    )
+def _unwritable(error: OSError) -> SettingsError:
+    return SettingsError(f"--results: {error}; name another folder")
 
 
 def versions() -> dict[str, str]:
@@ -107,11 +92,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # run from a checkout that isn't installed
             found[name] = "unknown"
     return found
-
-
-def _write_npz(path: Path, result: Result) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **result.arrays)  # type: ignore[arg-type]
 
 
 def plain(value: Any) -> Any:
