@@ -8,10 +8,7 @@ has long been 0.
 from __future__ import annotations
 
 import math
-import runpy
-import sys
-import traceback
-from pathlib import Path
+import os
 from typing import Any
 
 from engine.activations.record import Activation
@@ -23,6 +20,7 @@ from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
 from engine.rules.table import partials, rule
 from engine.tensor import Operand, Tensor
+from engine.user_files import run_file
 
 _INF = math.inf
 
@@ -224,28 +222,9 @@ def find_activation(f: Activation | str) -> Activation:
 
 
 def _from_file(path: str, name: str) -> Activation:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
         raise ValueError(f"activation {path}:{name}: there is no file {path}")
-    before = list(sys.path)
-    sys.path.insert(0, str(Path(path).absolute().parent))  # for what it imports beside itself
-    try:
-        found = runpy.run_path(path).get(name)
-    except ActivationError:
-        raise
-    except Exception as error:
-        raise ActivationError(_where(path, error)) from error
-    finally:
-        sys.path[:] = before
+    found = run_file(path, ActivationError).get(name)
     if not isinstance(found, Activation):
         raise ValueError(f"{path} defines no activation {name}; write @activation above its def")
     return found
-
-
-def _where(path: str, error: Exception) -> str:
-    """The file, the last line of it that the error came through, and the error in one line."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == path]
-    place = f"{path}, line {lines[-1]}" if lines else path
-    return " ".join(f"{place}: {type(error).__name__}: {error}".split())

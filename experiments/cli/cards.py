@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,12 +12,14 @@ from rich.console import Console
 
 from engine import ActivationWarning, find_activation
 from experiments.cards.activation import Settings, card
+from experiments.cli.files import drawn, write_whole
 from experiments.cli.flags import FlagError, read_flags
 from experiments.figures.activation_card import figure, tables
+from experiments.lab.activations import at_work
 from experiments.lab.progress import Shown
-from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
 
+_NO_FILE_NAME = re.compile(r"[^\w.-]+")
 USAGE = "gradtrace activation NAME|FILE.py:NAME [--flags]"
 
 
@@ -39,16 +42,14 @@ def activation_command(args: Sequence[str], console: Console) -> None:
             raise FlagError(str(error)) from None
     folder = Path("results") / "activation"
     check_folder(folder)
-    with Shown() as progress:
+    with at_work(name), Shown() as progress:
         made = card(f, settings, progress)
-    for each in tables(made):
+        shown, picture = tables(made), drawn(figure(made), "png", dpi=130)
+    for each in shown:
         console.print()
         console.print(each)
-    path = folder / f"{f.name}.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figure(made).savefig(path, dpi=130)
-    except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror}") from None
+    # A title may hold what a file's name can't.
+    path = folder / f"{_NO_FILE_NAME.sub('_', f.name).lstrip('.')[:100]}.png"
+    write_whole(path, picture)
     console.print(f"written: {path}", highlight=False, markup=False)
     sys.stdout.flush()
