@@ -70,6 +70,7 @@ from engine.rules.own import Operation, custom_vjp
 from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
 from engine.rules.table import RULES, Rule
 from engine.scope import no_grad, place
+from engine.spelling import printable
 from engine.tensor import Tensor
 from engine.tracing.diagnosis import Diagnosis, Finding
 from engine.tracing.explain import Explanation
@@ -145,6 +146,7 @@ __all__ = [
     "place",
     "power",
     "prelu",
+    "printable",
     "quadratic",
     "read_arrays",
     "relu",

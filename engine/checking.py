@@ -13,6 +13,7 @@ from engine.differences import Slopes, quick_slopes, slopes
 from engine.dtypes import as_floats
 from engine.errors import GradcheckError
 from engine.scope import Setting, no_grad
+from engine.spelling import printable
 from engine.tensor import Tensor, plain
 from engine.transforms import refuse_collections, vjp
 
@@ -25,6 +26,7 @@ _LEAST = float(np.nextafter(0, 1))
 _REPEATS = 16  # further values at the same input, once two steps did not suffice for an entry
 
 
+@printable
 @dataclass(frozen=True)
 class GradcheckReport:
     """What `gradcheck` compared. `worst` describes the entry with the largest error."""

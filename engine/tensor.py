@@ -14,6 +14,7 @@ from engine.dtypes import as_floats, chosen_dtype
 from engine.errors import GraphError, ShapeError
 from engine.factors import Factors
 from engine.scope import no_grad, state
+from engine.spelling import printable
 from engine.summary import summary
 from engine.tape import Array, Leaf, Node, Version, sweep
 
@@ -22,6 +23,7 @@ __all__ = ["Array", "Operand", "Tensor", "plain"]
 Operand: TypeAlias = "Tensor | Array | float | npt.ArrayLike"
 
 
+@printable
 @final
 class Tensor(ArrayMethods):
     """A float32 or float64 array that remembers how it was computed, so that derivatives can be

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from engine import Activation, DtypeError, find_activation
+from engine import Activation, DtypeError, find_activation, printable
 from nn.randomness import Rng, generator
 from nn.theory.gains import gain
 from nn.theory.profiles import Profile, laws, profile
@@ -30,6 +30,7 @@ Array = npt.NDArray[Any]
 Mode = Literal["fan_in", "fan_out"]
 
 
+@printable
 @dataclass(frozen=True)
 class Initializer:
     """A way to draw weights.

@@ -22,6 +22,7 @@ from engine import (
     dense,
     find_activation,
     place,
+    printable,
     read_arrays,
     write_arrays,
 )
@@ -109,6 +110,7 @@ def _places_of(name: str, named: Sequence[tuple[str, Tensor]]) -> list[str]:
     return list(places.values())
 
 
+@printable
 @final
 class Dense(Layer):
     """The article's layer, x⁽ⁱ⁺¹⁾ = f(xW + b).
@@ -186,6 +188,7 @@ def _sizes(sizes: Iterable[int], call: str) -> tuple[int, ...]:
     return tuple(checked)
 
 
+@printable
 class Chain(Layer):
     """Layers one after another."""
 

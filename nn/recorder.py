@@ -21,7 +21,16 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import QUANTITIES, Statistics, Tensor, Trace, read_arrays, trace, write_arrays
+from engine import (
+    QUANTITIES,
+    Statistics,
+    Tensor,
+    Trace,
+    printable,
+    read_arrays,
+    trace,
+    write_arrays,
+)
 from nn.layers import Layer
 from nn.losses import cross_entropy
 from nn.recorder_state import BINS, STATISTICS, VERSION, malformed
@@ -29,6 +38,7 @@ from nn.recorder_state import BINS, STATISTICS, VERSION, malformed
 Array = npt.NDArray[Any]
 
 
+@printable
 @final
 class Recorder:
     """The statistics of every layer's quantities, every `every` updates.

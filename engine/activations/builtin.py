@@ -8,11 +8,8 @@ has long been 0.
 from __future__ import annotations
 
 import math
-import runpy
-import sys
-import traceback
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +23,7 @@ from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
 from engine.rules.table import partials, rule
 from engine.tensor import Operand, Tensor
+from engine.user_files import run_file
 
 _INF = math.inf
 
@@ -229,18 +227,9 @@ def find_activation(f: Activation | str) -> Activation:
 
 
 def _from_file(path: str, name: str) -> Activation:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
         raise ValueError(f"activation {path}:{name}: there is no file {path}")
-    before = list(sys.path)
-    sys.path.insert(0, str(Path(path).absolute().parent))  # for what it imports beside itself
-    try:
-        names = runpy.run_path(path)
-    except (ActivationError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # SystemExit too: the file may not end who asks for it
-        raise ActivationError(_where(path, error)) from error
-    finally:
-        sys.path[:] = before
+    names = run_file(path, ActivationError)
     f = names.get(name)
     if not isinstance(f, Activation):
         known = [key for key, value in names.items() if isinstance(value, Activation)]
@@ -249,13 +238,3 @@ def _from_file(path: str, name: str) -> Activation:
             f"{meant(name, known)}"
         )
     return f
-
-
-def _where(path: str, error: BaseException) -> str:
-    """The file, the last line of it that the error came through, and the error in one line."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == path]
-    place = f"{path}, line {lines[-1]}" if lines else path
-    return " ".join(f"{place}: {type(error).__name__}: {error}".split())

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engine.activations.expression import Expression
 from engine.activations.features import REACH, Special, special_points
 from engine.errors import ActivationError
+from engine.spelling import printable
 
 Array = npt.NDArray[Any]
 Evaluate = Callable[[Array], Array]
@@ -28,6 +29,7 @@ _REWRITE = (
 )
 
 
+@printable
 @dataclass(frozen=True)
 class Finding:
     """f or f′ isn't finite on a part of [−1000, 1000], or is 0 or constant on all of it.

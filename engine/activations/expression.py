@@ -33,6 +33,7 @@ from engine.kernels import KERNELS
 from engine.operation import Symbolic
 from engine.rules import elementwise
 from engine.rules.table import RULES, Rule
+from engine.spelling import printable
 
 
 class SymbolicError(TypeError, AttributeError):
@@ -42,6 +43,7 @@ class SymbolicError(TypeError, AttributeError):
     """
 
 
+@printable
 @final
 class Expression(NDArrayOperatorsMixin, Symbolic):
     """A number, a name, or an operation on expressions.

@@ -24,6 +24,7 @@ from engine import kernels
 from engine.kernels import KERNELS, Elementwise
 from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
+from engine.spelling import printable
 from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
@@ -32,6 +33,7 @@ Kinks = tuple[float, ...]
 Range = tuple[float, float]
 
 
+@printable
 class Activation:
     """f, with its name, kinks and range; `f(s)` applies it, `f.derivative` is f′.
 
@@ -260,6 +262,7 @@ def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -
     return f
 
 
+@printable
 class Derivative(Activation):
     """f′, f″ …: an activation given by formulas in the engine's own operations.
 

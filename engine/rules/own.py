@@ -23,11 +23,13 @@ from engine.errors import GraphError
 from engine.operation import apply
 from engine.rules.table import Rule
 from engine.scope import at_place
+from engine.spelling import printable
 from engine.tensor import Operand, Tensor
 
 Function = Callable[..., Any]
 
 
+@printable
 @final
 class Operation:
     """What `custom_vjp` gives: called with tensors or arrays, it is an operation of the engine."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.spelling import printable
 from engine.tracing.measures import norm
 from engine.tracing.table import terminal_width
 
@@ -26,6 +27,7 @@ _FORWARD = 5  # of the quantities are those of the forward pass
 _WIDTHS = (8, 8, 8, 8, 8, 11, 8, 8, 8, 8)
 
 
+@printable
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Two traces of nets of the same sizes, `a` and `b`.

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+from engine.spelling import printable
 
+
+@printable
 @dataclass(frozen=True)
 class Finding:
     """Something that keeps a net from learning.
@@ -39,6 +42,7 @@ class Finding:
         return "\n".join(lines)
 
 
+@printable
 class Diagnosis(Sequence[Finding]):
     """The findings of one pass; none for a healthy net.
 

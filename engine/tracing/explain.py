@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import GraphError
+from engine.spelling import printable
 from engine.tracing.find import calls_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
+@printable
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """∂L/∂w_jk (or ∂L/∂b_k) term by term; `str()`, `.latex()`, and HTML in notebooks.

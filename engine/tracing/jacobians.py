@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
+from engine.spelling import printable
 from engine.tracing.table import shortened
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
+@printable
 @final
 @dataclass(frozen=True, repr=False)
 class Jacobians:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.spelling import printable
 
 if TYPE_CHECKING:
     from engine.tracing.record import LayerRecord, Trace
@@ -34,6 +35,7 @@ DEAD = 1e-3
 ALIKE = 1e-4
 
 
+@printable
 @dataclass(frozen=True)
 class Measures:
     """The numbers of one layer; `position` in `t.layers`.

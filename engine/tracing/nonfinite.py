@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.spelling import printable
 from engine.tracing.diagnosis import Finding
 from engine.tracing.formulas import letters
 from engine.tracing.measures import Measures, mean_square, rms
@@ -23,6 +24,7 @@ Array = npt.NDArray[Any]
 _Quantity = tuple[str, str, int, int]
 
 
+@printable
 @dataclass(frozen=True)
 class FirstNonFinite:
     """Where it is: `quantity` is x, W, b, s, x_next, y or a gradient ∂L/∂…; `count` of `size`.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from engine.errors import GraphError
 from engine.scope import Block, close_trace, open_trace, state
+from engine.spelling import printable
 from engine.tracing.keeping import ArrayKeeper, Keeper
 from engine.tracing.looking import StatisticsKeeper
 from engine.tracing.rows import LayerRecord, NodeRecord
@@ -31,6 +32,7 @@ __all__ = ["LayerRecord", "NodeRecord", "Trace", "trace"]
 Keep = Literal["arrays", "stats"]
 
 
+@printable
 class Trace:
     """One pass: its layers and all its operations, in the order in which they were computed."""
 

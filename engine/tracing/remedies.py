@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine import meanfield
 from engine.activations import Activation, relu, tanh
+from engine.spelling import printable
 
 # A factor within these bounds per layer is one that ten layers turn into less than a factor of ten;
 # more layers must do so too.
@@ -15,6 +16,7 @@ GOOD = (0.8, 1.25)
 MOST = 10.0
 
 
+@printable
 @dataclass(frozen=True)
 class Remedy:
     """An initialisation (biases 0), maybe with another activation, and what it would give.

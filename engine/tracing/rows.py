@@ -12,6 +12,7 @@ from engine.activations import Activation, identity
 from engine.errors import GraphError
 from engine.kernels.buffers import empty
 from engine.rules.table import Rule
+from engine.spelling import printable
 from engine.tracing.statistics import (
     QUANTITIES,
     DeadUnits,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
+@printable
 class NodeRecord:
     """One operation of the pass, in the order in which they were carried out.
 
@@ -94,6 +96,7 @@ class NodeRecord:
         return f"NodeRecord({self.name}{where}, {self.output_shape})"
 
 
+@printable
 class LayerRecord:
     """One layer x⁽ⁱ⁺¹⁾ = f(s), s = xW + b, in one pass.
 

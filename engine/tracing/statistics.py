@@ -19,6 +19,7 @@ from engine.activations import Activation
 from engine.kernels.counts import EDGES, dead_columns, magnitudes
 from engine.kernels.looks import Plan, look, plan_of
 from engine.kernels.moments import as_moments
+from engine.spelling import printable
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +32,7 @@ SAMPLE = 4096
 _MEASURED = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
+@printable
 @final
 @dataclass(frozen=True)
 class Statistics:

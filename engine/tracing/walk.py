@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from engine.errors import GraphError
+from engine.spelling import printable
 from engine.tracing.formulas import formula, letters
 from engine.tracing.measures import norm
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from engine.tracing.record import LayerRecord, NodeRecord, Trace
 
 
+@printable
 @dataclass(frozen=True)
 class Sent:
     """What a step sent to one operand: ∂L/∂x of that shape and norm, and to whom.
@@ -31,6 +33,7 @@ class Sent:
     factor: float | None
 
 
+@printable
 @dataclass(frozen=True)
 class Step:
     """One operation of the backward pass.
@@ -71,6 +74,7 @@ class Step:
         return "\n".join(line.rstrip() for line in lines)
 
 
+@printable
 class Walk(Sequence[Step]):
     """The steps of a backward pass; `print(walk[0])`, `for step in walk`, `walk.interactive()`."""
 

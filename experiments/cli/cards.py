@@ -12,11 +12,11 @@ from rich.console import Console
 from engine import ActivationWarning, find_activation
 from experiments.cards.activation import Settings, card
 from experiments.cli.ending import say
+from experiments.cli.files import drawn, write_whole
 from experiments.cli.flags import FlagError, read_flags
 from experiments.figures.activation_card import figure, tables
-from experiments.lab.activations import file_name
+from experiments.lab.activations import at_work, file_name
 from experiments.lab.progress import Shown
-from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
 
 USAGE = "gradtrace activation NAME|FILE.py:NAME [--flags]"
@@ -51,17 +51,13 @@ def activation_command(args: Sequence[str], console: Console) -> None:
             raise FlagError(str(error)) from None
     folder = Path("results") / "activation"
     check_folder(folder)
-    with Shown() as progress:
+    with at_work(name), Shown() as progress:
         made = card(f, settings, progress)
-    for each in tables(made):
+        shown, picture = tables(made), drawn(figure(made), "png", dpi=130)
+    for each in shown:
         console.print()
         console.print(each)
-    path = folder / f"{file_name(f.name)}.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figure(made).savefig(path, dpi=130)
-    except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror}") from None
+    path = write_whole(folder / f"{file_name(f.name)}.png", picture)
     gain = made.gains["backward"]
     said = "has no gain" if gain is None else f"keeps the gradient level with a gain of {gain:.4g}"
     say(console, f"{f.name} {said}.", [path], "tutorials/09_your_own_activation.py")

@@ -1,28 +1,42 @@
-"""Files that appear whole or not at all."""
+"""Files that the command writes: see `engine.writing`, with errors of one line."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from engine.writing import Content, check_target, write_file
 from experiments.lab.question import SettingsError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def write_whole(path: Path, write: str | Callable[[Path], object]) -> Path:
-    """Write a text, or what a function writes to the path it is given; folders are made.
+
+def write_whole(path: Path, content: Content) -> Path:
+    """Write a text, bytes, or what a function writes into the stream it is given; make folders.
 
     Raises: SettingsError if the place can't be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as scratch:
-            made = Path(scratch) / path.name
-            if isinstance(write, str):
-                made.write_text(write, encoding="utf-8")
-            else:
-                write(made)
-            made.replace(path)
+        write_file(path, content, make_folders=True)
+    except BrokenPipeError:
+        pass  # the reader of a pipe has seen enough
     except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror or error}") from None
+        raise SettingsError(str(error)) from None
     return path
+
+
+def check_file(path: Path, flag: str) -> None:
+    """Can that file be written? To be asked before the work. Raises: SettingsError if it can't."""
+    try:
+        check_target(path, make_folders=True)
+    except OSError as error:
+        raise SettingsError(f"{flag}: {error}") from None
+
+
+def drawn(figure: Figure, kind: str, **options: Any) -> bytes:
+    """A figure as the content of a file; drawn before a file is written, since drawing can fail."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format=kind, **options)
+    return stream.getvalue()

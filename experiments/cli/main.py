@@ -7,12 +7,12 @@ flags, values or data that the user can mend, 130 interrupted by Ctrl-C, 143 by 
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from engine.spelling import SPELLED
 from experiments.cli.ending import say
 from experiments.cli.flags import FlagError, read_settings
 from experiments.cli.running import run_and_save
@@ -52,17 +52,12 @@ flags of that experiment.
 NAME is one of"""
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # rich would end the process itself, with code 1
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # "?" where a terminal has no "∂"
+            stream.reconfigure(errors=SPELLED)  # "d" where a terminal has no "∂"
     try:
         return _command(args)
     except (FlagError, SettingsError, DataError) as error:
@@ -74,9 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("gradtrace: not enough memory; take fewer or smaller layers", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _command(args: list[str]) -> int:
@@ -129,7 +121,7 @@ def _command(args: list[str]) -> int:
 
 
 def _console() -> Console:
-    return _Console()  # of the terminal's width, or of COLUMNS; 80 in a pipe
+    return Console()  # of the terminal's width, or of COLUMNS; 80 in a pipe
 
 
 def _list() -> None:

@@ -11,10 +11,9 @@ from rich.console import Console
 
 from engine import Trace
 from experiments.cli.ending import say
-from experiments.cli.files import write_whole
+from experiments.cli.files import check_file, drawn, write_whole
 from experiments.cli.flags import read_flags
 from experiments.figures.traced import layers_table
-from experiments.lab.question import SettingsError
 from experiments.lab.results import check_folder
 from experiments.pages.pictures import Picture
 from experiments.pages.trace_page import page
@@ -35,28 +34,32 @@ def trace_command(args: Sequence[str], console: Console) -> None:
     folder = settings.results / "trace"
     check_folder(folder)
     if settings.html is not None:
-        _check_page(settings.html)
+        check_file(settings.html, "--html")
     made = traced(settings)
     about = f"{made.net}; {made.data}, loss {made.loss:.4g}"
-    diagnosis = made.trace.diagnose(lr=settings.lr)
+    with made.reading():
+        diagnosis = made.trace.diagnose(lr=settings.lr)
+        table = layers_table(made.trace)
+        walk = made.trace.walk() if settings.walk else None
+        figure = made.trace.plot(made.theory)
+        pictures = _drawn(folder, figure)
+        contents: dict[Path, str | bytes] = {**pictures}
+        if settings.html is not None:
+            svg = pictures[folder / "figure.svg"]
+            picture = Picture.of("distributions and profile by layer", svg)
+            contents[settings.html] = page(made.trace, diagnosis, about, picture, made.theory)
     console.print()
     console.print(about, style="bold", highlight=False, markup=False)
     for finding in made.beware:
         console.print(f"beware: {finding}", highlight=False, markup=False)
     console.print()
-    console.print(layers_table(made.trace))
+    console.print(table)
     console.print()
     console.print(str(diagnosis), highlight=False, markup=False)
-    figure = made.trace.plot(made.theory)
-    written = _write_figure(folder, figure)
-    if settings.html is not None:
-        picture = Picture.of("distributions and profile by layer", written[1].read_bytes())
-        text = page(made.trace, diagnosis, about, picture, made.theory)
-        written.append(write_whole(settings.html, text))
-    if settings.walk:
+    written = [write_whole(path, content) for path, content in contents.items()]
+    if walk is not None:
         sys.stdout.flush()
         console.print()
-        walk = made.trace.walk()
         if sys.stdin.isatty() and sys.stdout.isatty():
             walk.interactive()
         else:
@@ -74,22 +77,8 @@ def _seen(trace: Trace) -> str:
     return f"rms ∂L/∂s is {' and '.join(rms)}."
 
 
-def _check_page(path: Path) -> None:
-    if path.is_dir():
-        raise SettingsError(f"--html: {path} is a folder; name a file")
-    try:
-        check_folder(path.parent)
-    except SettingsError:
-        raise SettingsError(f"--html: {path} can't be written; name another place") from None
-
-
-def _write_figure(folder: Path, figure: Figure) -> list[Path]:
-    png = write_whole(
-        folder / "figure.png", lambda path: figure.savefig(path, format="png", dpi=130)
-    )
+def _drawn(folder: Path, figure: Figure) -> dict[Path, bytes]:
+    png = drawn(figure, "png", dpi=130)
     figure.set_layout_engine("none")  # it stays as laid out; each layout takes most of a second
-    svg = write_whole(
-        folder / "figure.svg",
-        lambda path: figure.savefig(path, format="svg", metadata={"Date": None}),
-    )
-    return [png, svg]
+    svg = drawn(figure, "svg", metadata={"Date": None})
+    return {folder / "figure.png": png, folder / "figure.svg": svg}

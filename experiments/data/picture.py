@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from engine.writing import write_file
 from experiments.data.shape_kernels import SIZE
 from experiments.data.shapes import SHAPESET_CLASSES, shapeset
 
@@ -28,7 +29,11 @@ def shapeset_figure(seed: int = 0) -> Figure:
 def main() -> None:
     """Write the picture beside this file."""
     # Without the version of matplotlib in it, the file changes only when the images do.
-    shapeset_figure().savefig(PATH, dpi=90, metadata={"Software": None})
+    figure = shapeset_figure()
+    write_file(
+        PATH,
+        lambda stream: figure.savefig(stream, format="png", dpi=90, metadata={"Software": None}),
+    )
     print(PATH)
 
 

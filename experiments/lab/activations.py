@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 from engine import ACTIVATIONS, Activation, ActivationWarning, OwnActivation, find_activation
+from engine.user_files import user_code
 from experiments.lab.question import SettingsError
 
 _LONGEST = 100  # bytes of a file's name; the limit of most file systems is 255
@@ -29,6 +31,15 @@ def _found(text: str) -> Activation:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ActivationWarning)  # for the activation's card
         return find_activation(text)
+
+
+def at_work(text: str) -> AbstractContextManager[None]:
+    """Where an activation is worked on: an error in what a user's file defines becomes one line.
+
+    Raises: SettingsError naming file and line.
+    """
+    path, _, name = text.rpartition(":")
+    return user_code(path, SettingsError, name) if path.endswith(".py") else nullcontext()
 
 
 def label(text: str) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import read_arrays, write_arrays
+from engine import read_arrays
+from engine.files import archive
+from engine.writing import UNFINISHED, write_file
 from experiments.lab.question import SettingsError
 
 Array = npt.NDArray[Any]
@@ -54,12 +56,10 @@ class Checkpoint:
             **{f"recorder {name}": array for name, array in self.recorder.items()},
         }
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(path, arrays)
+            write_file(path, archive(path, arrays), make_folders=True)
         except OSError as error:
             raise SettingsError(
-                f"the checkpoint {path} can't be written ({error.strerror or error}); make room, "
-                "or name another folder with --results"
+                f"the checkpoint {error}; make room, or name another folder with --results"
             ) from None
 
     @classmethod
@@ -94,7 +94,7 @@ def discard_checkpoints(results: Path) -> None:
 
 def discard_unfinished(folder: Path) -> None:
     """Remove what processes that were killed while they wrote a checkpoint have left there."""
-    for left in folder.glob(".*.npz.*"):
+    for left in folder.glob(f"{UNFINISHED}*"):
         left.unlink(missing_ok=True)
 
 

@@ -3,8 +3,8 @@
 A question may have several figures, each with a name of its own, and add texts, such as a table
 for the docs.
 
-Everything is first written beside its place under another name; only when all of it is there
-do the files move into place, result.json last. An interruption leaves the earlier result.
+No file moves to its place before all are written, and result.json moves last. An interruption
+leaves the earlier result. What stands at a place already is treated as in `engine.writing`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import json
 import platform
 import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from engine.files import archive
+from engine.writing import Content, check_target, write_files
 from experiments.lab.checkpoints import discard_checkpoints
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.lab.records import RecordError, read_record
@@ -32,22 +33,20 @@ from experiments.lab.records import RecordError, read_record
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FILES = ("figure.png", "figure.svg", "arrays.npz", "result.json")
 _VERSIONED = ("gradtrace", "numpy", "numba", "matplotlib")
 
 
 def check_folder(folder: Path) -> None:
     """Can results be written there? To be asked before an hour's work is done for them.
 
-    Nothing is left behind: what is tried is the nearest folder that exists.
-
-    Raises: SettingsError if it can't be written.
+    Raises: SettingsError if they can't.
     """
     try:
-        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        for name in _FILES:
+            check_target(folder / name, make_folders=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(error) from None
 
 
 def save_result(
@@ -75,43 +74,30 @@ def save_result(
         "claims": [claim.as_json() for claim in result.claims],
         "measurements": plain(result.measurements),
     }
-    writers: dict[str, Callable[[Path], object]] = {
-        "arrays.npz": lambda path: _write_npz(path, result),
+    contents: dict[str, Content] = {
+        "arrays.npz": archive(folder / "arrays.npz", result.arrays, compressed=True),
         **{
-            f"{name}.{kind}": partial(_write_figure, figure=figure, kind=kind)
+            f"{name}.{kind}": partial(_draw, figure=figure, kind=kind)
             for name, figure in figures.items()
             for kind in ("png", "svg")
         },
-        **{
-            name: partial(Path.write_text, data=text, encoding="utf-8")
-            for name, text in question.texts(settings, result).items()
-        },
-        "result.json": lambda path: path.write_text(
-            json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        ),
+        **question.texts(settings, result),
+        "result.json": json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
+    files = {folder / name: content for name, content in contents.items()}
     earlier = _figures_of(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
-            for name, write in writers.items():
-                write(Path(scratch) / name)
-            with _uninterrupted():
-                for name in writers:
-                    (Path(scratch) / name).replace(folder / name)
-                for name in earlier - set(writers):
-                    (folder / name).unlink(missing_ok=True)
-        discard_checkpoints(folder)
+        write_files(files, make_folders=True, moving=_uninterrupted)
+        for name in earlier - set(contents):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
-    return [folder / name for name in reversed(writers)]
+        raise _unwritable(error) from None
+    discard_checkpoints(folder)
+    return list(reversed(files))
 
 
-def _unwritable(folder: Path, error: OSError) -> SettingsError:
-    return SettingsError(
-        f"--results: {folder} can't be written ({error.strerror or error}); name another folder"
-    )
+def _unwritable(error: OSError) -> SettingsError:
+    return SettingsError(f"--results: {error}; name another folder")
 
 
 def versions() -> dict[str, str]:
@@ -134,14 +120,10 @@ def _figures_of(folder: Path) -> set[str]:
     return {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
 
 
-def _write_figure(path: Path, figure: Figure, kind: str) -> None:
+def _draw(stream: BinaryIO, figure: Figure, kind: str) -> None:
     # Dots an inch: half as many again as the width that a figure is laid out for, 800 pixels.
-    figure.savefig(path, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-
-
-def _write_npz(path: Path, result: Result) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **result.arrays)  # type: ignore[arg-type]
+    metadata = {"Date": None} if kind == "svg" else None
+    figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
 
 
 def plain(value: Any) -> Any:

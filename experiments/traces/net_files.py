@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import runpy
-import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine import Tensor
+from engine.user_files import run_file, user_code
 from experiments.lab.question import SettingsError
 
 _SIZES = ("n_features", "n_classes")
@@ -31,35 +30,23 @@ class NetFile:
         path, colon, name = text.rpartition(":")
         if not colon or not path.endswith(".py") or not name.isidentifier():
             raise SettingsError(f"--net must be FILE.py:FUNCTION, got {text!r}")
-        if not Path(path).is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
             raise SettingsError(f"--net {text}: there is no file {path}")
         return cls(Path(path), name)
 
     def __str__(self) -> str:
         return f"{self.path}:{self.name}"
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Where the user's code runs: modules beside the file are found, errors are one line."""
-        before = list(sys.path)
-        sys.path.insert(0, str(self.path.absolute().parent))
-        try:
-            yield
-        except (SettingsError, MemoryError):
-            raise
-        except SystemExit as end:
-            raise SettingsError(f"{self.path} ended the program ({end.code})") from None
-        except Exception as error:
-            raise SettingsError(f"{self._where(error)}: {_said(error)}") from None
-        finally:
-            sys.path[:] = before
+    def running(self) -> AbstractContextManager[None]:
+        """Where the net runs, or what it left in a trace is worked on: errors are one line."""
+        return user_code(self.path, SettingsError, self.name)
 
     def make(self, n_features: int, n_classes: int) -> Callable[..., Any]:
         """What the function returns for data of these sizes, which it gets if it takes them.
 
         Raises: SettingsError if there is no such function, or if it returns what can't be called.
         """
-        found = runpy.run_path(str(self.path))
+        found = run_file(self.path, SettingsError)
         if self.name not in found:
             own = [k for k, v in found.items() if inspect.isfunction(v) and k[0] != "_"]
             functions = [k for k in own if found[k].__module__ == found["__name__"]]
@@ -104,19 +91,3 @@ class NetFile:
                 f"the net of {self} returned shape {shape} for {batch} examples; it must return "
                 f"({batch}, {n_classes}), a number for each class"
             )
-
-    def _where(self, error: BaseException) -> str:
-        """The file, and the last line of it that the error came through."""
-        if isinstance(error, SyntaxError):
-            return f"{error.filename or self.path}, line {error.lineno}"
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename).absolute() == self.path.absolute()
-        ]
-        return f"{self.path}, line {lines[-1]}" if lines else str(self.path)
-
-
-def _said(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return " ".join(f"{type(error).__name__}: {text}".rstrip(": ").split())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +16,7 @@ import engine
 import nn
 from engine import OwnActivation, Trace
 from experiments.data import DataSet, load
-from experiments.lab.activations import activation_of
+from experiments.lab.activations import activation_of, at_work
 from experiments.lab.limits import check_data_dir, check_known, check_limits, check_positive
 from experiments.lab.question import SettingsError
 from experiments.traces.net_files import NetFile
@@ -79,6 +82,8 @@ class Pass:
         theory: the prediction for the net at its initialisation; None for a user's net, whose
             weights may be trained, and where theory has none.
         beware: what was found when a user's activation was defined.
+        reading: a context for all that is computed from the trace. What a user's net left there can
+            be a surprise, and an error is then one line about the user's file.
     """
 
     trace: Trace
@@ -87,6 +92,7 @@ class Pass:
     loss: float
     theory: nn.theory.profiles.Profile | None
     beware: tuple[str, ...]
+    reading: Callable[[], AbstractContextManager[None]]
 
 
 def traced(settings: Settings) -> Pass:
@@ -98,17 +104,21 @@ def traced(settings: Settings) -> Pass:
         return _user_pass(NetFile.named(settings.net), settings)
     f = activation_of(settings.activation, "activation")
     data = _load(settings)
-    sizes = [data.n_features, *[settings.width] * settings.depth, data.n_classes]
-    net = nn.MLP(sizes, f, settings.init, rng=settings.seed)
-    trace, loss = _run(net, data)
+    at_work_on_f = partial(at_work, settings.activation)
+    with at_work_on_f():
+        sizes = [data.n_features, *[settings.width] * settings.depth, data.n_classes]
+        net = nn.MLP(sizes, f, settings.init, rng=settings.seed)
+        trace, loss = _run(net, data)
+        theory = _theory(net, data)
     layers = f"{settings.depth} hidden layer{'s' * (settings.depth > 1)} of {settings.width}"
     return Pass(
         trace,
         f"{f.name}, {settings.init}, {layers}",
         _in_words(settings),
         loss,
-        _theory(net, data),
+        theory,
         tuple(map(str, f.findings)) if isinstance(f, OwnActivation) else (),
+        at_work_on_f,
     )
 
 
@@ -122,7 +132,7 @@ def _user_pass(file: NetFile, settings: Settings) -> Pass:
             f"{file}: no gradient came to a layer, that is a call of engine.dense with variables, "
             "as in nn.Dense; there is nothing to show"
         )
-    return Pass(trace, str(file), _in_words(settings), loss, None, ())
+    return Pass(trace, str(file), _in_words(settings), loss, None, (), file.running)
 
 
 def _run(net: Any, data: DataSet, check: Any = None) -> tuple[Trace, float]:

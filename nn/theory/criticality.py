@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine import Activation, find_activation, meanfield
+from engine import Activation, find_activation, meanfield, printable
 from nn.theory.roots import bracket, crossing
 from nn.theory.variances import check_variances, variance_map, variance_slope
 
 
+@printable
 @dataclass(frozen=True)
 class CriticalPoint:
     """σ_w² for a σ_b², and q* there. q = 0 is the limit q → 0, where f(0) = 0 and σ_b = 0."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import Activation, meanfield
+from engine import Activation, meanfield, printable
 
 if TYPE_CHECKING:  # both are built on theory: schemes ask it for gains
     from nn.init import Initializer
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # both are built on theory: schemes ask it for gains
 Array = npt.NDArray[Any]
 
 
+@printable
 @dataclass(frozen=True)
 class Profile:
     """Predictions for the hidden layers, one entry each, from the input's side.
@@ -50,6 +51,7 @@ class Profile:
     dL_dW: Array
 
 
+@printable
 @dataclass(frozen=True)
 class Law:
     """One layer as theory sees it: f, its sizes, and the variances that its schemes promise."""

@@ -2,8 +2,13 @@
 
 They print a verdict and return it, true if the answer is right. A tutorial finds this package by
 `import check`, since Python, VS Code and Jupyter all look for imports in the tutorial's own
-folder.
+folder. The import also lets a terminal or file without the sign ∂ show it as d.
 """
+
+import io
+import sys
+
+from engine.spelling import SPELLED
 
 from .one_chain_rule import calls_by_paths, division_rule, two_paths
 from .reading_a_trace import AILMENTS, patient, patient_a, patient_b, patient_c
@@ -16,6 +21,9 @@ from .vanishing_gradient import layer_factor, layers_until, needed_variance
 from .verdict import NotYet, Verdict, agree, call, exercise, numbers, parts, written
 from .xavier import isometry, tanh_jacobian, xavier_bound
 from .your_own_activation import forward_gain, hat, safe_swish
+
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors=SPELLED)
 
 __all__ = [
     "AILMENTS",

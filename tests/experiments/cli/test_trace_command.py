@@ -68,6 +68,23 @@ def ends():
     raise SystemExit("enough")
 
 number = 3
+
+def sweeps(n_features, n_classes):
+    net, aux = nn.MLP([n_features, 8, n_classes]), nn.MLP([n_features, 5, 3])
+    def f(x):
+        nn.cross_entropy(aux(x), [0] * len(x)).backward()
+        return net(x)
+    return f
+
+def exits_later():
+    def f(x):
+        raise SystemExit("no\\nway")
+    return f
+
+def not_finite(n_features, n_classes):
+    net = nn.MLP([n_features, 8, n_classes])
+    net.layers[0].W.assign(float("nan"))
+    return net
 '''
 
 
@@ -154,6 +171,10 @@ class TestItself:
         assert "swish, xavier_uniform" in capsys.readouterr().out
         assert main(["trace", *TINY, "--activation", "mine.py:rough"]) == 0
         assert "beware: " in capsys.readouterr().out
+
+    def test_a_net_of_ones_own_that_gives_nan_is_shown(self, quick, capsys):
+        assert main(["trace", "--batch", "10", "--net", "nets.py:not_finite"]) == 0
+        assert "NaN" in capsys.readouterr().out
 
     def test_the_smallest_and_symmetric(self, capsys):
         args = ["--depth", "1", "--batch", "1", "--init", "zeros", "--html", "out.html"]
@@ -246,18 +267,20 @@ WRONG = {
     "--net nets.py:number": "nets.py:number is no function, but int",
     "--net nets.py:nothing": "nets.py:nothing returned NoneType, which can't be called",
     "--net nets.py:other_type": "the net of nets.py:other_type returned ndarray, not a Tensor",
-    "--net nets.py:narrow": "nets.py: ShapeError: dense in output",
+    "--net nets.py:narrow": "nets.py, line 23: ShapeError: dense in output",
     "--net nets.py:few_classes": "shape (10, 2) for 10 examples; it must return (10, 9)",
     "--net nets.py:no_layer": "no gradient came to a layer",
-    "--net nets.py:frozen": "nets.py: GraphError",
+    "--net nets.py:frozen": "nets.py, line 39: GraphError",
     "--net nets.py:wants": "nets.py:wants needs depth",
     "--net nets.py:broken": "nets.py, line 46: KeyError: 'a\\nkey'",
-    "--net nets.py:ends": "nets.py ended the program (enough)",
+    "--net nets.py:ends": "nets.py, line 49: the file ended the program (SystemExit: enough)",
+    "--net nets.py:exits_later": "nets.py, line 62: the file ended",
+    "--net nets.py:sweeps": "nets.py, line 53: GraphError: diagnose: this trace holds 2 passes",
     "--net syntax.py:f": "syntax.py, line 2: SyntaxError",
     "--net imports.py:f": "imports.py, line 1: ModuleNotFoundError: No module named 'nowhere'",
-    "--html .": "--html: . is a folder",
+    "--html .": "--html: . can't be written: it is a folder; name a file",
     "--html nets.py/out.html": "--html: nets.py/out.html can't be written",
-    "--results nets.py": "nets.py/trace can't be written",
+    "--results nets.py": "--results: nets.py/trace/figure.png can't be written: Not a directory",
 }
 
 
@@ -270,6 +293,22 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(line, capfd, folder):
     assert out == ""
     assert len(said(err)) == 1 and err.endswith("\n")
     assert said(err)[0].startswith("gradtrace: ") and WRONG[line] in said(err)[0]
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize("name", ["diagnose", "plot", "walk"])
+@pytest.mark.parametrize("flags", ["--net nets.py:keywords", "--activation own.py:f"])
+def test_what_is_computed_from_a_users_trace_is_guarded(monkeypatch, capsys, folder, name, flags):
+    def fails(trace, *args, **kwargs):
+        raise KeyError("a\nb")
+
+    (folder / "own.py").write_text(
+        "from engine import activation\n\n@activation\ndef f(s):\n    return s * 2.0\n"
+    )
+    monkeypatch.setattr(engine.Trace, name, fails)
+    assert main(["trace", "--batch", "10", *flags.split(), "--walk"]) == 2
+    line = "nets.py, line 13" if "nets" in flags else "own.py, line 4"
+    assert said(capsys.readouterr().err) == [f"gradtrace: {line}: KeyError: 'a\\nb'"]
     assert names(folder) == []
 
 

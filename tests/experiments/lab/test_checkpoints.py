@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.writing import UNFINISHED
 from experiments.lab import training
 from experiments.lab.checkpoints import Checkpoint, discard_unfinished
 from experiments.lab.progress import Silent
@@ -171,12 +172,12 @@ def test_half_a_file_is_refused(written):
 
 def test_where_no_file_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match=r"file.*can't be written .*--results"):
+    with pytest.raises(SettingsError, match=r"file.*can't be written: .*--results"):
         train(TINY, checkpoint=tmp_path / "file" / "net.npz", save_every=0)
 
 
 def test_what_killed_processes_leave_is_removed(tmp_path, written):
-    (tmp_path / ".net.npz.abc123").write_bytes(b"half")
+    (tmp_path / f"{UNFINISHED}abc123").write_bytes(b"half")
     discard_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
     discard_unfinished(tmp_path / "absent")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.lab.claims import Measured, Statement, Tolerance
 from experiments.lab.question import Question, Result, SettingsError
-from experiments.lab.results import save_result, versions
+from experiments.lab.results import check_folder, save_result, versions
 
 FILES = ["arrays.npz", "figure.png", "figure.svg", "result.json"]
 
@@ -154,8 +154,8 @@ class Failing(Figure):
         super().__init__()
         self.fails_at, self.error = fails_at, error
 
-    def savefig(self, path, *, format, **kwargs):
-        Path(path).write_bytes(b"half a file")
+    def savefig(self, stream, *, format, **kwargs):
+        stream.write(b"half a file")
         if format == self.fails_at:
             raise self.error
 
@@ -183,10 +183,11 @@ def test_the_files_appear_together_result_json_last(tmp_path, monkeypatch):
     replace, moved, masked = Path.replace, [], []
 
     def watched(self, target):
+        if not moved:  # all of them are written, and none is in its place
+            assert len(names(tmp_path)) == len(FILES)
+            assert not set(names(tmp_path)) & set(FILES)
         moved.append(Path(target).name)
         masked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
-        if len(moved) == 1:
-            assert names(self.parent) == FILES
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", watched)
@@ -214,6 +215,37 @@ def test_a_folder_that_can_not_be_made(tmp_path):
         assert str(folder) in str(caught.value)
         assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_file_that_is_a_link_or_private_stays_so(tmp_path):
+    elsewhere = tmp_path / "elsewhere.png"
+    save(folder := tmp_path / "small")
+    (folder / "figure.png").replace(elsewhere)
+    (folder / "figure.png").symlink_to(elsewhere)
+    (folder / "result.json").chmod(0o600)
+    save(folder, Settings(seed=9))
+    assert (folder / "figure.png").is_symlink()
+    assert elsewhere.read_bytes().startswith(b"\x89PNG")
+    assert (folder / "result.json").stat().st_mode & 0o777 == 0o600
+    assert json.loads((folder / "result.json").read_text(encoding="utf-8"))["seed"] == 9
+
+
+def test_a_folder_that_is_a_link_to_a_missing_folder(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    check_folder(tmp_path / "link")
+    assert not (tmp_path / "there").exists()
+    save(tmp_path / "link")
+    assert names(tmp_path / "there") == FILES
+
+
+@pytest.mark.parametrize("made", ["result.json", "figure.svg"])
+def test_what_can_not_be_written_is_seen_before_the_work(tmp_path, made):
+    (tmp_path / "small" / made).mkdir(parents=True)
+    with pytest.raises(SettingsError, match=rf"--results: .*{made} can't be written: it is a fold"):
+        check_folder(tmp_path / "small")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SettingsError, match="links"):
+        check_folder(tmp_path / "loop")
 
 
 def test_a_full_disk(tmp_path):
