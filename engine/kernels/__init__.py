@@ -4,6 +4,7 @@ Beside each fast kernel stands its obvious version (`…_reference`), and one se
 over both.
 """
 
+from engine.kernels import environment  # noqa: F401  before Numba is imported  # isort: split
 from engine.kernels.activations import KERNELS
 from engine.kernels.compiling import JIT, jit
 from engine.kernels.elementwise import Elementwise

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import pickle
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -23,8 +22,11 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import numba
+import numpy as np
 from numba.core import event
 from numba.core.caching import FunctionCache
+
+from engine.kernels.environment import say_once
 
 fcntl: Any
 try:
@@ -37,7 +39,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 JIT = not getattr(numba.config, "DISABLE_JIT", False)  # NUMBA_DISABLE_JIT=1 runs kernels as Python
 
 _ours: WeakSet[Any] = WeakSet()
-_said: set[str] = set()
 
 
 def jit(
@@ -59,13 +60,13 @@ def jit(
             error_model="numpy",
             fastmath=flags or False,
         )(kernel)
-        if not JIT:
-            return kernel
+        if not JIT:  # compiled arithmetic gives NaN and infinities without a warning
+            return np.errstate(all="ignore")(kernel)
         _ours.add(dispatcher)
         try:
             dispatcher._cache = _SharedCache(kernel)
         except RuntimeError:  # Numba found no folder that it may write to
-            _say_once(
+            say_once(
                 "no folder can be written for compiled kernels, so every process will "
                 "compile them anew; set NUMBA_CACHE_DIR to a folder of yours"
             )
@@ -115,7 +116,7 @@ class _SharedCache(FunctionCache):
                     self.flush()  # an unreadable index: begin a new one
                     super().save_overload(sig, data)
         except OSError as error:
-            _say_once(
+            say_once(
                 f"compiled kernels can't be stored in {self.cache_path} ({error.strerror}), so "
                 "the next process will compile them anew; set NUMBA_CACHE_DIR to a folder of yours"
             )
@@ -160,13 +161,7 @@ class _Announce(event.Listener):
 
 
 def _say_compiling() -> None:
-    _say_once("compiling kernels not used before on this machine (each once, then cached)")
-
-
-def _say_once(message: str) -> None:
-    if message not in _said and sys.stderr is not None:
-        _said.add(message)
-        print(f"gradtrace: {message}", file=sys.stderr, flush=True)
+    say_once("compiling kernels not used before on this machine (each once, then cached)")
 
 
 event.register("numba:compile", _Announce())

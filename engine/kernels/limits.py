@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.kernels.compiling import jit
-from engine.kernels.threads import run
+from engine.kernels.threads import number_of_threads, run
 from engine.kernels.tile import ROWS, SHAPE, VECTORS, columns, tile
 
 Array = npt.NDArray[Any]
@@ -42,7 +42,7 @@ def multiply_adds(dtype: npt.DTypeLike, repeats: int) -> Array:
 
     Returns: the tile of each thread, every entry the panels' depth.
     """
-    n_threads = numba.get_num_threads()
+    n_threads = number_of_threads()
     a = np.ones((n_threads, ROWS * _DEPTH), dtype)
     b = np.ones((n_threads, _width(dtype) * _DEPTH), dtype)
     c = np.zeros((n_threads, ROWS * _width(dtype)), dtype)

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 import engine
 import nn
 from engine import Activation
+from engine.kernels.threads import use_threads
 from experiments.lab.progress import Progress
 from experiments.lab.question import SettingsError
 
@@ -163,12 +163,11 @@ def _speed(f: Activation) -> tuple[float, float]:
             times.append(time.perf_counter() - start)
         return float(np.median(times)) / s.size * 1e9
 
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
+    before = use_threads(1)
     try:
         return nanoseconds(lambda: f.value(s)), nanoseconds(lambda: f.scale(s, s))
     finally:
-        numba.set_num_threads(threads)
+        use_threads(before)
 
 
 def _or_none(function: Any, *args: Any, default: Any = None) -> Any:

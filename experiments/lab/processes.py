@@ -22,8 +22,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, final
 
-import numba
-
+from engine.kernels.threads import use_threads
 from experiments.lab.progress import Progress
 from experiments.lab.signals import signals_held
 
@@ -134,7 +133,7 @@ def _begin(queue: SimpleQueue[Message], stop: Event) -> None:
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    numba.set_num_threads(1)  # as many processes as cores are meant to run
+    use_threads(1)  # as many processes as cores are meant to run
 
 
 def _end_with_parent() -> None:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 import engine
 import nn
+from engine.kernels.threads import use_threads
 from experiments.data import DataSet
 from experiments.data.dataset import Images, Labels
 from experiments.lab.activations import activation_of, label
@@ -291,9 +292,8 @@ def _threads(n: int) -> Iterator[None]:
     limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if n > limit:
         raise SettingsError(f"threads must be at most {limit} here, got {n}")
-    before = numba.get_num_threads()
-    numba.set_num_threads(n)
+    before = use_threads(n)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        use_threads(before)

@@ -16,6 +16,7 @@ import nn
 from engine import kernels
 from engine.kernels import limits
 from engine.kernels.steps import STEPS
+from engine.kernels.threads import number_of_threads
 from engine.kernels.tile import SHAPE
 
 Arrays = dict[str, Any]
@@ -120,7 +121,7 @@ def about() -> dict[str, Any]:
     return {
         "numba": numba.__version__,
         "numpy": np.__version__,
-        "threads": numba.get_num_threads(),
+        "threads": number_of_threads(),
         "vector_bits": SHAPE.bits,
         "tile": f"{SHAPE.rows} × {SHAPE.vectors}",
     }

@@ -49,9 +49,12 @@ def ways():
 
 @pytest.fixture(scope="session")
 def run_program():
-    """Run a program in a process of its own and give the words that it prints."""
+    """Run a program in a process of its own and give the words that it prints.
 
-    def run(program, **environment):
+    With `errors=True`, the lines on its error stream as well.
+    """
+
+    def run(program, errors=False, **environment):
         done = subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, **environment},
@@ -61,6 +64,6 @@ def run_program():
             timeout=300,
         )
         assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}"
-        return done.stdout.split()
+        return (done.stdout.split(), done.stderr.splitlines()) if errors else done.stdout.split()
 
     return run

@@ -227,6 +227,50 @@ def test_multiprocessing(run, method):
     assert out == ["True", "True"]
 
 
+LAYERS_THAT_ARE_NOT_THERE = {
+    "nonsense": {"NUMBA_THREADING_LAYER": "nonsense", "NUMBA_NUM_THREADS": "4"},
+    "no list": {"NUMBA_THREADING_LAYER_PRIORITY": "omp", "NUMBA_NUM_THREADS": "4"},
+    "tbb": {"NUMBA_THREADING_LAYER": "tbb", "NUMBA_NUM_THREADS": "4"},
+}
+
+
+@pytest.mark.parametrize("name", LAYERS_THAT_ARE_NOT_THERE)
+def test_without_a_threading_layer_kernels_run_on_one_thread_and_one_line_says_so(
+    run_program, run, name
+):
+    program = "watch(); print(bits(), train(0, 2), threads.number_of_threads(), len(entered))"
+    # Where TBB is installed, this asks for it in vain.
+    blocked = "import sys; sys.modules['numba.np.ufunc.tbbpool'] = None\n" + START + program
+    out, errors = run_program(blocked, errors=True, **LAYERS_THAT_ARE_NOT_THERE[name])
+    serial = run("print(bits(), train(0, 2))", n_threads=1)
+    assert out == [*serial, "1", "0"]
+    errors = [line for line in errors if "compiling kernels" not in line]
+    (line,) = errors
+    assert line.startswith("gradtrace: NUMBA_THREADING_LAYER=")
+    assert "kernels run on one thread" in line
+
+
+def test_asking_for_threads_without_a_layer_is_no_error(run_program):
+    out = run_program(
+        "from engine.kernels.threads import use_threads\nprint(use_threads(2), use_threads(1))",
+        NUMBA_THREADING_LAYER="nonsense",
+    )
+    assert out == ["1", "1"]
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "x", "", "1.5"])
+def test_a_number_of_threads_that_is_none(run_program, number):
+    out, errors = run_program(
+        "import engine\nfrom engine.kernels.threads import number_of_threads\n"
+        "print(number_of_threads())",
+        errors=True,
+        NUMBA_NUM_THREADS=number,
+    )
+    assert out == ["1"]
+    (line,) = errors
+    assert line.startswith(f"gradtrace: NUMBA_NUM_THREADS={number!r} is no number of threads")
+
+
 def recorder():
     seen = []
 

@@ -1,5 +1,11 @@
 """The drawing kernels against their obvious versions, and the geometry of the shapes drawn."""
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -200,3 +206,23 @@ def test_grey_levels_are_independent_within_their_range(scenes):
     bound = 5 / np.sqrt(len(levels))
     assert (np.abs(share.mean(axis=0) - 0.5) < bound * np.sqrt(1 / 12)).all()
     assert (np.abs(np.corrcoef(share.T) - np.eye(3)) < bound).all()
+
+
+def test_images_are_the_same_without_the_compiler_and_without_a_warning():
+    program = (
+        "import hashlib\n"
+        "from experiments.data import shapeset\n"
+        "x, y = shapeset(2, seed=3)\n"
+        "print(y.tolist(), hashlib.sha256(x.tobytes()).hexdigest())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    x, y = shapeset(2, seed=3)
+    assert run.stdout.strip() == f"{y.tolist()} {hashlib.sha256(x.tobytes()).hexdigest()}"
