@@ -22,13 +22,16 @@ def take_pictures(results: Path, pictures: Path) -> list[Path]:
     Returns: the pictures that are new or replaced. Raises: RecordError for a result that can't be
         read.
     """
+    places = {name: results / name for name in QUESTIONS}
+    # All are read first: a result that can't be read leaves every picture as it was.
+    records = {
+        name: read_record(folder)
+        for name, folder in places.items()
+        if (folder / "result.json").exists()
+    }
     taken = []
-    for name in QUESTIONS:
-        folder = results / name
-        if not (folder / "result.json").exists():
-            continue
-        figures = read_record(folder).figures
-        made = {_picture(name, figure): folder / f"{figure}.png" for figure in figures}
+    for name, record in records.items():
+        made = {_picture(name, f): places[name] / f"{f}.png" for f in record.figures}
         for path in pictures.glob("*.png"):
             if path.stem.partition("-")[0] == name and path.name not in made:
                 path.unlink()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from experiments.figures import pictures
 from experiments.figures.pictures import PICTURES, main, take_pictures
 from experiments.questions import QUESTIONS
 
@@ -51,29 +52,31 @@ def folders(tmp_path):
     result("vanishing", "vanishing", "figure", "loss")
     result("theory", "theory", "figure")
     result("theory-mnist", "theory", "other")
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    old = tmp_path / "pictures"
+    old.mkdir()
     for name in ("vanishing.png", "vanishing-old.png", "speed.png", "speed-steps.png"):
-        (pictures / name).write_bytes(b"old")
-    return tmp_path / "results", pictures
+        (old / name).write_bytes(b"old")
+    return tmp_path / "results", old
 
 
 def test_pictures_are_taken_and_old_ones_of_these_questions_go(folders):
-    results, pictures = folders
-    taken = take_pictures(results, pictures)
+    results, folder = folders
+    taken = take_pictures(results, folder)
     names = ["theory.png", "vanishing-loss.png", "vanishing.png"]
     assert sorted(path.name for path in taken) == names
-    left = sorted(path.name for path in pictures.iterdir())
+    left = sorted(path.name for path in folder.iterdir())
     assert left == sorted([*names, "speed.png", "speed-steps.png"])
     for path in taken:
         with Image.open(path) as picture:
             assert picture.mode == "P" and picture.size == (1200, 300)
-    assert (pictures / "speed.png").read_bytes() == b"old"
+    assert (folder / "speed.png").read_bytes() == b"old"
 
 
-def test_a_result_that_cannot_be_read_is_named(folders, capsys):
-    results, _ = folders
+def test_a_result_that_cannot_be_read_is_named_and_changes_no_picture(folders, capsys, monkeypatch):
+    results, folder = folders
+    monkeypatch.setattr(pictures, "PICTURES", folder)
     (results / "theory/result.json").write_text("{")
     assert main([str(results)]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and str(Path("theory/result.json")) in err
+    assert all(path.read_bytes() == b"old" for path in folder.iterdir())
