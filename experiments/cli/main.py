@@ -152,7 +152,7 @@ def _run(question: Question, flags: list[str]) -> None:
     say(
         console,
         question.answer(settings, done.result),
-        done.files,
+        done.files[::-1],
         question.read_next,
         Verdicts=f"{len(done.result.claims)} claims: {counts(done.result.claims)}.",
     )

@@ -13,8 +13,6 @@ from rich.progress import Progress as Bar
 
 from experiments.lab.rates import Rate
 
-_HOUR = 3600.0
-
 
 class Progress(Protocol):
     """What a run calls to say that it has come further."""
@@ -45,7 +43,8 @@ class Silent:
 class Shown:
     """Progress on the error stream: `with Shown() as progress: run(settings, progress)`.
 
-    On a terminal a bar; elsewhere at most a line for each tenth of the run, and a line an hour.
+    On a terminal a bar. Elsewhere a line for each tenth of the run, and a line each time that the
+    run has taken twice as long as at the line before: some ten lines in all, twenty in a day.
     """
 
     def __init__(self, every: float = 5.0) -> None:
@@ -54,7 +53,8 @@ class Shown:
 
     def __enter__(self) -> Shown:
         self._total, self._done, self._skipped, self._unit = 1, 0, 0, ""
-        self._said, self._said_tenth = time.monotonic(), 0
+        self._start = self._said = time.monotonic()
+        self._said_tenth = 0
         self._rate = Rate()
         self._bar: Bar | None = None
         if self._console.is_terminal:
@@ -90,8 +90,8 @@ class Shown:
         self._rate.saw(now, self._done - self._skipped)
         tenth = 10 * self._done // self._total
         if self._bar is None:
-            waited = now - self._said
-            if waited < self._every or (tenth <= self._said_tenth and waited < _HOUR):
+            waited, before = now - self._said, self._said - self._start
+            if waited < self._every or (tenth <= self._said_tenth and waited < before):
                 return
         speed = self._rate.told(self._total - self._done, self._unit)
         if self._bar is not None:

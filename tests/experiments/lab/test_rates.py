@@ -95,7 +95,8 @@ def test_lines_now_and_then_where_there_is_no_terminal(seconds, capsys):
             progress.step("tanh", 20)
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        " 10 %  tanh; 10 updates/s, about 90 s left",
+        "  6 %  tanh; 10 updates/s, about 95 s left",
+        " 12 %  tanh; 10 updates/s, about 90 s left",
         " 20 %  tanh; 10 updates/s, about 80 s left",
     ]
 
@@ -121,13 +122,15 @@ def test_a_line_for_each_tenth_however_long_the_run_takes(seconds, capsys):
             seconds[0] += 30
             progress.step("tanh", 100)
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 10 and said[-1].startswith("100 %")
+    assert len(said) < 22 and said[-1].startswith("100 %")
+    for tenth in range(1, 11):
+        assert any(line.startswith(f"{10 * tenth:3d} %") for line in said)
 
 
-def test_a_line_an_hour_in_a_run_of_days(seconds, capsys):
+def test_the_lines_of_a_long_run_come_ever_more_seldom(seconds, capsys):
     with Shown(every=5) as progress:
         progress.expect(10_000_000)
-        for _ in range(100):
-            seconds[0] += 600
+        for _ in range(100_000):
+            seconds[0] += 1
             progress.step("tanh", 1)
-    assert 14 <= len(capsys.readouterr().err.splitlines()) <= 17
+    assert 10 < len(capsys.readouterr().err.splitlines()) < 20
