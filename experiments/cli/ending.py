@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 def say(console: Console, seen: str, files: Sequence[Path], read_next: str, **more: str) -> None:
-    """Print the ending of a command.
+    """Print the ending of a command; a line whose text is empty is left out.
 
     Args:
         seen: a sentence with numbers.
@@ -32,5 +32,7 @@ def say(console: Console, seen: str, files: Sequence[Path], read_next: str, **mo
 
 
 def _line(console: Console, what: str, text: str, soft_wrap: bool = False) -> None:
+    if not text:
+        return
     console.print()
     console.print(Text.assemble((f"{what}: ", "bold"), text), soft_wrap=soft_wrap)

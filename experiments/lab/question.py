@@ -58,14 +58,14 @@ class Question:
     asks: str
     settings: type[Any]
     run: Callable[[Any, Progress], Result]
-    answer: Callable[[Any, Result], str]
-    read_next: str
-    takes: str
     figures: Callable[[Any, Result], Mapping[str, Figure]]
     tables: Callable[[Any, Result], list[Table]]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     texts: Callable[[Any, Result], Mapping[str, str]] = lambda settings, result: {}
     reads_others: bool = False
+    answer: Callable[[Any, Result], str] = lambda settings, result: ""
+    read_next: str = ""
+    takes: str = ""
 
     def preset(self, name: str) -> Any:
         """The settings of that preset; "default" is the dataclass's own."""
