@@ -23,11 +23,11 @@ def say(console: Console, seen: str, files: Sequence[Path], read_next: str, **mo
         _line(console, what, text)
     opened = [path for path in files if path.suffix in (".png", ".html")] or list(files)
     if opened:
-        beside = [path.name for path in opened[1:]]
+        beside = [p.name for p in [*opened, *files] if p.suffix != ".svg" and p != opened[0]]
         # A path stays in one piece, to be copied.
         _line(console, "Open", str(opened[0]), soft_wrap=True)
         if beside:
-            _line(console, "See also", ", ".join(beside))
+            _line(console, "See also", ", ".join(dict.fromkeys(beside)))
     _line(console, "Read next", read_next)
 
 

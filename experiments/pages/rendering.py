@@ -20,6 +20,7 @@ def rendered(template: str, script: str = "", **values: object) -> str:
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
+        keep_trailing_newline=True,
         lstrip_blocks=True,
     )
     code = _text(script) if script else ""

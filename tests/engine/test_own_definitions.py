@@ -523,7 +523,7 @@ def test_a_name_that_was_meant_in_a_file(tmp_path):
     with pytest.raises(ValueError, match=r"no activation Swish; .*; did you mean 'swish'\?"):
         find_activation(f"{path}:Swish")
     for text, words in (
-        ("raise SystemExit(3)", r"line 1: SystemExit: 3"),
+        ("raise SystemExit(3)", r"line 1: the file ended the program"),
         ("class Odd(BaseException): pass\nraise Odd('no')", r"line 2: Odd: no"),
     ):
         path.write_text(text)

@@ -17,7 +17,10 @@ COMMAND = [sys.executable, "-m", "experiments.cli.entry"]
 TINY = shlex.split(
     "run vanishing --depth 3 --width 16 --draws 2 --updates 2 --probe 10 --activations tanh"
 )
-FILES = ["arrays.npz", "figure.png", "figure.svg", "result.json"]
+FIGURES = ["activations", "figure", "loss", "weight-gradients"]
+FILES = sorted(
+    ["arrays.npz", "result.json", *(f"{f}.{k}" for f in FIGURES for k in ("png", "svg"))]
+)
 
 
 def names(folder):
@@ -80,7 +83,14 @@ def test_a_run_in_a_pipe(finished):
     assert names(folder / "results/vanishing") == FILES
     assert max(map(len, done.stdout.splitlines())) <= 100
     assert "\x1b" not in done.stdout and "…" not in done.stdout
-    for part in ("How does the gradient change", "tanh", "claims", "G13", "written:"):
+    for part in (
+        "How does the gradient change",
+        "tanh",
+        "claims",
+        "G13",
+        "Seen: At the start",
+        "Open: results/vanishing/figure.png\n",
+    ):
         assert part in done.stdout
     # No bar: at most a quiet line now and then.
     assert "\x1b" not in done.stderr and "Traceback" not in done.stderr

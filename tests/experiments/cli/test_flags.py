@@ -1,6 +1,7 @@
 """The command line in one process: what it takes, and the one line for what it does not."""
 
 import io
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from experiments.cli.flags import FlagError, read_settings
 from experiments.cli.main import main
+from experiments.lab.question import Question
 from experiments.lab.results import versions
 from experiments.questions import QUESTIONS
 from experiments.questions.vanishing import Settings
@@ -150,11 +152,15 @@ def test_a_misspelt_flag_is_answered_with_the_right_one(capfd):
 
 
 class TestHelp:
-    @pytest.mark.parametrize("line", ["-h", "--help", "run -h", "run --help"])
-    def test_usage(self, line, capsys):
-        assert main(line.split()) == 0
+    @pytest.mark.parametrize("flag", ["-h", "--help"])
+    @pytest.mark.parametrize(
+        "command", ["", "list", "run", "activation", "trace", "verify", "report"]
+    )
+    def test_every_command_has_a_help_of_its_own(self, command, flag, capsys, tmp_path):
+        assert main([*command.split(), flag]) == 0
         out, err = capsys.readouterr()
-        assert out.startswith("usage: gradtrace list") and err == ""
+        assert out.startswith(f"usage: gradtrace {command or 'list'}") and err == ""
+        assert len(out.splitlines()) > 2 and names(tmp_path) == []
 
     @pytest.mark.parametrize("flag", ["-h", "--help"])
     def test_flags_of_an_experiment(self, flag, capsys, tmp_path):
@@ -173,8 +179,17 @@ class TestHelp:
     def test_list(self, capsys):
         assert main(["list"]) == 0
         out, err = capsys.readouterr()
-        lines = [line.split(maxsplit=1) for line in out.splitlines()]
-        assert lines == [[q.name, q.asks] for q in QUESTIONS.values()] and err == ""
+        assert err == "" and max(map(len, out.splitlines())) <= 80
+        words = " ".join(out.split())
+        for question in QUESTIONS.values():
+            assert question.takes and re.search(rf"\b{question.name} {question.takes} ", words)
+            assert question.asks.split()[-1] in words
+
+    def test_every_experiment_says_what_was_seen_and_what_to_read_next(self):
+        root = Path(__file__).parents[3]
+        for question in QUESTIONS.values():
+            assert question.answer is not Question.answer
+            assert (root / question.read_next).is_file(), question.name
 
     def test_version(self, capsys):
         assert main(["--version"]) == 0
@@ -187,7 +202,7 @@ class TestFolders:
         assert main(["run", "vanishing", *TINY, "--results", "file"]) == 2
         out, err = capsys.readouterr()
         assert out == "" and err.count("\n") == 1
-        assert "--results: file/vanishing can't be written" in err
+        assert "--results: file/vanishing" in err and "can't be written" in err
         assert names(tmp_path) == ["file"]
 
     def test_mnist_from_a_folder_without_its_files(self, capsys, tmp_path):
@@ -199,7 +214,7 @@ class TestFolders:
 
     def test_a_folder_with_brackets_is_named_as_it_is(self, capsys):
         assert main(["run", "vanishing", *TINY, "--results", "a[red]"]) == 0
-        assert "a[red]/vanishing/result.json" in capsys.readouterr().out
+        assert "Open: a[red]/vanishing/figure.png\n" in capsys.readouterr().out
 
 
 def test_an_interruption(capsys, monkeypatch, tmp_path):

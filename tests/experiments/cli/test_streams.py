@@ -119,7 +119,7 @@ def test_pages_into_pipes_devices_and_links(tmp_path):
 def test_a_page_whose_reader_has_seen_enough(tmp_path):
     code, out, lines = shell(f"GRADTRACE {TRACE} --html >(head -c 10 >/dev/null)", tmp_path)
     assert (code, lines) == (0, [])
-    assert "written: results/trace/figure.png" in out.decode()
+    assert "Open: results/trace/figure.png" in out.decode()
 
 
 @pytest.mark.parametrize(

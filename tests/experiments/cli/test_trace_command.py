@@ -128,8 +128,8 @@ class TestItself:
         assert "sigmoid, xavier_uniform, 3 hidden layers of 8; 20 test examples" in out
         figures = ["results/trace/figure.png", "results/trace/figure.svg"]
         assert names(folder) == [page, *figures]
-        for path in (*figures, page):
-            assert f"written: {path}\n" in out
+        assert f"\nOpen: {page}\n" in out and "See also: figure.png\n" in out
+        assert "Seen: rms ∂L/∂s is" in out and "Read next: tutorials/10_reading_a_trace.py" in out
         assert Path(figures[0]).read_bytes().startswith(b"\x89PNG")
         # The same pass by hand.
         data = load("shapeset", n_train=1, n_test=20, seed=4)
@@ -149,7 +149,7 @@ class TestItself:
     def test_without_html_no_page_and_results_elsewhere(self, quick, capsys, folder):
         assert main(["trace", *TINY, "--results", "else[where]"]) == 0
         assert names(folder) == [f"else[where]/trace/figure.{kind}" for kind in ("png", "svg")]
-        assert "written: else[where]/trace/figure.png" in capsys.readouterr().out
+        assert "Open: else[where]/trace/figure.png\n" in capsys.readouterr().out
 
     def test_theory_is_that_of_the_net_as_drawn(self):
         made = traced(Settings(depth=3, width=100, batch=50))
@@ -320,4 +320,4 @@ def test_help_names_every_flag(capsys, folder):
         assert f"--{flag}" in out
     assert max(map(len, out.splitlines())) <= 80
     assert main(["--help"]) == 0
-    assert "gradtrace trace [--flags]" in capsys.readouterr().out
+    assert "gradtrace trace [flags]" in capsys.readouterr().out

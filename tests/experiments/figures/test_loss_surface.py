@@ -73,7 +73,7 @@ class TestTables:
         text = capture.get()
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= width
-        for words in ("hidden units", "±10", "gradient below", "p = 0.001"):
+        for words in ("hidden units", "±10", "gradient below", "∂L/∂o"):
             assert words in text
 
     def test_numbers_are_percentages_of_what_was_measured(self, tiny):

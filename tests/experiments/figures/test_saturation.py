@@ -149,8 +149,9 @@ class TestFigures:
     def test_nothing_of_pyplot_is_touched(self, tiny):
         import matplotlib.pyplot as plt
 
+        open_before = plt.get_fignums()
         figures(TINY, tiny)
-        assert plt.get_fignums() == []
+        assert plt.get_fignums() == open_before
 
 
 class TestTables:
