@@ -92,6 +92,7 @@ def test_a_run_in_a_pipe(finished):
         "Open: results/vanishing/figure.png\n",
     ):
         assert part in done.stdout
+    assert "\nOpen: results/vanishing/figure.png\n" in done.stdout
     # No bar: at most a quiet line now and then.
     assert "\x1b" not in done.stderr and "Traceback" not in done.stderr
     record = json.loads((folder / "results/vanishing/result.json").read_text(encoding="utf-8"))
