@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from engine import Trace
 from experiments.cli.ending import say
 from experiments.cli.files import check_file, drawn, write_whole
 from experiments.cli.flags import read_flags
@@ -64,17 +63,14 @@ def trace_command(args: Sequence[str], console: Console) -> None:
             walk.interactive()
         else:
             print(walk)
-    say(console, _seen(made.trace), written[::-1], "tutorials/10_reading_a_trace.py")
+    seen, helps = diagnosis.summary, {}
+    if diagnosis:
+        seen, helps = (
+            f"{diagnosis[0].kind}: {diagnosis[0].evidence}",
+            {"Helps": diagnosis[0].remedy},
+        )
+    say(console, seen, written[::-1], "tutorials/10_reading_a_trace.py", **helps)
     sys.stdout.flush()
-
-
-def _seen(trace: Trace) -> str:
-    """How ∂L/∂s compares between the first layer and the last, as the diagnosis counts layers."""
-    rms = []
-    for row in (trace.layers[-1], trace.layers[0]):
-        statistics = row.statistics("dL_ds")
-        rms.append(f"{0.0 if statistics is None else statistics.rms:.2g} in {row.name}")
-    return f"rms ∂L/∂s is {' and '.join(rms)}."
 
 
 def _drawn(folder: Path, figure: Figure) -> dict[Path, bytes]:

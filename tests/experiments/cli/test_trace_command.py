@@ -129,7 +129,8 @@ class TestItself:
         figures = ["results/trace/figure.png", "results/trace/figure.svg"]
         assert names(folder) == [page, *figures]
         assert f"\nOpen: {page}\n" in out and "See also: figure.png\n" in out
-        assert "Seen: rms ∂L/∂s is" in out and "Read next: tutorials/10_reading_a_trace.py" in out
+        assert "\nSeen: vanishing gradient: " in out and "\nHelps: " in out
+        assert "Read next: tutorials/10_reading_a_trace.py" in out
         assert Path(figures[0]).read_bytes().startswith(b"\x89PNG")
         # The same pass by hand.
         data = load("shapeset", n_train=1, n_test=20, seed=4)
