@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ def chosen_dtype(dtype: npt.DTypeLike, where: str) -> np.dtype[Any]:
     if wanted not in FLOATS:
         raise DtypeError(f"{where}: dtype {wanted}; a tensor holds float32 or float64")
     return wanted
+
+
+def is_finite(number: Any) -> bool:
+    """Whether a number is finite as a float64; NumPy's function refuses integers beyond 64 bits."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

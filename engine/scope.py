@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Generator
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from weakref import WeakSet
 
 if TYPE_CHECKING:
@@ -258,13 +258,22 @@ def place(name: str) -> Place:
     return Place(name)
 
 
-def no_grad() -> Setting:
+@overload
+def no_grad(function: None = None) -> Setting: ...
+
+
+@overload
+def no_grad(function: F) -> F: ...
+
+
+def no_grad(function: F | None = None) -> Setting | F:
     """In the block, operations compute values only: no node, no memory held, no gradient.
 
-    As a decorator, `@no_grad()`, it does so for a function; for a generator or a coroutine,
-    recording is off only while its own body runs.
+    As a decorator, `@no_grad()` or `@no_grad`, it does so for a function; for a generator or
+    a coroutine, recording is off only while its own body runs.
     """
-    return Setting("recording", False, "no_grad()")
+    block = Setting("recording", False, "no_grad()")
+    return block if function is None else block(function)
 
 
 def recording(on: bool) -> Setting:

@@ -10,6 +10,7 @@ of its target, then moved.
 | a file with several names (hard links) | this name gets the content, the others keep the old one |
 | a new file | it has the mode that the umask gives |
 | a FIFO, a terminal, a device such as /dev/null | the content is written into it |
+| a FIFO that nobody reads for 5 s | refused |
 | /dev/stdout, /dev/fd/3 | the content is written where the descriptor stands |
 | a folder, a disk, a socket, an empty name | refused |
 """
@@ -23,6 +24,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -31,6 +33,9 @@ from typing import BinaryIO, TypeAlias, final
 Content: TypeAlias = str | bytes | Callable[[BinaryIO], object]
 UNFINISHED = ".unfinished-"
 """What the name of a file begins with until it moves to its place."""
+
+READER_WAIT = 5.0
+"""Seconds that a writer waits for the reader of a FIFO."""
 
 _DESCRIPTORS = re.compile(r"/proc/(?P<process>\d+)(/task/\d+)?/fd|/dev/fd")
 
@@ -164,7 +169,7 @@ class _Draft:
                 self._temporary = None
                 return
             if self.descriptor is None:
-                number = os.open(self.path, os.O_WRONLY)  # without O_CREAT: never a new file
+                number = _opened(self.path, self.status)
             else:
                 for printed in (sys.stdout, sys.stderr):
                     if printed is not None:
@@ -191,6 +196,26 @@ def _put(content: Content, stream: BinaryIO) -> None:
         stream.write(content)
     else:
         content(stream)
+
+
+def _opened(path: str | Path, status: os.stat_result | None) -> int:
+    """The number of the device or FIFO, opened without O_CREAT: never a new file."""
+    if status is None or not stat.S_ISFIFO(status.st_mode):
+        return os.open(path, os.O_WRONLY)
+    deadline = time.monotonic() + READER_WAIT
+    while True:
+        try:
+            number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > deadline:
+                reason = "it is a FIFO that nobody reads; start the reader first"
+                raise _refusal(path, errno.ENXIO, reason) from None
+            time.sleep(0.01)
+        else:
+            os.set_blocking(number, True)
+            return number
 
 
 def _descriptor(path: Path) -> int | None:

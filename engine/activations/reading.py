@@ -18,6 +18,7 @@ import numpy as np
 from engine.activations.builtin import BUILT_IN
 from engine.activations.expression import Expression, S, SymbolicError, expression, name
 from engine.activations.record import Activation
+from engine.dtypes import is_finite
 from engine.errors import ActivationError
 
 Function = Callable[..., Any]
@@ -67,7 +68,7 @@ def parameters_of(function: Function, title: str) -> dict[str, float]:
                     f"its parameter {argument.name} needs a number as default: "
                     f"def f(s, {argument.name}=0.1): …"
                 )
-            if not np.isfinite(value):
+            if not is_finite(value):
                 raise ActivationError(f"{argument.name}={value} must be a finite number")
         return {argument.name: float(argument.default) for argument in arguments[1:]}
 

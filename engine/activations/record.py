@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
+from engine.dtypes import is_finite
 from engine.kernels import KERNELS, Elementwise
 from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
@@ -230,7 +231,7 @@ class Activation:
             )
         for key, value in parameters.items():
             number = isinstance(value, int | float | np.integer | np.floating)
-            if not isinstance(value, Tensor | Symbolic) and not (number and np.isfinite(value)):
+            if not isinstance(value, Tensor | Symbolic) and not (number and is_finite(value)):
                 raise ValueError(f"{self.name}: {key}={value!r} must be a finite number")
         return {
             key: value if isinstance(value, Tensor | Symbolic) else float(value)

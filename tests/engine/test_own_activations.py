@@ -281,9 +281,15 @@ def test_a_derivative_without_the_parameter_is_refused():
     assert right(a=3.0).slope(np.array([2.0])) == [12.0]
 
 
+def test_a_default_beyond_float64():
+    with pytest.raises(ActivationError) as told:
+        activation(title="own line")(lambda s, a=10**400: a * s)
+    assert str(told.value).endswith("0 must be a finite number")
+
+
 def test_a_parameter_that_is_no_number():
     f = activation(title="own line")(lambda s, a=2.0: a * s)
-    for value in ("wide", None, math.nan, math.inf, -math.inf):
+    for value in ("wide", None, math.nan, math.inf, -math.inf, 10**400):
         with pytest.raises(ValueError, match=r"own line: a=.* must be a finite number"):
             f(a=value)
         with pytest.raises(ValueError, match=r"own line: a=.* must be a finite number"):

@@ -147,6 +147,16 @@ def test_a_decorated_function():
     with pytest.raises(ZeroDivisionError):
         no_grad()(lambda: 1 / 0)()
 
+    @no_grad
+    def bare(x):
+        return x * 2.0
+
+    assert not bare(W).requires_grad
+    assert bare.__name__ == "bare"
+    assert records()
+    with pytest.raises(TypeError, match="decorates functions, not int"):
+        no_grad(3)
+
 
 def test_a_decorated_function_may_call_itself_and_run_in_threads():
     seen = []

@@ -176,6 +176,22 @@ class TestWhatIsNoRegularFile:
         with pytest.raises(RuntimeError, match="no font"):  # and nobody waits for a reader
             write_file(tmp_path / "fifo", fails)
 
+    def test_a_fifo_that_nobody_reads(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("engine.writing.READER_WAIT", 0.1)
+        os.mkfifo(tmp_path / "fifo")
+        failed = []
+
+        def writes():
+            try:
+                write_file(tmp_path / "fifo", "x")
+            except OSError as error:
+                failed.append(str(error))
+
+        thread = threading.Thread(target=writes, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert "fifo can't be written: it is a FIFO that nobody reads" in failed[0]
+
     def test_a_reader_who_has_seen_enough(self, tmp_path):
         os.mkfifo(tmp_path / "fifo")
 
