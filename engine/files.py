@@ -45,7 +45,10 @@ def archive(
         problem = _problem_of_name(name)
         if problem:
             raise ValueError(f"{path}: an array can't be named {_cut(repr(name), 60)}: {problem}")
-        array, shown = np.asarray(array), _cut(repr(name), 60)
+        shown = _cut(repr(name), 60)
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(f"{path}: {shown} is a masked array; give its data and its mask, apart")
+        array = np.asarray(array)
         if array.dtype.hasobject:
             raise TypeError(f"{path}: {shown} holds Python objects; give numbers")
         if not _kept(array.dtype):

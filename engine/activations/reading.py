@@ -100,13 +100,13 @@ def located(function: Function, title: str, before: str = "") -> Iterator[None]:
     """Any exception of the block becomes an ActivationError, which names the function's line."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ActivationError) and str(error).startswith(f"{title}, line "):
             raise
         raise ActivationError(_explained(error, function, title, before)) from None
 
 
-def _explained(error: Exception, function: Function, title: str, before: str) -> str:
+def _explained(error: BaseException, function: Function, title: str, before: str) -> str:
     what = before + _in_words(error)
     code = _code(function)
     if code is None:
@@ -119,7 +119,7 @@ def _explained(error: Exception, function: Function, title: str, before: str) ->
     return f"{title}, line {number} of {Path(file).name}{f', `{text}`' if text else ''}: {what}"
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = " ".join(str(error).split())

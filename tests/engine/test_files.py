@@ -324,3 +324,10 @@ def test_two_arrays_of_one_name_in_a_file_are_refused(tmp_path):
                 np.lib.format.write_array(member, A)
     with pytest.raises(ValueError, match="it holds 'a' twice"):
         read_arrays(tmp_path / "x.npz")
+
+
+def test_a_masked_array_is_refused_since_the_mask_would_be_lost(tmp_path):
+    path = tmp_path / "a.npz"
+    with pytest.raises(TypeError, match="'a' is a masked array; give its data and its mask"):
+        write_arrays(path, {"a": np.ma.masked_array([1.0, 2.0], [True, False])})
+    assert not path.exists()

@@ -535,3 +535,13 @@ def test_gelu_is_what_it_was_inside():
     f = own(lambda s: gelu(s))
     np.testing.assert_array_equal(f(S), gelu(S))
     np.testing.assert_array_equal(f.slope(S), gelu.slope(S))
+
+
+def test_a_definition_that_ends_the_program_is_a_failed_definition():
+    with pytest.raises(ActivationError, match=r"line \d+ of .*SystemExit: 3"):
+
+        @activation
+        def leaves(s):
+            raise SystemExit(3)
+
+    assert "leaves" not in ACTIVATIONS
