@@ -198,7 +198,9 @@ def run(settings, progress):
     return Result({"errors": [t.test_error for t in trained]}, {}, [])
 
 
-QUESTION = Question("q", "What is asked?", Settings, run, lambda *_: Figure(), lambda *_: [])
+QUESTION = Question(
+    "q", "What is asked?", Settings, run, lambda *_: {"figure": Figure()}, lambda *_: []
+)
 
 
 def test_the_command_says_how_to_go_on_and_goes_on(tmp_path, monkeypatch, capsys):
