@@ -82,12 +82,8 @@ def report_command(args: Sequence[str], console: Console) -> None:
     for problem in problems:
         print(f"gradtrace: {problem}", file=sys.stderr)
     names = ", ".join(titled(record.question, record.data) for record in records)
-    say(
-        console,
-        f"results of {names}; {said}.",
-        written,
-        "VERDICTS.md",
-    )
+    others = {"Not run": ", ".join(missing)}
+    say(console, f"results of {names}; {said}.", written, "VERDICTS.md", **others)
     sys.stdout.flush()
 
 
