@@ -148,9 +148,9 @@ def _sizes_message(result: Result, name: str, words: str) -> str:
 
 
 def _fold(sizes: Array) -> str:
-    """The largest over the smallest: "10-fold"."""
+    """The largest over the smallest: "by a factor of 10"."""
     with np.errstate(all="ignore"):  # a dead net has 0/0
-        return f"{quantity(float(sizes.max() / sizes.min()))}-fold"
+        return f"by a factor of {quantity(float(sizes.max() / sizes.min()), 3)}"
 
 
 def _positive(values: Any) -> Array:

@@ -92,11 +92,14 @@ class TestFigures:
         assert titles["figure"] == (
             "standard: ∂L/∂s falls to 0.01 of the top layer's; Xavier stays level (×1.00)"
         )
-        folds = "differs 100-fold from layer to layer under standard initialisation, 1-fold under"
+        folds = (
+            "differs by a factor of 100 from layer to layer under standard initialisation, "
+            "by a factor of 1 under"
+        )
         assert titles["activations"] == f"The std of x {folds} Xavier's"
         assert titles["gradients"].startswith(f"The rms of ∂L/∂s {folds}")
         assert "is 0.25 under standard initialisation and 1 under Xavier's" in titles["jacobians"]
-        assert "After 40 updates ∂L/∂W differs 3-fold" in titles["training"]
+        assert "After 40 updates ∂L/∂W differs by a factor of 3" in titles["training"]
         assert "from 0.13 of the top layer's at the start to 3 in 40" in titles["training-ratio"]
 
     def test_an_axis_is_not_stretched_by_an_outlier(self, tiny):
