@@ -43,9 +43,12 @@ def claims_table(claims: Sequence[Claim]) -> Table:
             expected = number(claim.expected[claim.worst])
             measured = interval(claim.measured[claim.worst])
         needs = statement.needs or "the default settings"
+        recalled = " (recalled)" if statement.recalled else ""
         claimed.add_row(
             Text(statement.id, "bold"),
-            Text(statement.text + ("" if claim.measured else f"; to measure it: {needs}")),
+            Text(
+                statement.text + recalled + ("" if claim.measured else f"; to measure it: {needs}")
+            ),
             expected,
             measured,
             Text(claim.verdict, STYLE.get(claim.verdict, "")),

@@ -72,5 +72,5 @@ def test_tables_fit_and_nothing_is_cut(tiny, width):
     text = capture.get()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text and "nan" not in text
-    for word in ("softsign", "E[x²]", "ξ_c", "expected", "not yet"):
+    for word in ("softsign", "E[x²]", "ξ_c", "expected", "not yet", "recalled"):
         assert word in text

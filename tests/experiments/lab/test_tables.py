@@ -49,7 +49,7 @@ def test_claims_show_the_number_that_decides_and_the_verdict():
         assert part in text
     assert "1 ± 0.02" not in text  # it agrees, so the other number decides
     for how in ("the default settings", "--paper"):
-        assert f"a sentence; to measure it: {how}" in rendered(claims_table(claims), 200)
+        assert f"a sentence (recalled); to measure it: {how}" in rendered(claims_table(claims), 200)
     for verdict in ("does not", "not shown", "not yet"):
         assert verdict in text
 
