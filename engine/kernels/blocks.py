@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba.extending import register_jitable
 
-from engine.kernels.compiling import jit
-from engine.kernels.packing import flattened, pack
-from engine.kernels.runs import finish, share
-from engine.kernels.tile import ROWS, VECTORS, columns, tile
+from engine.kernels.packing import pack
+from engine.kernels.parts import Shares, Way
+from engine.kernels.runs import carray
+from engine.kernels.tile import ROWS, SHAPE, VECTORS, columns, pointer, tile
 
 Array = npt.NDArray[Any]
 
@@ -35,136 +35,84 @@ A_ROWS = 192
 B_COLUMNS = 3072
 
 
-@jit()
-def add_part(
-    a: Array,
-    a_transposed: bool,
-    b: Array,
-    b_transposed: bool,
-    out: Array,
-    add: bool,
+def _blocks(
+    a: Any,
+    a_i: int,
+    a_k: int,
+    b: Any,
+    b_k: int,
+    b_j: int,
+    c: Any,
+    c_i: int,
+    m: int,
+    n: int,
+    add: int,
     top: int,
     bottom: int,
     left: int,
     right: int,
 ) -> None:
-    """The rows top … bottom and columns left … right of out (+)= a·b."""
-    n = a.shape[0] if a_transposed else a.shape[1]
-    width = columns(b)
-    depth = min(n, DEPTH_BYTES // a.itemsize)
-    a_block = np.empty(_round_up(min(bottom - top, A_ROWS), ROWS) * depth, a.dtype)
-    b_block = np.empty(_round_up(min(right - left, B_COLUMNS), width) * depth, a.dtype)
-    scratch = np.empty(ROWS * width, a.dtype)
+    entry_of_c = carray(c, (1,))
+    dtype, width = entry_of_c.dtype, columns(b)
+    depth = min(n, DEPTH_BYTES // entry_of_c.itemsize)
+    a_block = np.empty(_round_up(min(bottom - top, A_ROWS), ROWS) * depth, dtype)
+    b_block = np.empty(_round_up(min(right - left, B_COLUMNS), width) * depth, dtype)
+    scratch = np.empty(ROWS * width, dtype)
+    edge = pointer(scratch)
+    rows = bottom - bottom + ROWS  # for a constant, Numba would compile `_pack_panels` once more
     for j in range(left, right, B_COLUMNS):
         j_end = min(j + B_COLUMNS, right)
         for start in range(0, n, depth):
-            stop = min(start + depth, n)
-            _pack_panels(b, b_transposed, start, stop, j, j_end, b_block, width)
+            deep = min(depth, n - start)
+            _pack_panels(b, start * b_k + j * b_j, b_k, b_j, deep, j_end - j, b_block, width)
             for i in range(top, bottom, A_ROWS):
                 i_end = min(i + A_ROWS, bottom)
-                _pack_panels(a, not a_transposed, start, stop, i, i_end, a_block, ROWS)
-                part, more = out[i:i_end, j:j_end], add or start > 0
-                _multiply_blocks(a_block, b_block, part, stop - start, scratch, more)
+                _pack_panels(a, i * a_i + start * a_k, a_k, a_i, deep, i_end - i, a_block, rows)
+                for right_panel in range(j, j_end, width):
+                    for panel in range(i, i_end, ROWS):
+                        whole = panel + ROWS <= i_end and right_panel + width <= j_end
+                        more = add != 0 or start > 0
+                        at, a_at, b_at = (
+                            panel * c_i + right_panel,
+                            (panel - i) * deep,
+                            (right_panel - j) * deep,
+                        )
+                        to, to_at, to_i = (c, at, c_i) if whole else (edge, 0, width)
+                        adding = more and whole
+                        # fmt: off
+                        tile(
+                            ROWS, VECTORS,
+                            to, to_at, to_i,
+                            a_block, a_at, 1, ROWS,
+                            b_block, b_at, width,
+                            deep, adding,
+                        )
+                        # fmt: on
+                        if whole:
+                            continue
+                        for r in range(min(ROWS, i_end - panel)):
+                            for k in range(min(width, j_end - right_panel)):
+                                entry, place = scratch[r * width + k], at + r * c_i + k
+                                c[place] = c[place] + entry if more else entry
 
 
-@jit()
+@register_jitable
 def _pack_panels(
-    source: Array,
-    transpose: bool,
-    start: int,
-    stop: int,
-    left: int,
-    right: int,
-    block: Array,
-    width: int,
+    source: Any, at: int, k_step: int, i_step: int, depth: int, n: int, block: Array, width: int
 ) -> None:
-    size = (stop - start) * width
-    for panel, i in enumerate(range(left, right, width)):
-        to = block[panel * size : (panel + 1) * size]
-        pack(source, transpose, start, stop, i, min(i + width, right), to, width)
+    """n columns of a source into panels of `width` columns, one after the other."""
+    for i in range(0, n, width):
+        here = min(width, n - i)
+        pack(source, at + i * i_step, k_step, i_step, depth, here, block, i * depth, width)
 
 
-@jit()
-def _multiply_blocks(
-    a_block: Array, b_block: Array, out: Array, depth: int, scratch: Array, add: bool
-) -> None:
-    m, p = out.shape
-    w = columns(b_block)
-    flat, stride = flattened(out)
-    for j in range(0, p, w):
-        for i in range(0, m, ROWS):
-            whole = i + ROWS <= m and j + w <= p
-            c, at, c_i = (flat, i * stride + j, stride) if whole else (scratch, 0, w)
-            a_at, b_at, more = i * depth, j * depth, add and whole
-            # fmt: off
-            tile(
-                ROWS, VECTORS, False, 0,
-                c, at, c_i,
-                a_block, a_at, 1, ROWS,
-                b_block, b_at, w,
-                depth, more,
-            )
-            # fmt: on
-            if not whole:
-                _add_scratch(scratch, out[i : i + ROWS, j : j + w], w, add)
-
-
-@jit()
-def _add_scratch(scratch: Array, out: Array, width: int, add: bool) -> None:
-    """The part of a scratch tile that lies inside `out`."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            if add:
-                out[i, j] += scratch[i * width + j]
-            else:
-                out[i, j] = scratch[i * width + j]
-
-
-@jit()
+@register_jitable(inline="always")
 def _round_up(size: int, step: int) -> int:
     return (size + step - 1) // step * step
 
 
-@jit()
-def product(
-    a: Array,
-    a_transposed: bool,
-    b: Array,
-    b_transposed: bool,
-    out: Array,
-    add: bool,
-    address: int,
-    parameters: Array,
-    bias: Array,
-    s: Array,
-) -> None:
-    """out (+)= a·b, and `finish` where there is a bias."""
-    m, p = out.shape
-    zero = m - m  # for a constant, Numba would compile all that is called once more
-    add_part(a, a_transposed, b, b_transposed, out, add, zero, m, zero, p)
-    finish(address, parameters, bias, s, out, zero, m, zero, p)
+def _shares(m: int, p: int, a_transposed: bool, dtype: np.dtype[Any]) -> Shares:
+    return (True, SHAPE.columns(dtype)) if p > m else (False, ROWS)
 
 
-@jit(parallel=True)
-def product_parallel(
-    a: Array,
-    a_transposed: bool,
-    b: Array,
-    b_transposed: bool,
-    out: Array,
-    add: bool,
-    address: int,
-    parameters: Array,
-    bias: Array,
-    s: Array,
-    n_threads: int,
-) -> None:
-    """The same, rows or columns of the result shared out."""
-    m, p = out.shape
-    by_columns = p > m
-    for part in numba.prange(n_threads):
-        top, bottom = (0, m) if by_columns else share(m, ROWS, part, n_threads)
-        left, right = share(p, columns(b), part, n_threads) if by_columns else (0, p)
-        if top < bottom and left < right:
-            add_part(a, a_transposed, b, b_transposed, out, add, top, bottom, left, right)
-            finish(address, parameters, bias, s, out, top, bottom, left, right)
+BLOCKS = Way("blocks", _blocks, _shares)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba.np.unsafe import ndarray
@@ -21,10 +20,16 @@ from numba.np.unsafe import ndarray
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
 from engine.kernels.products import nothing
-from engine.kernels.runs import WORTH_THREADS, call_once, compile_run, over, over_parallel
+from engine.kernels.runs import (
+    WORTH_THREADS,
+    call_once,
+    carray,
+    compile_run,
+    over,
+    over_parallel,
+)
 from engine.kernels.threads import run
 
-carray: Any = numba.carray  # type: ignore[attr-defined]
 to_fixed_tuple: Any = ndarray.to_fixed_tuple
 
 Array = npt.NDArray[Any]

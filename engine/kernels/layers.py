@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import jit
+from engine.kernels.parts import call_part
 from engine.kernels.products import matmul, multiply, nothing
 from engine.kernels.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
 from engine.kernels.threads import run
-from engine.kernels.unpacked import add_part
+from engine.kernels.unpacked import UNPACKED
 
 Array = npt.NDArray[Any]
 
@@ -67,7 +68,8 @@ def layer_backward(
         dW, dx = np.empty(W.shape, dtype) if needs_dW else none, none
         if needs_dx:
             dx = empty(x.shape, dtype)
-        _small_backward(address, parameters, g, v, x, W, ds, db, dW, dx)
+        part = UNPACKED.part(dtype)
+        _small_backward(part, address, parameters, g, v, x, W, ds, db, dW, dx)
         return ds, db, dW if needs_dW else None, dx if needs_dx else None
     if g.size < WORTH_THREADS:
         slopes_and_sums(address, parameters, g, v, ds, db, 0, g.shape[1])
@@ -85,6 +87,7 @@ def _on_one_thread(
 
 @jit()
 def _small_backward(
+    part: int,
     address: int,
     parameters: Array,
     g: Array,
@@ -98,9 +101,9 @@ def _small_backward(
 ) -> None:
     """All of it in one call, since for a small layer a call costs more than the arithmetic."""
     (m, n), p = x.shape, W.shape[1]
-    zero, yes, no = m - m, m == m, m != m  # for constants, Numba would compile add_part again
+    zero = m - m  # for a constant, Numba would compile `slopes_and_sums` once more
     slopes_and_sums(address, parameters, g, v, ds, db, zero, p)
     if dW.size > 0:
-        add_part(x, yes, ds, no, dW, no, zero, n, zero, p)
+        call_part(part, x, True, ds, False, dW, False, 0, n, 0, p)
     if dx.size > 0:
-        add_part(ds, no, W, yes, dx, no, zero, m, zero, n)
+        call_part(part, ds, False, W, True, dx, False, 0, m, 0, n)

@@ -66,7 +66,7 @@ def _multiply_adds_parallel(a: Array, b: Array, c: Array, repeats: int, n_thread
 def _repeat(a: Array, b: Array, c: Array, repeats: int) -> None:
     width = columns(b)
     for _ in range(repeats):
-        tile(ROWS, VECTORS, False, 0, c, 0, width, a, 0, 1, ROWS, b, 0, width, _DEPTH, False)
+        tile(ROWS, VECTORS, c, 0, width, a, 0, 1, ROWS, b, 0, width, _DEPTH, False)
 
 
 def triad(a: Array, b: Array, out: Array) -> None:

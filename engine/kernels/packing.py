@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import types
+from numba.extending import register_jitable
 
-from engine.kernels.compiling import jit
-from engine.kernels.tile import intrinsic
+from engine.kernels.tile import data_of, intrinsic
 
 Array = npt.NDArray[Any]
 
@@ -39,9 +38,7 @@ def _transpose_8(
     vector = ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), _EIGHT)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bases = [
-            context.make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 3)
-        ]
+        bases = [data_of(context, builder, signature.args[i], args[i]) for i in (0, 3)]
 
         def place(base: Any, start: Any, step: Any, i: int) -> Any:
             offset = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
@@ -80,10 +77,7 @@ def _copy_8(typing_context: Any, to: Any, to_at: Any, source: Any, at: Any) -> A
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         to, source = (
             builder.bitcast(
-                builder.gep(
-                    context.make_array(signature.args[i])(context, builder, args[i]).data,
-                    [args[i + 1]],
-                ),
+                builder.gep(data_of(context, builder, signature.args[i], args[i]), [args[i + 1]]),
                 vector.as_pointer(),
             )
             for i in (0, 2)
@@ -94,65 +88,40 @@ def _copy_8(typing_context: Any, to: Any, to_at: Any, source: Any, at: Any) -> A
     return signature, generate
 
 
-@jit()
+@register_jitable
 def pack(
-    source: Array,
-    transpose: bool,
-    start: int,
-    stop: int,
-    left: int,
-    right: int,
+    source: Any,
+    at: int,
+    k_step: int,
+    i_step: int,
+    depth: int,
+    here: int,
     panel: Array,
+    to: int,
     width: int,
 ) -> None:
-    """panel[k, i] = source[start + k, left + i], or of sourceᵀ; filled up to `width` with zeros."""
-    here = right - left
-    regular = source.strides[1] == source.itemsize and source.strides[0] >= source.itemsize
-    if transpose and not regular:  # gaps between columns, rows upside down or all the same
-        for k in range(start, stop):
-            for i in range(width):
-                panel[(k - start) * width + i] = source[left + i, k] if i < here else 0
-        return
-    if transpose:
-        _transpose(source, start, stop, left, right, panel, width)
-        return
-    if here == width and width % _EIGHT == 0 and regular:
-        flat, stride = flattened(source)
-        for k in range(start, stop):
-            for i in range(0, width, _EIGHT):
-                _copy_8(panel, (k - start) * width + i, flat, k * stride + left + i)
-        return
-    for k in range(start, stop):
-        row = panel[(k - start) * width : (k - start + 1) * width]
-        numbers = source[k, left:right]
-        for i in range(here):
-            row[i] = numbers[i]
-        for i in range(here, width):
-            row[i] = 0
+    """panel[to + k·width + i] = source[at + k·k_step + i·i_step] for k < depth, i < here.
 
-
-@jit()
-def _transpose(
-    source: Array, start: int, stop: int, left: int, right: int, panel: Array, width: int
-) -> None:
-    flat, stride = flattened(source)
-    here, depth = right - left, stop - start
-    eights, deep = here // _EIGHT * _EIGHT, depth // _EIGHT * _EIGHT
+    `source` is a pointer, so steps may be negative. Columns from `here` to `width` are zeros.
+    """
+    if i_step == 1:
+        eights = here // _EIGHT * _EIGHT
+        for k in range(depth):
+            row, start = to + k * width, at + k * k_step
+            for i in range(0, eights, _EIGHT):
+                _copy_8(panel, row + i, source, start + i)
+            for i in range(eights, width):
+                panel[row + i] = source[start + i] if i < here else 0
+        return
+    eights = here // _EIGHT * _EIGHT if k_step == 1 else 0
+    deep = depth // _EIGHT * _EIGHT
     for i in range(0, eights, _EIGHT):
-        at = (left + i) * stride + start
+        start = at + i * i_step
         for k in range(0, deep, _EIGHT):
-            _transpose_8(panel, k * width + i, width, flat, at + k, stride)
+            _transpose_8(panel, to + k * width + i, width, source, start + k, i_step)
         for k in range(deep, depth):
             for r in range(_EIGHT):
-                panel[k * width + i + r] = flat[at + r * stride + k]
+                panel[to + k * width + i + r] = source[start + r * i_step + k]
     for k in range(depth):
         for i in range(eights, width):
-            panel[k * width + i] = source[left + i, start + k] if i < here else 0
-
-
-@jit()
-def flattened(a: Array) -> tuple[Array, int]:
-    """A matrix with contiguous rows, as one dimension, and the distance of its rows."""
-    stride = a.strides[0] // a.itemsize
-    length = (a.shape[0] - 1) * stride + a.shape[1]
-    return np.lib.stride_tricks.as_strided(a, (length,), (a.itemsize,)), stride
+            panel[to + k * width + i] = source[at + i * i_step + k * k_step] if i < here else 0

@@ -7,21 +7,25 @@ limit. The ways are
 - `engine.kernels.unpacked`: sums in registers, operands where they lie; most products;
 - `engine.kernels.transposed`: the same for g·Wᵀ of a batch of few rows;
 - `engine.kernels.blocks`: with copies in the caches, for large products.
+
+Each is one function over a part of the result; the loops around it are in `engine.kernels.parts`.
 """
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels import blocks, transposed, unpacked
+from engine.kernels.blocks import BLOCKS
 from engine.kernels.buffers import empty
 from engine.kernels.compiling import JIT
+from engine.kernels.parts import product, small_product
 from engine.kernels.runs import finish
 from engine.kernels.threads import run
+from engine.kernels.transposed import MOST_ROWS, TRANSPOSED
+from engine.kernels.unpacked import UNPACKED
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +80,7 @@ def matmul(
         and JIT
     ):
         out = np.empty((shape_a[0], shape_b[1]), dtype)
-        unpacked.plain_product(a, b, out)
+        small_product(UNPACKED.part(dtype), a, False, b, False, out)
         return out
     if len(shape_a) != 2 or len(shape_b) != 2:
         _refuse_shapes(a, b)
@@ -97,7 +101,7 @@ def matmul(
             out = np.empty((m, p), dtype)
             a, transpose_a = (a, transpose_a) if a.flags.c_contiguous else (a.T, not transpose_a)
             b, transpose_b = (b, transpose_b) if b.flags.c_contiguous else (b.T, not transpose_b)
-            unpacked.small_product(a, transpose_a, b, transpose_b, out)
+            small_product(UNPACKED.part(dtype), a, transpose_a, b, transpose_b, out)
             return out
         out = empty((m, p), dtype)
     else:
@@ -130,7 +134,7 @@ def multiply(
         elif bias.size:
             out += bias
         return
-    way: ModuleType = unpacked
+    way = UNPACKED
     gaps = False
     if not a.flags.c_contiguous:
         a, transpose_a = _stored(a, transpose_a)
@@ -139,14 +143,15 @@ def multiply(
         b, transpose_b = _stored(b, transpose_b)
         gaps |= not _rows_lie_apart(b)
     if gaps:
-        way = blocks
+        way = BLOCKS
     elif size < _WORTH_THREADS:
-        unpacked.product(a, transpose_a, b, transpose_b, out, add, address, parameters, bias, s)
+        part = UNPACKED.part(out.dtype)
+        product(part, a, transpose_a, b, transpose_b, out, add, address, parameters, bias, s)
         return
     elif m > _WORTH_COPIES and n > 64 and size > 10_000_000:
-        way = blocks
-    elif transpose_b and not transpose_a and m <= transposed.MOST_ROWS:
-        way = transposed
+        way = BLOCKS
+    elif transpose_b and not transpose_a and m <= MOST_ROWS:
+        way = TRANSPOSED
     args = (a, transpose_a, b, transpose_b, out, add, address, parameters, bias, s)
     if size < _WORTH_THREADS:
         way.product(*args)
@@ -155,7 +160,12 @@ def multiply(
 
 
 def _stored(x: Array, transpose: bool) -> tuple[Array, bool]:
-    """x, or its transpose and the opposite of the flag, such that rows are contiguous."""
+    """x, or its transpose and the opposite of the flag, such that rows are contiguous.
+
+    Kernels count steps in entries, so a field of records of another length is copied.
+    """
+    if x.strides[0] % x.itemsize or x.strides[1] % x.itemsize:
+        return np.ascontiguousarray(x), transpose
     return (
         (x.T, not transpose) if not _rows_lie_apart(x) and _rows_lie_apart(x.T) else (x, transpose)
     )

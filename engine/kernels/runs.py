@@ -27,6 +27,7 @@ from engine.kernels.compiling import cached, jit
 from engine.kernels.tile import intrinsic
 
 Array = npt.NDArray[Any]
+carray: Any = numba.carray  # type: ignore[attr-defined]
 
 # Numbers in a piece of work between two looks at memory: 16 or 32 KiB.
 _PIECE = 4096
@@ -37,9 +38,13 @@ WORTH_THREADS = 50_000
 def compile_run(kernel: Callable[..., None], dtype: np.dtype[Any]) -> int:
     """Compile `kernel(a, b, c, n, parameters)`, pointers and a length, and return its address."""
     pointer = types.CPointer(numba.from_dtype(dtype))
-    signature = ((pointer, pointer, pointer, types.intp, pointer), types.void)
-    options = {"fastmath": {"contract"}, "error_model": "numpy"}
-    function = cached(CFunc(kernel, signature, {}, options), kernel)
+    return compile_function(kernel, (pointer, pointer, pointer, types.intp, pointer), "contract")
+
+
+def compile_function(kernel: Callable[..., None], arguments: tuple[Any, ...], *flags: str) -> int:
+    """Compile a kernel of these C types and return its address; `flags` are fast-math flags."""
+    options = {"fastmath": set(flags) or False, "error_model": "numpy"}
+    function = cached(CFunc(kernel, (arguments, types.void), {}, options), kernel)
     _compiled.append(function)  # its machine code lives as long as it does
     address: int = function.address
     return address

@@ -176,7 +176,7 @@ def register_tiles(a: Array, b: Array) -> Array:
         for i in range(0, whole_m, ROWS):
             at, a_at = i * p + j, i * n
             tile(
-                ROWS, VECTORS, False, 0, flat, at, p, flat_a, a_at, n, 1, flat_b, j, p, n, False
+                ROWS, VECTORS, flat, at, p, flat_a, a_at, n, 1, flat_b, j, p, n, False
             )  # fmt: skip
     for i in range(m):  # what no whole tile covers
         left = whole_p if i < whole_m else 0

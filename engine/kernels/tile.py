@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
@@ -29,6 +30,10 @@ class Shape(NamedTuple):
     bits: int  # length of a vector register
     rows: int
     vectors: int
+
+    def columns(self, dtype: np.dtype[Any]) -> int:
+        """How many columns of this dtype the tile has."""
+        return self.vectors * self.bits // (8 * dtype.itemsize)
 
 
 SHAPES = {
@@ -62,8 +67,6 @@ def tile(
     typing_context: Any,
     rows: Any,
     vectors: Any,
-    masked: Any,
-    width: Any,
     c: Any,
     c_at: Any,
     c_i: Any,
@@ -80,101 +83,180 @@ def tile(
     """C[i, j] (+)= Σ_k A[k, i] B[k, j] for i < rows, j < vectors × lanes, k < depth.
 
     C[i, j] is c[c_at + i·c_i + j], A[k, i] is a[a_at + i·a_i + k·a_k], B[k, j] is
-    b[b_at + k·b_k + j]. `rows`, `vectors` and `masked` are literal; c, a, b are one-dimensional
-    arrays of one dtype, without gaps; nothing is checked. With `add` false, C is overwritten.
-    With `masked`, the last vector ends at column `width`: beyond it, B and C are not touched.
+    b[b_at + k·b_k + j]. `rows` and `vectors` are literal; c, a, b are arrays of one axis, without
+    gaps, or pointers, all of one dtype; nothing is checked. With `add` false, C is overwritten.
     """
     if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
         return None
-    if not isinstance(masked, types.BooleanLiteral):
-        return None
-    n_rows, n_vectors, has_edge = rows.literal_value, vectors.literal_value, masked.literal_value
-    bits = c.dtype.bitwidth
-    lanes = SHAPE.bits // bits
-    scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
-    vector = ir.VectorType(scalar, lanes)
-    every = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-    whole = (types.intp,) * 3
-    signature = types.void(
-        *(rows, vectors, masked, types.intp, c, *whole[:2], a, *whole, b, *whole, types.boolean)
-    )
+    at = types.intp
+    signature = types.void(rows, vectors, c, at, at, a, at, at, at, b, at, at, at, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (_, _, _, width, _, c_at, c_i, _, a_at, a_i, a_k, _, b_at, b_k, depth, add) = args
-        c0, a0, b0 = (
-            builder.gep(context.make_array(signature.args[i])(context, builder, args[i]).data, [at])
-            for i, at in ((4, c_at), (7, a_at), (11, b_at))
-        )
-
-        def multiply_add(x: Any, y: Any, z: Any) -> Any:
-            if not HAS_FMA:
-                return builder.fadd(builder.fmul(x, y), z)
-            kind = ir.FunctionType(vector, [vector] * 3)
-            fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{lanes}f{bits}")
-            return builder.call(fma, [x, y, z])
-
-        def number(n: int) -> Any:
-            return ir.Constant(c_at.type, n)
-
-        def vector_at(base: Any, at: Any) -> Any:
-            return builder.bitcast(builder.gep(base, [at]), vector.as_pointer())
-
-        def broadcast(base: Any, at: Any) -> Any:
-            undefined = ir.Constant(vector, ir.Undefined)
-            x = builder.load(builder.gep(base, [at]))
-            x = builder.insert_element(undefined, x, ir.Constant(ir.IntType(32), 0))
-            return builder.shuffle_vector(x, undefined, every)
-
-        zero = ir.Constant(vector, None)
-        mask = _mask(builder, width, n_vectors - 1, lanes) if has_edge else None
-
-        def load(base: Any, at: Any, v: int) -> Any:
-            # The alignment is an element's: rows of B need not start at a vector's.
-            edge = mask if v == n_vectors - 1 else None
-            return _load(builder, vector_at(base, at), edge, zero, bits)
-
-        def store(y: Any, base: Any, at: Any, v: int) -> None:
-            edge = mask if v == n_vectors - 1 else None
-            _store(builder, y, vector_at(base, at), edge, bits)
-
-        # LLVM turns these stack slots into registers, since nothing takes their address.
-        sums = [
-            [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)]
-            for _ in range(n_rows)
-        ]
-        for slot in (slot for row in sums for slot in row):
-            builder.store(zero, slot)  # alloca_once sets it only at the function's entry
-        # The same for C, which short sums would wait for.
-        for i in range(0 if has_edge else n_rows):
-            for v in range(2 * n_vectors, 3 * n_vectors):
-                at = builder.add(builder.mul(c_i, number(i)), number(v * lanes))
-                _prefetch(builder, builder.gep(c0, [at]), to_write=True)
-        with cgutils.for_range(builder, depth) as loop:
-            b_row, a_column = builder.mul(loop.index, b_k), builder.mul(loop.index, a_k)
-            # Row k of B two tiles to the right. Walking down B the processor would not guess that,
-            # and without it the product waits for memory four times as long.
-            for v in range(2 * n_vectors, 3 * n_vectors):
-                _prefetch(builder, builder.gep(b0, [builder.add(b_row, number(v * lanes))]))
-            b_vectors = [
-                load(b0, builder.add(b_row, number(v * lanes)), v) for v in range(n_vectors)
-            ]
-            for i in range(n_rows):
-                x = broadcast(a0, builder.add(a_column, builder.mul(a_i, number(i))))
-                for slot, y in zip(sums[i], b_vectors, strict=True):
-                    builder.store(multiply_add(x, y, builder.load(slot)), slot)
-        with builder.if_else(add) as (adding, overwriting):
-            for old, branch in ((True, adding), (False, overwriting)):
-                with branch:
-                    for i in range(n_rows):
-                        for v, slot in enumerate(sums[i]):
-                            at = builder.add(builder.mul(c_i, number(i)), number(v * lanes))
-                            y = builder.load(slot)
-                            if old:
-                                y = builder.fadd(load(c0, at, v), y)
-                            store(y, c0, at, v)
+        operands = _Operands(context, builder, signature.args[2:], args[2:])
+        _emit(builder, operands, rows.literal_value, vectors.literal_value, None)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+# Tiles at the lower edge are less high, so that no row is computed that is not there.
+HEIGHTS = tuple(rows for rows in (8, 4, 2, 1) if rows < 8 or SHAPE.bits == 512)
+
+
+@intrinsic
+def part_of_tile(
+    typing_context: Any,
+    rows: Any,
+    width: Any,
+    c: Any,
+    c_at: Any,
+    c_i: Any,
+    a: Any,
+    a_at: Any,
+    a_i: Any,
+    a_k: Any,
+    b: Any,
+    b_at: Any,
+    b_k: Any,
+    depth: Any,
+    add: Any,
+) -> Any:
+    """`tile` for a number of rows in HEIGHTS and `width` columns, neither known to the compiler.
+
+    Beyond column `width`, B and C are not touched: the last vector is masked.
+    """
+    at = types.intp
+    signature = types.void(at, at, c, at, at, a, at, at, at, b, at, at, at, types.boolean)
+    lanes = SHAPE.bits // c.dtype.bitwidth
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        operands = _Operands(context, builder, signature.args[2:], args[2:])
+        rows, width = args[:2]
+
+        def number(n: int) -> Any:
+            return ir.Constant(width.type, n)
+
+        # 0 vectors stand for a tile of full width, which needs no mask.
+        vectors = builder.sdiv(builder.add(width, number(lanes - 1)), number(lanes))
+        whole = builder.icmp_signed("==", width, number(SHAPE.vectors * lanes))
+        vectors = builder.select(whole, number(0), vectors)
+        end = builder.append_basic_block("end")
+        choice = builder.add(builder.mul(rows, number(4)), vectors)
+        switch = builder.switch(choice, end)
+        for n_rows in HEIGHTS:
+            for n_vectors in range(SHAPE.vectors + 1):
+                block = builder.append_basic_block(f"tile_{n_rows}_{n_vectors}")
+                switch.add_case(number(4 * n_rows + n_vectors), block)
+                with builder.goto_block(block):
+                    masked = width if n_vectors else None
+                    _emit(builder, operands, n_rows, n_vectors or SHAPE.vectors, masked)
+                    builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def data_of(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Where the entries of an array, or those behind a pointer, begin."""
+    if isinstance(kind, types.CPointer):
+        return value
+    return context.make_array(kind)(context, builder, value).data
+
+
+@intrinsic
+def pointer(typing_context: Any, array: Any) -> Any:
+    """A pointer to the entries of an array, which must stay in use for as long."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return data_of(context, builder, signature.args[0], args[0])
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+class _Operands:
+    """What `tile` is given, as values of LLVM: c, a and b begin at their first entries."""
+
+    def __init__(self, context: Any, builder: Any, kinds: Any, args: Any) -> None:
+        self.bits = kinds[0].dtype.bitwidth
+        _, c_at, self.c_i, _, a_at, self.a_i, self.a_k, _, b_at, self.b_k, *rest = args
+        self.depth, self.add = rest
+        self.c, self.a, self.b = (
+            builder.gep(data_of(context, builder, kinds[i], args[i]), [at])
+            for i, at in ((0, c_at), (3, a_at), (7, b_at))
+        )
+
+
+def _emit(builder: Any, x: _Operands, n_rows: int, n_vectors: int, width: Any) -> None:
+    """The instructions of a tile; with a `width`, its last vector is masked."""
+    bits, lanes = x.bits, SHAPE.bits // x.bits
+    scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
+    vector = ir.VectorType(scalar, lanes)
+    every = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+    def multiply_add(x: Any, y: Any, z: Any) -> Any:
+        if not HAS_FMA:
+            return builder.fadd(builder.fmul(x, y), z)
+        kind = ir.FunctionType(vector, [vector] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{lanes}f{bits}")
+        return builder.call(fma, [x, y, z])
+
+    def number(n: int) -> Any:
+        return ir.Constant(x.c_i.type, n)
+
+    def vector_at(base: Any, at: Any) -> Any:
+        return builder.bitcast(builder.gep(base, [at]), vector.as_pointer())
+
+    def broadcast(base: Any, at: Any) -> Any:
+        undefined = ir.Constant(vector, ir.Undefined)
+        entry = builder.load(builder.gep(base, [at]))
+        entry = builder.insert_element(undefined, entry, ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(entry, undefined, every)
+
+    zero = ir.Constant(vector, None)
+    mask = None if width is None else _mask(builder, width, n_vectors - 1, lanes)
+
+    def load(base: Any, at: Any, v: int) -> Any:
+        # The alignment is an element's: rows of B need not start at a vector's.
+        edge = mask if v == n_vectors - 1 else None
+        return _load(builder, vector_at(base, at), edge, zero, bits)
+
+    def store(y: Any, base: Any, at: Any, v: int) -> None:
+        edge = mask if v == n_vectors - 1 else None
+        _store(builder, y, vector_at(base, at), edge, bits)
+
+    # LLVM turns these stack slots into registers, since nothing takes their address.
+    sums = [
+        [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)] for _ in range(n_rows)
+    ]
+    for slot in (slot for row in sums for slot in row):
+        builder.store(zero, slot)  # alloca_once sets it only at the function's entry
+    # The entries of C two tiles to the right, which a product with a short sum would wait for.
+    for i in range(n_rows if mask is None else 0):
+        for v in range(2 * n_vectors, 3 * n_vectors):
+            at = builder.add(builder.mul(x.c_i, number(i)), number(v * lanes))
+            _prefetch(builder, builder.gep(x.c, [at]), to_write=True)
+    with cgutils.for_range(builder, x.depth) as loop:
+        b_row, a_column = builder.mul(loop.index, x.b_k), builder.mul(loop.index, x.a_k)
+        # Row k of B two tiles to the right. Walking down B the processor would not guess that,
+        # and without it the product waits for memory four times as long.
+        for v in range(2 * n_vectors, 3 * n_vectors):
+            _prefetch(builder, builder.gep(x.b, [builder.add(b_row, number(v * lanes))]))
+        b_vectors = [load(x.b, builder.add(b_row, number(v * lanes)), v) for v in range(n_vectors)]
+        for i in range(n_rows):
+            entry = broadcast(x.a, builder.add(a_column, builder.mul(x.a_i, number(i))))
+            for slot, y in zip(sums[i], b_vectors, strict=True):
+                builder.store(multiply_add(entry, y, builder.load(slot)), slot)
+    with builder.if_else(x.add) as (adding, overwriting):
+        for old, branch in ((True, adding), (False, overwriting)):
+            with branch:
+                for i in range(n_rows):
+                    for v, slot in enumerate(sums[i]):
+                        at = builder.add(builder.mul(x.c_i, number(i)), number(v * lanes))
+                        y = builder.load(slot)
+                        if old:
+                            y = builder.fadd(load(x.c, at, v), y)
+                        store(y, x.c, at, v)
 
 
 def _prefetch(builder: Any, place: Any, to_write: bool = False) -> None:

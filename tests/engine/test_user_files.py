@@ -51,8 +51,9 @@ def test_each_failure_is_one_line(tmp_path, code):
 
 def test_a_function_that_exits_while_it_is_read(tmp_path):
     text = "from engine import activation\n@activation\ndef f(s):\n    raise SystemExit(7)\n"
-    with pytest.raises(ActivationError, match=r"line 4: the file ended .*SystemExit: 7"):
+    with pytest.raises(ActivationError) as told:
         find_activation(f"{written(tmp_path, text)}:f")
+    assert str(told.value) == "f, line 4 of own.py, `raise SystemExit(7)`: SystemExit: 7"
 
 
 @pytest.mark.parametrize("content", [b"# \xff\nx = '\xff'\n", b"x = 1\0\n"])

@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.kernels.compiling import jit
+from engine.kernels.parts import call_part
 from engine.kernels.products import nothing
 
 ROOT = Path(__file__).parents[3]
+
+
+@jit()
+def _add_part(part, a, ta, b, tb, out, add, top, bottom, left, right):
+    call_part(part, a, ta, b, tb, out, add, top, bottom, left, right)
 
 
 class Ways:
@@ -26,6 +33,11 @@ class Ways:
         else:
             way.product_parallel(*args, n_threads)
         return out
+
+    @staticmethod
+    def add_part(way, a, ta, b, tb, out, add, top, bottom, left, right):
+        """The rows top … bottom and columns left … right of one way's out (+)= a·b."""
+        _add_part(way.part(out.dtype), a, ta, b, tb, out, add, top, bottom, left, right)
 
     @staticmethod
     def assert_is_product(c, a, b, start=None):

@@ -8,19 +8,17 @@ import sys
 import numpy as np
 import pytest
 
-from engine.kernels import blocks, transposed, unpacked
+from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED
 from engine.kernels.tile import SHAPE
 
 RNG = np.random.default_rng(0)
 DTYPES = ["float32", "float64"]
 UNTOUCHED = -777.0
 CASES = [
-    *[(way, ta, tb) for way in (unpacked, blocks) for ta in (False, True) for tb in (False, True)],
-    (transposed, False, True),
+    *[(way, ta, tb) for way in (UNPACKED, BLOCKS) for ta in (False, True) for tb in (False, True)],
+    (TRANSPOSED, False, True),
 ]
-EACH_CASE = pytest.mark.parametrize(
-    ("way", "ta", "tb"), CASES, ids=lambda value: str(value).rpartition(".")[2]
-)
+EACH_CASE = pytest.mark.parametrize(("way", "ta", "tb"), CASES, ids=str)
 EACH_DTYPE = pytest.mark.parametrize("dtype", DTYPES)
 ROWS = [1, 2, 3, 5, 8, 9, 13, 16]
 
@@ -64,11 +62,9 @@ def test_a_threads_part_of_the_result_is_all_that_it_writes(ways, way, ta, tb, d
     a, b = operands(13, 70, 100, dtype, ta, tb)
     for top, bottom, left, right in RECTANGLES:
         out = np.full((13, 100), UNTOUCHED, dtype)
-        if way is transposed:
+        if way is TRANSPOSED:
             top, bottom = 0, 13
-            way.add_part(a, b, out, add, left, right)
-        else:
-            way.add_part(a, ta, b, tb, out, add, top, bottom, left, right)
+        ways.add_part(way, a, ta, b, tb, out, add, top, bottom, left, right)
         rows = a.T[top:bottom] if ta else a[top:bottom]
         some = b.T[:, left:right] if tb else b[:, left:right]
         part = out[top:bottom, left:right]
@@ -102,8 +98,8 @@ def test_neighbours_of_the_operands_do_not_leak_into_the_result(ways, way, ta, t
 GUARDED = """
 import ctypes, mmap, sys
 import numpy as np
-from engine.kernels import KERNELS, blocks, products, transposed, unpacked
-from engine.kernels.products import nothing
+from engine.kernels import KERNELS
+from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED, nothing
 from engine.kernels.runs import slopes_and_sums
 from engine.kernels.tile import SHAPE
 
@@ -149,8 +145,8 @@ lanes = SHAPE.bits // 32
 for at_end in (True, False):
     for dtype in ("float32", "float64"):
         for ta, tb in ((False, False), (False, True), (True, False), (True, True)):
-            for way in (unpacked, blocks, transposed):
-                if way is transposed and (ta or not tb):
+            for way in (UNPACKED, BLOCKS, TRANSPOSED):
+                if way is TRANSPOSED and (ta or not tb):
                     continue
                 for m in (1, 2, 7, 8, 13):
                     for n in (1, 7, 8, 9, 33):

@@ -219,9 +219,9 @@ def test_a_process_without_an_error_stream_compiles(tmp_path):
 
 @pytest.mark.nojit
 def test_settings_that_the_kernels_rely_on():
-    from engine.kernels import blocks, runs, unpacked, updates
+    from engine.kernels import parts, runs, updates
 
-    for kernel in (blocks.product, unpacked.product_parallel, runs.over, updates._add_scaled):
+    for kernel in (parts.product, parts.product_parallel, runs.over, updates._add_scaled):
         options = getattr(kernel, "targetoptions", None)
         if options is None:  # NUMBA_DISABLE_JIT=1: plain Python
             continue

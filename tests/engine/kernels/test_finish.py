@@ -6,18 +6,16 @@
 import numpy as np
 import pytest
 
-from engine.kernels import KERNELS, blocks, transposed, unpacked
-from engine.kernels.products import nothing
+from engine.kernels import KERNELS
+from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED, nothing
 from engine.kernels.runs import _PIECE
 
 RNG = np.random.default_rng(0)
 CASES = [
-    *[(way, ta, tb) for way in (unpacked, blocks) for ta in (False, True) for tb in (False, True)],
-    (transposed, False, True),
+    *[(way, ta, tb) for way in (UNPACKED, BLOCKS) for ta in (False, True) for tb in (False, True)],
+    (TRANSPOSED, False, True),
 ]
-EACH_CASE = pytest.mark.parametrize(
-    ("way", "ta", "tb"), CASES, ids=lambda value: str(value).rpartition(".")[2]
-)
+EACH_CASE = pytest.mark.parametrize(("way", "ta", "tb"), CASES, ids=str)
 EACH_DTYPE = pytest.mark.parametrize("dtype", [np.dtype(np.float32), np.dtype(np.float64)], ids=str)
 PARAMETERS = {"leaky_relu": (0.2,), "elu": (1.5,)}
 # One entry; one row, which is cut at no multiple of anything; more rows and more columns than go
@@ -27,7 +25,7 @@ TALL = [(_PIECE + 3, 2, 3), (150, 4, 65)]
 
 
 def shapes(way):
-    return SHAPES if way is transposed else SHAPES + TALL
+    return SHAPES if way is TRANSPOSED else SHAPES + TALL
 
 
 def operands(m, n, p, dtype, ta, tb):
@@ -76,7 +74,7 @@ def test_every_activation(ways, name, dtype):
     a, b, bias = operands(21, 7, 35, dtype, False, False)
     out, s = np.full((2, 21, 35), np.nan, dtype)
     end = f.run("value", dtype), np.array(parameters, dtype), bias, s
-    ways.product(unpacked, a, False, b, False, out, end=end)
+    ways.product(UNPACKED, a, False, b, False, out, end=end)
     exact = a.astype(np.float64) @ b.astype(np.float64) + bias
     tolerance = 1e-12 if dtype == np.float64 else 2e-5
     np.testing.assert_allclose(s, exact, rtol=tolerance, atol=tolerance)

@@ -12,7 +12,6 @@ from engine.kernels import (
     matmul,
     products,
     threads,
-    unpacked,
 )
 from engine.kernels.layers import WORTH_SEPARATE_CALLS
 from engine.kernels.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
@@ -153,7 +152,7 @@ def test_threads_do_not_change_the_bits(name, dtype, n_threads, monkeypatch):
         gradients = layer_backward(g, v, x, W, backward, parameters, True, True)
         outcomes.append([array.tobytes() for array in (y, s, *gradients)])
     assert outcomes[0] == outcomes[1]
-    product = unpacked.product_parallel
+    product = products.UNPACKED.product_parallel
     assert entered == [product, slopes_and_sums_parallel, product, product] * 2
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 
-from engine.kernels import blocks, matmul, matmul_reference, products, transposed, unpacked
+from engine.kernels import matmul, matmul_reference, parts, products
+from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED
 
 FLOATS = [np.float32, np.float64]
 RNG = np.random.default_rng(0)
@@ -62,16 +63,16 @@ def test_products_large_enough_for_threads(ways, shape, transpose_a, transpose_b
 @pytest.mark.parametrize(
     ("m", "n", "p", "transpose_b", "way", "parallel"),
     [
-        (20, 20, 20, False, unpacked, False),
-        (20, 20, 20, True, unpacked, False),
-        (10, 300, 300, False, unpacked, True),
-        (10, 300, 300, True, transposed, True),
-        (16, 300, 300, True, transposed, True),
-        (17, 300, 300, True, unpacked, True),
-        (100, 100, 100, False, unpacked, True),
-        (401, 170, 151, False, blocks, True),
-        (401, 170, 151, True, blocks, True),
-        (401, 64, 400, False, unpacked, True),
+        (20, 20, 20, False, UNPACKED, False),
+        (20, 20, 20, True, UNPACKED, False),
+        (10, 300, 300, False, UNPACKED, True),
+        (10, 300, 300, True, TRANSPOSED, True),
+        (16, 300, 300, True, TRANSPOSED, True),
+        (17, 300, 300, True, UNPACKED, True),
+        (100, 100, 100, False, UNPACKED, True),
+        (401, 170, 151, False, BLOCKS, True),
+        (401, 170, 151, True, BLOCKS, True),
+        (401, 64, 400, False, UNPACKED, True),
     ],
 )
 def test_each_way_is_taken_for_its_sizes(ways, m, n, p, transpose_b, way, parallel, monkeypatch):
@@ -85,20 +86,22 @@ def test_each_way_is_taken_for_its_sizes(ways, m, n, p, transpose_b, way, parall
 def spy(monkeypatch):
     """Which way was taken, and whether it was one for threads (here it runs on one)."""
     taken = []
-    for module in (unpacked, transposed, blocks):
-        for name in ("product", "small_product", "plain_product"):
-            original = getattr(module, name, None)
+    names = {
+        way.part(np.dtype(dtype)): way for way in (UNPACKED, TRANSPOSED, BLOCKS) for dtype in FLOATS
+    }
+    for module, name in ((products, "product"), (products, "small_product"), (parts, "product")):
+        original = getattr(module, name)
 
-            def product(*args, module=module, original=original):
-                taken.append((module, False))
-                return original(*args)
+        def product(part, *args, original=original):
+            taken.append((names[part], False))
+            return original(part, *args)
 
-            monkeypatch.setattr(module, name, product, raising=False)
+        monkeypatch.setattr(module, name, product)
 
     def run(parallel, serial, *args):
         serial(*args)
         taken[-1] = (taken[-1][0], True)
-        assert parallel is taken[-1][0].product_parallel
+        assert parallel == taken[-1][0].product_parallel
 
     monkeypatch.setattr(products, "run", run)
     return taken
@@ -109,7 +112,7 @@ def test_a_gap_between_columns_goes_to_the_way_that_copies(ways, monkeypatch):
     a, b = pair(20, 30, 40)
     for left, right in ((a[:, ::2], b[::2]), (a[:, :15], b[:15, ::3]), (a[:, ::-2], b[::-2])):
         ways.assert_is_product(matmul(left, right), left, right)
-    assert taken == [(blocks, False)] * 3
+    assert taken == [(BLOCKS, False)] * 3
 
 
 @pytest.mark.nojit
@@ -193,6 +196,20 @@ def test_operands_that_begin_between_two_numbers(ways, shape):
     assert not x.flags.aligned
     ways.assert_is_product(matmul(x, y), a, b)
     ways.assert_is_product(matmul(x, y.T.copy(), transpose_b=True), a, b)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("shape", [(3, 4, 5), (20, 20, 20), (10, 150, 210)])
+def test_fields_of_records_whose_length_is_no_multiple_of_an_entrys(ways, shape):
+    a, b = pair(*shape, np.float32)
+    for x, keyword in ((a, {}), (np.ascontiguousarray(a.T), {"transpose_a": True})):
+        records = np.zeros(len(x), [("flag", "i1"), ("row", "f4", (x.shape[1],))])
+        records["row"] = x
+        assert records["row"].strides[0] % 4
+        ways.assert_is_product(matmul(records["row"], b, **keyword), a, b)
+    records = np.zeros(len(b), [("flag", "i1"), ("row", "f4", (b.shape[1],))])
+    records["row"] = b
+    ways.assert_is_product(matmul(a, records["row"]), a, b)
 
 
 @pytest.mark.parametrize("transpose_a", [False, True])

@@ -1,10 +1,12 @@
-"""Packed panels beside their definition, panel[k, i] = source[start + k, left + i]."""
+"""Packed panels beside their definition, panel[k, i] = source[k, i], whatever the steps."""
 
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
+from engine.kernels.compiling import jit
 from engine.kernels.packing import pack
+from engine.kernels.tile import pointer
 
 RNG = np.random.default_rng(0)
 LAYOUTS = {
@@ -16,6 +18,14 @@ LAYOUTS = {
     "one row": lambda x: as_strided(x, x.shape, (0, x.itemsize)),
 }
 EDGES = [0, 1, 7, 8, 9, 16, 25, 40]
+
+
+@jit()
+def pack_matrix(matrix, panel, to, width):
+    """A matrix of any steps through `pack`."""
+    k_step, i_step = matrix.strides[0] // matrix.itemsize, matrix.strides[1] // matrix.itemsize
+    depth, here = matrix.shape
+    pack(pointer(matrix), 0, k_step, i_step, depth, here, panel, to, width)
 
 
 def ranges():
@@ -35,9 +45,10 @@ def test_panels(dtype, transpose, layout, width):
     for start, stop in ranges():
         for left, right in ranges():
             right = min(right, left + width)
+            part = matrix[start:stop, left:right]
             expected = np.zeros((stop - start, width), dtype)
-            expected[:, : right - left] = matrix[start:stop, left:right]
-            memory = np.full(expected.size + 16, np.nan, dtype)
-            pack(source, transpose, start, stop, left, right, memory[: expected.size], width)
-            assert memory[: expected.size].tobytes() == expected.tobytes()
-            assert np.isnan(memory[expected.size :]).all()
+            expected[:, : right - left] = part
+            memory = np.full(expected.size + 32, np.nan, dtype)
+            pack_matrix(part, memory, 16, width)
+            assert memory[16:-16].tobytes() == expected.tobytes()
+            assert np.isnan(memory[:16]).all() and np.isnan(memory[-16:]).all()

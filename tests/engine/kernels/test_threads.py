@@ -68,7 +68,8 @@ def train(seed, steps=5):
 entered = set()
 def spy(parallel, serial, *args):
     def seen(*args):
-        entered.add((parallel.__module__.rpartition(".")[2] + "." + parallel.__name__, args[-1]))
+        way = getattr(parallel, "__self__", parallel.__module__.rpartition(".")[2])
+        entered.add((f"{way}.{parallel.__name__}", args[-1]))
         parallel(*args)
     threads.run(seen, serial, *args)
 def watch():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
-from engine.kernels import blocks, transposed, unpacked
+from engine.kernels.blocks import A_ROWS, B_COLUMNS, DEPTH_BYTES
+from engine.kernels.products import BLOCKS, MOST_ROWS, TRANSPOSED, UNPACKED
 from engine.kernels.tile import ROWS, SHAPE
 
 RNG = np.random.default_rng(0)
@@ -17,16 +18,12 @@ WIDTHS = {dtype: SHAPE.vectors * lanes for dtype, lanes in LANES.items()}
 
 # A way, and which operands are stored as their transposes.
 CASES = [
-    *[(way, ta, tb) for way in (unpacked, blocks) for ta in (False, True) for tb in (False, True)],
-    (transposed, False, True),
+    *[(way, ta, tb) for way in (UNPACKED, BLOCKS) for ta in (False, True) for tb in (False, True)],
+    (TRANSPOSED, False, True),
 ]
 
 
-def name(value):
-    return getattr(value, "__name__", str(value)).rpartition(".")[2]
-
-
-EACH_CASE = pytest.mark.parametrize(("way", "ta", "tb"), CASES, ids=name)
+EACH_CASE = pytest.mark.parametrize(("way", "ta", "tb"), CASES, ids=str)
 EACH_DTYPE = pytest.mark.parametrize("dtype", DTYPES)
 
 
@@ -55,7 +52,7 @@ def check(ways, way, ta, tb, m, n, p, dtype):
 def test_rows(ways, way, ta, tb, dtype):
     many = [31, 32, 33, 127, 128, 129, 191, 192, 193, 399, 400, 401]
     for m in [*range(1, 21), *many]:
-        if way is not transposed or m <= transposed.MOST_ROWS:
+        if way is not TRANSPOSED or m <= MOST_ROWS:
             check(ways, way, ta, tb, m, 23, WIDTHS[dtype] + 5, dtype)
 
 
@@ -74,7 +71,7 @@ def test_depths(ways, way, ta, tb, dtype):
     edges = [k + d for k in (32, 64, 128, 256, 512, 1024) for d in (-1, 0, 1)]
     for n in [*range(1, 19), *edges]:
         for m in (1, 10, 16, 17, 2 * ROWS + 3):
-            if way is not transposed or m <= transposed.MOST_ROWS:
+            if way is not TRANSPOSED or m <= MOST_ROWS:
                 check(ways, way, ta, tb, m, n, LANES[dtype] + 3, dtype)
 
 
@@ -91,13 +88,13 @@ def test_all_edges_at_once(ways, way, ta, tb, dtype):
 @pytest.mark.parametrize("tb", [False, True])
 @EACH_DTYPE
 def test_blocks_beyond_the_depth_and_the_height_of_one(ways, ta, tb, dtype):
-    depth = blocks.DEPTH_BYTES // np.dtype(dtype).itemsize
-    check(ways, blocks, ta, tb, blocks.A_ROWS + 3, 2 * depth + 5, 50, dtype)
+    depth = DEPTH_BYTES // np.dtype(dtype).itemsize
+    check(ways, BLOCKS, ta, tb, A_ROWS + 3, 2 * depth + 5, 50, dtype)
 
 
 @pytest.mark.parametrize("tb", [False, True])
 def test_blocks_beyond_the_width_of_one(ways, tb):
-    check(ways, blocks, False, tb, 9, 5, blocks.B_COLUMNS + 7, "float32")
+    check(ways, BLOCKS, False, tb, 9, 5, B_COLUMNS + 7, "float32")
 
 
 # --- threads -----------------------------------------------------------------------------------
@@ -113,7 +110,7 @@ SHAPES = [
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 5])
 def test_threads_do_not_change_the_bits(ways, way, ta, tb, dtype, n_threads):
     for m, n, p in SHAPES:
-        if way is transposed and m > transposed.MOST_ROWS:
+        if way is TRANSPOSED and m > MOST_ROWS:
             continue
         a, b = operands(m, n, p, dtype)
         a, b = stored(a, ta), stored(b, tb)
@@ -154,7 +151,7 @@ def test_rows_need_not_be_contiguous_to_each_other(ways, way, ta, tb, dtype):
 @pytest.mark.parametrize("tb", [False, True])
 @EACH_DTYPE
 def test_blocks_take_any_gaps(ways, ta, tb, dtype):
-    check_layouts(ways, blocks, ta, tb, dtype, ANY_GAPS)
+    check_layouts(ways, BLOCKS, ta, tb, dtype, ANY_GAPS)
 
 
 def check_layouts(ways, way, ta, tb, dtype, layouts):
