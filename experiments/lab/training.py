@@ -50,7 +50,7 @@ _LIMITS = {
 }
 _WEIGHTS = 0  # tells the stream of weights from other streams of the same seed
 _SAY = 0.2  # seconds between two reports of progress
-_BLOCK = 1000
+_BLOCK = 256  # examples at once; more would call for another, larger kernel of the product
 _SILENT = Silent()
 
 
@@ -192,7 +192,7 @@ def train(
         except ValueError as error:
             raise SettingsError(f"{checkpoint}: {error}; {REMEDY}") from None
         progress.skip(state.update)
-    with _threads(t.threads), np.errstate(all="ignore"):
+    with kernel_threads(t.threads), np.errstate(all="ignore"):
         saved = time.monotonic()
         for _ in state.descend(batches, progress):
             if checkpoint is not None and time.monotonic() - saved >= save_every:
@@ -288,7 +288,11 @@ def error_rate(net: nn.Layer, x: Images, y: Labels) -> float:
 
 
 @contextmanager
-def _threads(n: int) -> Iterator[None]:
+def kernel_threads(n: int) -> Iterator[None]:
+    """Let kernels have n threads while the block runs.
+
+    Raises: SettingsError if n is more than Numba has here.
+    """
     limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if n > limit:
         raise SettingsError(f"threads must be at most {limit} here, got {n}")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 import engine
 import nn
+from engine.kernels.threads import number_of_threads
 from engine.names import meant
 from experiments.data import DataSet, load
 from experiments.figures.vanishing import figures, tables
@@ -25,6 +26,7 @@ from experiments.lab.activations import activation_of, label, stream
 from experiments.lab.limits import check_data_dir, check_limits, check_positive
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
+from experiments.lab.training import error_rate, kernel_threads
 from experiments.questions.answers import vanishing_answer
 from experiments.questions.profiles import (
     PREDICTED,
@@ -97,17 +99,25 @@ class Settings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"depth": 5, "width": 128, "draws": 20, "updates": 30, "probe": 100},
+    "quick": {"depth": 5, "width": 128, "draws": 20, "updates": 30, "probe": 64},
     "paper": {"depth": 5, "width": 1000, "draws": 5, "updates": 2000, "batch": 10, "lr": 0.05},
 }
 
 
-@np.errstate(all="ignore")  # a net that is dead or diverges gives 0/0 and ∞, and shows them
 def run(settings: Settings, progress: Progress) -> Result:
     """Measure every kind of net at initialisation, train one of each, measure it again.
 
     Raises: DataError if the data can't be had or there are too few of them.
     """
+    # A net as small as the quick run's gains nothing from a second thread, and the kernels for
+    # several threads need not be compiled for it.
+    threads = 1 if settings.width <= 128 else number_of_threads()
+    # A net that is dead or diverges gives 0/0 and ∞, and shows them.
+    with kernel_threads(threads), np.errstate(all="ignore"):
+        return _measured(settings, progress)
+
+
+def _measured(settings: Settings, progress: Progress) -> Result:
     n_kinds = len(settings.activations) * len(settings.inits)
     # A training update costs about a tenth of a measurement with its probe of 300.
     progress.expect(n_kinds * (10 * (settings.draws + 1) + settings.updates))
@@ -141,7 +151,7 @@ def run(settings: Settings, progress: Progress) -> Result:
             for name, value in _profile(net, x, y).items():
                 after[name][a, i] = value
             probe_loss[1, a, i] = _loss(net, x, y)
-            errors[a, i] = _test_error(net, data)
+            errors[a, i] = error_rate(net, data.x_test, data.y_test)
         progress.step(f"{f}, {scheme}: trained", 10)
     arrays = {
         **{f"init_{name}": value for name, value in at_init.items()},
@@ -227,12 +237,6 @@ def _train(net: nn.MLP, data: DataSet, settings: Settings) -> Iterator[float]:
 def _loss(net: nn.MLP, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     with engine.no_grad():
         return nn.cross_entropy(net(x), y).item()
-
-
-def _test_error(net: nn.MLP, data: DataSet) -> float:
-    with engine.no_grad():
-        guess = net(data.x_test).numpy().argmax(axis=1)
-    return float(np.mean(guess != data.y_test))
 
 
 def _factors(dL_ds: Array) -> Array:
