@@ -23,7 +23,8 @@ import numba
 import numpy as np
 
 from engine import gradcheck, sigmoid
-from engine.kernels import KERNELS, matmul, steps, tile
+from engine.kernels import KERNELS, matmul
+from engine.kernels.compiled import steps, tile
 
 small = "GRADTRACE_SMALL" in os.environ  # the tests take small matrices
 numba.set_num_threads(1)  # one core: we look at what one core can do

@@ -1,6 +1,6 @@
 """The built-in activations, each with its formula, kinks, range and second derivative.
 
-f and f′ run as kernels (`engine.kernels.scalars`); f″ is written here in the engine's
+f and f′ run as kernels (`compiled.scalars`); f″ is written here in the engine's
 operations. Where a product would be 0·∞ far out, s is first clipped to where the other factor
 has long been 0.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from engine.activations.record import Activation
 from engine.errors import ActivationError
 from engine.kernels import KERNELS
-from engine.kernels.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.kernels.compiled.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 from engine.names import meant
 from engine.operation import Symbolic, apply
 from engine.rules import elementwise

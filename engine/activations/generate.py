@@ -2,10 +2,10 @@
 built-in ones.
 
 The source is written from the expression alone, a line for each distinct part, in the arithmetic
-of `engine.kernels.exponential` (no literal numbers, which would be float64). No text of a user's
-gets into it: parameters are p0, p1, …, parts are t0, t1, …. It is kept as a module under a name
-made of its digest, by which Numba's cache knows it again in the next process; equal formulas share
-the module and its compiled code.
+of `compiled.exponential` (no literal numbers, which would be float64). No text of a user's gets
+into it: parameters are p0, p1, …, parts are t0, t1, …. It is kept as a module under a name made of
+its digest, by which Numba's cache knows it again in the next process; equal formulas share the
+module and its compiled code.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ _HEAD = '''"""Generated from an activation's definition."""
 
 import math
 
-from engine.kernels.activations import KERNELS
-from engine.kernels.exponential import exp, like
-from engine.kernels.scalars import larger, log, scalar, sign, smaller, sqrt
+from engine.kernels.compiled.activations import KERNELS
+from engine.kernels.compiled.exponential import exp, like
+from engine.kernels.compiled.scalars import larger, log, scalar, sign, smaller, sqrt
 '''
 
 # Where kernels are compared with the definition: on both sides of 0, at no round numbers.

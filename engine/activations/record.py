@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from engine import kernels
 from engine.dtypes import is_finite
-from engine.kernels import KERNELS, Elementwise
+from engine.kernels import KERNELS, Elementwise, compiled
 from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
 from engine.spelling import printable
@@ -132,30 +132,30 @@ class Activation:
 
     def slope_run(self, dtype: np.dtype[Any]) -> tuple[int, tuple[float, ...]] | None:
         """The address of the compiled f′, and f's parameters; None where f′ is no kernel."""
-        if not kernels.JIT:
+        if not kernels.COMPILED:
             return None
         return self._kernel.run("slope", dtype), self._constants
 
     def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
         """x⁽ⁱ⁺¹⁾ = f(s) of arrays, and s = xW + b if f′ needs it or it is to be kept."""
-        if not kernels.JIT:
+        if not kernels.COMPILED:
             s = kernels.matmul(x, W) + b
             return self.value(s), s
         value, _, of_value, parameters = self._runs(x.dtype)
-        return kernels.layer(x, W, b, value, parameters, keep or not of_value)
+        return compiled.layer(x, W, b, value, parameters, keep or not of_value)
 
     def layer_backward(
         self, g: Array, y: Array, s: Array | None, x: Array, W: Array, dW: bool, dx: bool
     ) -> tuple[Array, Array, Array | None, Array | None]:
         """∂L/∂s, ∂L/∂b, and those wanted of ∂L/∂W and ∂L/∂x, from what `layer` gave."""
-        if not kernels.JIT:
+        if not kernels.COMPILED:
             what, v = ("scaled by value", y) if self._slope_is_of_value() else ("scaled", s)
             linear = self._kernel is KERNELS["identity"]
             dL_ds = g if linear else self._kernel.scaled(what, g, np.asarray(v), self._constants)
             return _products(dL_ds, x, W, dW, dx)
         _, slope, of_value, parameters = self._runs(g.dtype)
         v = y if of_value or s is None else s
-        return kernels.layer_backward(g, v, x, W, slope, parameters, dW, dx)
+        return compiled.layer_backward(g, v, x, W, slope, parameters, dW, dx)
 
     def _runs(self, dtype: np.dtype[Any]) -> tuple[int, int, bool, Array]:
         """The compiled f and g ⊙ f′, whether the latter is of y, and the parameters."""

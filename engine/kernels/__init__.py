@@ -1,38 +1,64 @@
-"""Numba kernels: arrays in, arrays out. Nothing here knows of tensors or gradients.
+"""Kernels: arrays in, arrays out. Nothing here knows of tensors or gradients.
 
-Beside each fast kernel stands its obvious version (`…_reference`), and one set of tests runs
+`plain` has every kernel in NumPy, in a few lines each: the specification. `compiled` has the same
+functions as machine code, and they are taken where Numba can be imported. One set of tests runs
 over both.
 """
 
-from engine.kernels import environment  # noqa: F401  before Numba is imported  # isort: split
-from engine.kernels.activations import KERNELS
-from engine.kernels.compiling import JIT, jit
-from engine.kernels.elementwise import Elementwise
-from engine.kernels.layers import layer, layer_backward
-from engine.kernels.losses import (
+from engine.kernels.environment import COMPILED
+from engine.kernels.plain import (
+    AT_ONCE,
+    EDGES,
+    FUSED,
+    KERNELS,
+    Elementwise,
+    Plan,
+    add_scaled,
+    as_moments,
     cross_entropy,
-    cross_entropy_reference,
     cross_entropy_slopes,
+    dead_columns,
+    empty,
+    jit,
+    look,
+    magnitudes,
+    matmul,
+    number_of_threads,
+    own_kernel,
+    plan_of,
     scaled_difference,
     squared_error,
+    use_threads,
 )
-from engine.kernels.products import matmul, matmul_reference
-from engine.kernels.updates import add_scaled, add_scaled_reference
+
+if COMPILED:
+    from engine.kernels import compiled
+
+    for name in compiled.__all__:
+        globals()[name] = getattr(compiled, name)
 
 __all__ = [
-    "JIT",
+    "AT_ONCE",
+    "COMPILED",
+    "EDGES",
+    "FUSED",
     "KERNELS",
     "Elementwise",
+    "Plan",
     "add_scaled",
-    "add_scaled_reference",
+    "as_moments",
     "cross_entropy",
-    "cross_entropy_reference",
     "cross_entropy_slopes",
+    "dead_columns",
+    "empty",
     "jit",
-    "layer",
-    "layer_backward",
+    "look",
+    "magnitudes",
     "matmul",
-    "matmul_reference",
+    "number_of_threads",
+    "own_kernel",
+    "plan_of",
     "scaled_difference",
     "squared_error",
+    "use_threads",
 ]

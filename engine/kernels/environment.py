@@ -1,6 +1,6 @@
-"""NUMBA_NUM_THREADS, looked at before Numba is imported, which ends in a traceback of its own.
+"""What the kernels find around them: Numba, and the number of threads that it is told.
 
-Imported before all other kernels for that reason.
+Imported before all other kernels: a wrong NUMBA_NUM_THREADS ends Numba's import in a traceback.
 """
 
 from __future__ import annotations
@@ -35,3 +35,18 @@ def _check_number_of_threads() -> None:
 
 
 _check_number_of_threads()
+
+
+def _has_compiler() -> bool:
+    """Whether kernels are compiled; NUMBA_DISABLE_JIT=1 asks for NumPy's instead."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return False
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:  # Numba raises this for a NumPy too new for it as well
+        say_once(f"kernels run in NumPy, many times slower, since Numba can't be imported: {error}")
+        return False
+    return True
+
+
+COMPILED = _has_compiler()

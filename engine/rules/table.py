@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.kernels import JIT
+from engine.kernels import COMPILED
 
 Gradients = Sequence[Any]
 
@@ -64,7 +64,7 @@ class Rule:
 
 
 # Of kernels alone, both ways; run as Python, without the compiler, they warn as NumPy does.
-QUIET = {"silent": JIT, "silent_vjp": JIT}
+QUIET = {"silent": COMPILED, "silent_vjp": COMPILED}
 
 
 RULES: dict[str, Rule] = {}

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
-from engine.kernels.buffers import empty
-from engine.kernels.looks import AT_ONCE, look
+from engine.kernels import AT_ONCE, empty, look
 from engine.tracing.statistics import (
     DeadUnits,
     Statistics,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.activations import Activation, identity
 from engine.errors import GraphError
-from engine.kernels.buffers import empty
+from engine.kernels import empty
 from engine.rules.table import Rule
 from engine.spelling import printable
 from engine.tracing.statistics import (

@@ -16,9 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
-from engine.kernels.counts import EDGES, dead_columns, magnitudes
-from engine.kernels.looks import Plan, look, plan_of
-from engine.kernels.moments import as_moments
+from engine.kernels import EDGES, Plan, as_moments, dead_columns, look, magnitudes, plan_of
 from engine.spelling import printable
 
 Array = npt.NDArray[Any]

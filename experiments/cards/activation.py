@@ -12,7 +12,7 @@ import numpy.typing as npt
 import engine
 import nn
 from engine import Activation
-from engine.kernels.threads import use_threads
+from engine.kernels import use_threads
 from experiments.lab.progress import Progress
 from experiments.lab.question import SettingsError
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels.compiling import jit
+from engine.kernels import jit
 
 SIZE = 32
 MARGIN = 1.0

@@ -22,7 +22,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, final
 
-from engine.kernels.threads import use_threads
+from engine.kernels import use_threads
 from experiments.lab.progress import Progress
 from experiments.lab.signals import signals_held
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from engine.kernels.threads import use_threads
+from engine.kernels import use_threads
 from experiments.data import DataSet
 from experiments.data.dataset import Images, Labels
 from experiments.lab.activations import activation_of, label

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import engine
 import nn
-from engine.kernels.threads import number_of_threads
+from engine.kernels import number_of_threads
 from engine.names import meant
 from experiments.data import DataSet, load
 from experiments.figures.vanishing import figures, tables

@@ -96,7 +96,7 @@ class Product(Case):
         return float(self.itemsize * entries)
 
 
-# Operations for an entry, forward and backward, as `engine.kernels.scalars` computes it in
+# Operations for an entry, forward and backward, as `compiled.scalars` computes it in
 # float32. They are for its place on the roofline, where a fifth more or less can't be seen.
 _ARITHMETIC = {
     "relu": (1, 1),
@@ -181,7 +181,7 @@ class Training(Case):
 @final
 @dataclass(frozen=True)
 class Step(Case):
-    """One of `engine.kernels.steps`: the product of two square matrices."""
+    """One of `compiled.steps`: the product of two square matrices."""
 
     work: ClassVar[str] = "step"
     step: str

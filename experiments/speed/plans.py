@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from engine.kernels import limits
-from engine.kernels.steps import STEPS
+from engine.kernels.compiled import limits
+from engine.kernels.compiled.steps import STEPS
 from experiments.speed.cases import Case, Elementwise, Limit, Product, Step, Training
 from experiments.speed.machine import Machine
 from experiments.speed.rivals import ARRAYS, FUSED, NUMPY, OPENBLAS, OURS, STATS, TORCH

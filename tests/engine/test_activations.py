@@ -10,7 +10,7 @@ import pytest
 import engine
 from engine import ACTIVATIONS, Tensor, elu, find_activation, gradcheck, leaky_relu, prelu, selu
 from engine.activations.builtin import BUILT_IN
-from engine.kernels.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.kernels.compiled.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 
 FLOATS = [np.float32, np.float64]
 SELU = SELU_PRODUCT

@@ -34,7 +34,7 @@ from engine import (
 )
 from engine.activations import generate
 from engine.activations.expression import _NUMPY
-from engine.kernels.elementwise import Elementwise
+from engine.kernels.compiled.elementwise import Elementwise
 
 FOUR = np.float32(4)
 S = np.array([-3.1, -1.2, -0.4, 0.2, 0.9, 2.7])

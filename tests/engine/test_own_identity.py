@@ -211,7 +211,7 @@ def test_a_parameter_that_is_new_at_every_call_keeps_nothing():
     f = activation(title="own swish")(lambda s, b=1.0: s * sigmoid(b * s))
     used = f(b=3.0)
     f(S, b=2.0)
-    modules, runs = len(sys.modules), len(engine.kernels.runs._compiled)
+    modules, runs = len(sys.modules), len(engine.kernels.compiled.runs._compiled)
     for i in range(1000):
         f(S, b=2.0 + i / 1000)
         elu(S, alpha=2.0 + i / 1000)
@@ -219,7 +219,7 @@ def test_a_parameter_that_is_new_at_every_call_keeps_nothing():
     gc.collect()
     kept = [x for x in gc.get_objects() if isinstance(x, Activation) and x.root is not x]
     assert len(kept) < 300
-    assert (len(sys.modules), len(engine.kernels.runs._compiled)) == (modules, runs)
+    assert (len(sys.modules), len(engine.kernels.compiled.runs._compiled)) == (modules, runs)
 
 
 def test_an_equal_definition_is_not_compiled_again():

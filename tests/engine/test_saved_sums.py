@@ -103,13 +103,13 @@ def test_a_layer_whose_activation_is_a_derivative_keeps_s():
 def test_memory_of_a_layer_in_training(monkeypatch):
     """Of arrays as large as the result there is one, and a second where s is needed."""
     made = []
-    original = engine.kernels.layers.empty
+    original = engine.kernels.compiled.layers.empty
 
     def empty(shape, dtype):
         made.append(shape)
         return original(shape, dtype)
 
-    monkeypatch.setattr(engine.kernels.layers, "empty", empty)
+    monkeypatch.setattr(engine.kernels.compiled.layers, "empty", empty)
     for name, count in (("tanh", 1), ("identity", 1), ("gelu", 2)):
         made.clear()
         dense(*variables((10, 300, 210)), name)

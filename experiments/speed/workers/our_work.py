@@ -14,10 +14,10 @@ import numpy as np
 import engine
 import nn
 from engine import kernels
-from engine.kernels import limits
-from engine.kernels.steps import STEPS
-from engine.kernels.threads import number_of_threads
-from engine.kernels.tile import SHAPE
+from engine.kernels import number_of_threads
+from engine.kernels.compiled import limits
+from engine.kernels.compiled.steps import STEPS
+from engine.kernels.compiled.tile import SHAPE
 
 Arrays = dict[str, Any]
 Work = tuple[Callable[[], Any], Callable[[], list[Any]]]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.kernels.compiling import jit
-from engine.kernels.parts import call_part
-from engine.kernels.products import nothing
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.parts import call_part
+from engine.kernels.compiled.products import nothing
 
 ROOT = Path(__file__).parents[3]
 

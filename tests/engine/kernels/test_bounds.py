@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED
-from engine.kernels.tile import SHAPE
+from engine.kernels.compiled.products import BLOCKS, TRANSPOSED, UNPACKED
+from engine.kernels.compiled.tile import SHAPE
 
 RNG = np.random.default_rng(0)
 DTYPES = ["float32", "float64"]
@@ -99,9 +99,9 @@ GUARDED = """
 import ctypes, mmap, sys
 import numpy as np
 from engine.kernels import KERNELS
-from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED, nothing
-from engine.kernels.runs import slopes_and_sums
-from engine.kernels.tile import SHAPE
+from engine.kernels.compiled.products import BLOCKS, TRANSPOSED, UNPACKED, nothing
+from engine.kernels.compiled.runs import slopes_and_sums
+from engine.kernels.compiled.tile import SHAPE
 
 page = mmap.PAGESIZE
 libc = ctypes.CDLL(None, use_errno=True)

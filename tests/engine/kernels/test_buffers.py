@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import engine
 import nn
-from engine.kernels import buffers
+from engine.kernels.compiled import buffers
 
 FLOAT = np.dtype(np.float32)
 LARGE = (buffers._WORTH_KEEPING // 4,)  # entries of float32: the smallest array that is kept

@@ -81,7 +81,7 @@ def test_a_change_in_any_file_beside_a_kernel_is_noticed(tmp_path):
     environment = {"PYTHONPATH": str(folder)}
     run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
     before = cached(tmp_path)
-    path = folder / "engine/kernels/exponential.py"
+    path = folder / "engine/kernels/compiled/exponential.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     (_, compiled), err = run(PROGRAM, tmp_path / "cache", cwd=folder, **environment)
     assert int(compiled) > 0
@@ -97,7 +97,7 @@ def test_every_kernel_has_a_cache_entry_of_its_own():
     from numba.core.caching import FunctionCache
 
     from engine.kernels import KERNELS
-    from engine.kernels.elementwise import _KINDS, _kernel
+    from engine.kernels.compiled.elementwise import _KINDS, _kernel
 
     names, functions = set(), set()
     for k in KERNELS.values():
@@ -217,14 +217,11 @@ def test_a_process_without_an_error_stream_compiles(tmp_path):
     assert int(compiled) > 0
 
 
-@pytest.mark.nojit
 def test_settings_that_the_kernels_rely_on():
-    from engine.kernels import parts, runs, updates
+    from engine.kernels.compiled import parts, runs, updates
 
     for kernel in (parts.product, parts.product_parallel, runs.over, updates._add_scaled):
-        options = getattr(kernel, "targetoptions", None)
-        if options is None:  # NUMBA_DISABLE_JIT=1: plain Python
-            continue
+        options = kernel.targetoptions
         assert options["nogil"]
         assert options["error_model"] == "numpy"
         assert options.get("fastmath") in (False, {"contract"})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.kernels import KERNELS
-from engine.kernels.runs import WORTH_THREADS, over, over_parallel
+from engine.kernels.compiled.runs import WORTH_THREADS, over, over_parallel
 
 FLOATS = [np.float32, np.float64]
 PARAMETERS = {"leaky_relu": (0.2,), "elu": (1.5,)}
@@ -12,7 +12,6 @@ PARAMETERS = {"leaky_relu": (0.2,), "elu": (1.5,)}
 S = np.linspace(-6.3, 6.2, 251)
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_fast_and_obvious_versions_agree(name, dtype):
@@ -33,13 +32,11 @@ def test_fast_and_obvious_versions_agree(name, dtype):
 OF_VALUE = [name for name, k in KERNELS.items() if k.slope_of_value is not None]
 
 
-@pytest.mark.nojit
 def test_which_slopes_are_functions_of_the_value():
     # At gelu's and silu's minimum two s have one value; leaky_relu's a may be negative.
     assert set(KERNELS) - set(OF_VALUE) == {"leaky_relu", "gelu", "silu"}
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize("name", OF_VALUE)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_the_slope_as_a_function_of_the_value(name, dtype):
@@ -63,7 +60,6 @@ def test_the_slope_of_the_value_at_the_ends(name, dtype):
     np.testing.assert_allclose(slopes, k.slope(s, *p), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (0, 3), (3, 0, 2), (1, 5), (5, 1), (2, 3, 4)])
 def test_shapes(name, shape):
@@ -76,7 +72,6 @@ def test_shapes(name, shape):
     np.testing.assert_array_equal(k.value(s, *p).reshape(-1), flat)
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize("name", KERNELS)
 def test_layouts_and_read_only_inputs(name):
     k, p = KERNELS[name], PARAMETERS.get(name, ())
@@ -175,7 +170,6 @@ def test_a_run_is_compiled_once():
         assert k.run(kind, np.dtype(dtype)) == address
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize(
     ("g", "s"),
     [
@@ -192,7 +186,6 @@ def test_operands_that_do_not_fit_each_other_are_refused(g, s):
             method(g, s)
 
 
-@pytest.mark.nojit
 def test_the_number_of_parameters_is_checked():
     for name, given in (("tanh", (1.0,)), ("elu", ()), ("leaky_relu", (0.1, 0.2))):
         for method in (KERNELS[name].value, KERNELS[name].slope):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.kernels import jit
-from engine.kernels.exponential import exp, exp_below, expm1, expm1_below, log1p
+from engine.kernels.compiled.exponential import exp, exp_below, expm1, expm1_below, log1p
 
 
 @jit(contract=True)

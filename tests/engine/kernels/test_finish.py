@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine.kernels import KERNELS
-from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED, nothing
-from engine.kernels.runs import _PIECE
+from engine.kernels.compiled.products import BLOCKS, TRANSPOSED, UNPACKED, nothing
+from engine.kernels.compiled.runs import _PIECE
 
 RNG = np.random.default_rng(0)
 CASES = [

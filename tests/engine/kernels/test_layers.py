@@ -4,17 +4,10 @@ import numba
 import numpy as np
 import pytest
 
-from engine.kernels import (
-    KERNELS,
-    layer,
-    layer_backward,
-    layers,
-    matmul,
-    products,
-    threads,
-)
-from engine.kernels.layers import WORTH_SEPARATE_CALLS
-from engine.kernels.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
+from engine.kernels import KERNELS, layer, layer_backward, matmul
+from engine.kernels.compiled import layers, products, threads
+from engine.kernels.compiled.layers import WORTH_SEPARATE_CALLS
+from engine.kernels.compiled.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
 
 RNG = np.random.default_rng(0)
 PARAMETERS = {"leaky_relu": (0.2,), "elu": (1.5,)}

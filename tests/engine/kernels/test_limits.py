@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from engine.kernels import limits
-from engine.kernels.tile import ROWS, SHAPE
+from engine.kernels.compiled import limits
+from engine.kernels.compiled.tile import ROWS, SHAPE
 
 
 @pytest.fixture(params=[1, 2])

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 
-from engine.kernels import matmul, matmul_reference, parts, products
-from engine.kernels.products import BLOCKS, TRANSPOSED, UNPACKED
+from engine.kernels import matmul, plain
+from engine.kernels.compiled import parts, products
+from engine.kernels.compiled.products import BLOCKS, TRANSPOSED, UNPACKED
 
 FLOATS = [np.float32, np.float64]
 RNG = np.random.default_rng(0)
@@ -20,8 +21,7 @@ def pair(m, n, p, dtype=np.float64):
     return RNG.normal(size=(m, n)).astype(dtype), RNG.normal(size=(n, p)).astype(dtype)
 
 
-@pytest.mark.nojit
-@pytest.mark.parametrize("product", [matmul_reference, matmul])
+@pytest.mark.parametrize("product", [plain.matmul, matmul])
 @pytest.mark.parametrize("dtype", FLOATS)
 @settings(max_examples=15)
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
@@ -35,7 +35,7 @@ def test_small_shapes(ways, product, dtype, m, n, p):
 def test_depths_around_the_blocks(ways, n, dtype):
     a, b = pair(3, n, 5, dtype)
     ways.assert_is_product(matmul(a, b), a, b)
-    np.testing.assert_allclose(matmul(a, b), matmul_reference(a, b), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(matmul(a, b), plain.matmul(a, b), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -115,10 +115,9 @@ def test_a_gap_between_columns_goes_to_the_way_that_copies(ways, monkeypatch):
     assert taken == [(BLOCKS, False)] * 3
 
 
-@pytest.mark.nojit
 def test_a_product_known_by_heart():
     a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]])
-    for product in (matmul, matmul_reference):
+    for product in (matmul, plain.matmul):
         assert product(a, b).tolist() == [[19, 22], [43, 50]]
     assert matmul(a, b, transpose_a=True).tolist() == [[26, 30], [38, 44]]
     assert matmul(a, b, transpose_b=True).tolist() == [[17, 23], [39, 53]]
@@ -144,8 +143,7 @@ def read_only(x):
 LAYOUTS["read-only"] = read_only
 
 
-@pytest.mark.nojit
-@pytest.mark.parametrize("product", [matmul_reference, matmul])
+@pytest.mark.parametrize("product", [plain.matmul, matmul])
 @pytest.mark.parametrize("left", LAYOUTS)
 @pytest.mark.parametrize("right", LAYOUTS)
 def test_any_memory_layout(product, left, right):
@@ -198,7 +196,6 @@ def test_operands_that_begin_between_two_numbers(ways, shape):
     ways.assert_is_product(matmul(x, y.T.copy(), transpose_b=True), a, b)
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize("shape", [(3, 4, 5), (20, 20, 20), (10, 150, 210)])
 def test_fields_of_records_whose_length_is_no_multiple_of_an_entrys(ways, shape):
     a, b = pair(*shape, np.float32)
@@ -238,15 +235,13 @@ def test_transposes_out_and_accumulate(transpose_a, transpose_b, accumulate, sha
     np.testing.assert_allclose(out, expected + start * accumulate, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.nojit
 def test_out_overwrites_even_nan():
     a, b = pair(3, 4, 5)
     np.testing.assert_array_equal(matmul(a, b, out=np.full((3, 5), np.nan)), matmul(a, b))
 
 
-@pytest.mark.nojit
 def test_an_empty_inner_axis_gives_zeros():
-    for product in (matmul, matmul_reference):
+    for product in (matmul, plain.matmul):
         assert product(np.ones((2, 0)), np.ones((0, 3))).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert matmul(np.ones((2, 0)), np.ones((0, 3)), out=np.ones((2, 3))).sum() == 0
 
@@ -261,7 +256,6 @@ def test_nan_and_infinity_pass_through(dtype):
     assert np.isnan(matmul(np.zeros((1, 1), dtype), np.full((1, 1), np.inf, dtype))[0, 0])
 
 
-@pytest.mark.nojit
 def test_an_out_that_overlaps_an_operand_is_refused():
     a, b = pair(4, 4, 4)
     memory = np.zeros((6, 4))
@@ -276,7 +270,6 @@ def test_an_out_that_overlaps_an_operand_is_refused():
             matmul(left, right, out=out)
 
 
-@pytest.mark.nojit
 @pytest.mark.parametrize(
     ("a", "b", "keywords", "message"),
     [

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
-from engine.kernels.compiling import jit
-from engine.kernels.packing import pack
-from engine.kernels.tile import pointer
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.packing import pack
+from engine.kernels.compiled.tile import pointer
 
 RNG = np.random.default_rng(0)
 LAYOUTS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.kernels.tile import _FEATURES, _TRIPLE, SHAPE, SHAPES
+from engine.kernels.compiled.tile import _FEATURES, _TRIPLE, SHAPE, SHAPES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -37,7 +37,7 @@ def test_smaller_vectors_give_the_right_product(kind):
         "NUMBA_CPU_FEATURES": features,
         "PYTHONPATH": os.pathsep.join(paths),
     }
-    check = "from engine.kernels.tile import SHAPE; print(SHAPE.bits)"
+    check = "from engine.kernels.compiled.tile import SHAPE; print(SHAPE.bits)"
     run = subprocess.run([sys.executable, "-c", check], env=environment, capture_output=True)
     assert int(run.stdout) == bits
     # One dtype, and no gaps, for each of which every kernel is compiled again.

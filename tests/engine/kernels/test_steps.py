@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.kernels import matmul, steps
-from engine.kernels.steps import STEPS
-from engine.kernels.tile import ROWS, SHAPE
+from engine.kernels import matmul
+from engine.kernels.compiled import steps
+from engine.kernels.compiled.steps import STEPS
+from engine.kernels.compiled.tile import ROWS, SHAPE
 
 WIDTH = SHAPE.vectors * SHAPE.bits // 32
 

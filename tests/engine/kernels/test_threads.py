@@ -11,13 +11,14 @@ import os
 import numba
 import pytest
 
-from engine.kernels import threads as threads_module
+from engine.kernels.compiled import threads as threads_module
 
 START = """
 import hashlib, threading, numba, numpy as np
 import engine, nn
-from engine.kernels import KERNELS, add_scaled, elementwise, layer, layer_backward, layers, matmul
-from engine.kernels import products, runs, threads, updates
+from engine.kernels import KERNELS, add_scaled, layer, layer_backward, matmul
+from engine.kernels.compiled import elementwise, layers
+from engine.kernels.compiled import products, runs, threads, updates
 
 rng = np.random.default_rng(0)
 def normal(*shape):
@@ -253,7 +254,7 @@ def test_without_a_threading_layer_kernels_run_on_one_thread_and_one_line_says_s
 
 def test_asking_for_threads_without_a_layer_is_no_error(run_program):
     out = run_program(
-        "from engine.kernels.threads import use_threads\nprint(use_threads(2), use_threads(1))",
+        "from engine.kernels import use_threads\nprint(use_threads(2), use_threads(1))",
         NUMBA_THREADING_LAYER="nonsense",
     )
     assert out == ["1", "1"]
@@ -262,7 +263,7 @@ def test_asking_for_threads_without_a_layer_is_no_error(run_program):
 @pytest.mark.parametrize("number", ["0", "-2", "x", "", "1.5"])
 def test_a_number_of_threads_that_is_none(run_program, number):
     out, errors = run_program(
-        "import engine\nfrom engine.kernels.threads import number_of_threads\n"
+        "import engine\nfrom engine.kernels.compiled.threads import number_of_threads\n"
         "print(number_of_threads())",
         errors=True,
         NUMBA_NUM_THREADS=number,

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from engine import GraphError, ShapeError, Tensor
-from engine.kernels import add_scaled, add_scaled_reference, updates
+from engine.kernels import add_scaled, plain
+from engine.kernels.compiled import updates
 
 
-@pytest.mark.parametrize("way", [add_scaled, add_scaled_reference])
+@pytest.mark.parametrize("way", [add_scaled, plain.add_scaled])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (7, 5), (400, 300)])
 def test_value(way, dtype, shape):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
-from engine.kernels.blocks import A_ROWS, B_COLUMNS, DEPTH_BYTES
-from engine.kernels.products import BLOCKS, MOST_ROWS, TRANSPOSED, UNPACKED
-from engine.kernels.tile import ROWS, SHAPE
+from engine.kernels.compiled.blocks import A_ROWS, B_COLUMNS, DEPTH_BYTES
+from engine.kernels.compiled.products import BLOCKS, MOST_ROWS, TRANSPOSED, UNPACKED
+from engine.kernels.compiled.tile import ROWS, SHAPE
 
 RNG = np.random.default_rng(0)
 DTYPES = ["float32", "float64"]

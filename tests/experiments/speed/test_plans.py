@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.kernels.steps import STEPS
+from engine.kernels.compiled.steps import STEPS
 from experiments.speed.cases import Elementwise, Limit, Product, Step, Training
 from experiments.speed.machine import Machine
 from experiments.speed.plans import BATCH, DEPTH, GROUPS, WIDTH, plan

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.kernels.steps import STEPS
+from engine.kernels.compiled.steps import STEPS
 from experiments.speed.cases import Elementwise, Limit, Product, Step, Training
 from experiments.speed.plans import FORMS, MAIN, OTHERS
 from experiments.speed.processes import Worker, WorkerError

@@ -23,8 +23,8 @@ from llvmlite import ir
 from numba import types
 from numba.core.ccallback import CFunc
 
-from engine.kernels.compiling import cached, jit
-from engine.kernels.tile import intrinsic
+from engine.kernels.compiled.compiling import cached, jit
+from engine.kernels.compiled.tile import intrinsic
 
 Array = npt.NDArray[Any]
 carray: Any = numba.carray  # type: ignore[attr-defined]

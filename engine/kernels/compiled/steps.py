@@ -24,10 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
-from engine.kernels.products import matmul
-from engine.kernels.products import matmul_reference as python_loops
-from engine.kernels.tile import ROWS, VECTORS, columns, tile
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.products import matmul
+from engine.kernels.compiled.tile import ROWS, VECTORS, columns, tile
 
 Array = npt.NDArray[Any]
 
@@ -35,6 +34,18 @@ Array = npt.NDArray[Any]
 _DEPTH = 64
 # Of a row of B, 512 entries are packed at a time: eight such rows and one of C are 18 KiB.
 _WIDTH = 512
+
+
+def python_loops(a: Array, b: Array) -> Array:
+    """C_ik = Σ_j A_ij B_jk, written as it is defined."""
+    out = np.zeros((a.shape[0], b.shape[1]), a.dtype)
+    for i in range(a.shape[0]):
+        for k in range(b.shape[1]):
+            total = a.dtype.type(0)
+            for j in range(a.shape[1]):
+                total += a[i, j] * b[j, k]
+            out[i, k] = total
+    return out
 
 
 @jit()
@@ -160,7 +171,7 @@ def _add_rows(x: Array, b: Array, row: Array) -> None:
 
 @jit(contract=True)
 def register_tiles(a: Array, b: Array) -> Array:
-    """The tile of `engine.kernels.tile` over A and B where they lie, without any copy.
+    """The tile of `compiled.tile` over A and B where they lie, without any copy.
 
     A tile of C stays in registers while all n products are added, so the inner loop loads a few
     vectors of B and does ROWS multiply-adds with each. But every row of B that it visits is in

@@ -19,7 +19,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from engine.kernels.exponential import exp_below, like
+from engine.kernels.compiled.exponential import exp_below, like
 
 _F32 = np.float32
 INV_SQRT_2_PI = 1 / math.sqrt(2 * math.pi)

@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.plain import EDGES, N_BINS
 
 Array = npt.NDArray[Any]
-
-# The bins of |v|: two for each power of ten; what lies outside is counted in the first and last.
-DECADES = (-30, 10)
-BINS_PER_DECADE = 2
-EDGES = 10.0 ** (
-    np.arange(DECADES[0] * BINS_PER_DECADE, DECADES[1] * BINS_PER_DECADE + 1) / BINS_PER_DECADE
-)
-EDGES.setflags(write=False)
-N_BINS = len(EDGES) + 1
 
 
 def magnitudes(v: Array) -> Array:
@@ -26,12 +18,6 @@ def magnitudes(v: Array) -> Array:
     counts = np.zeros(N_BINS, np.int64)
     _magnitudes(v, _FIRST, _NEXT, counts)
     return counts
-
-
-def magnitudes_reference(v: Array) -> Array:
-    """The same with NumPy."""
-    size = np.abs(v[np.isfinite(v) & (v != 0)].astype(np.float64))
-    return np.bincount(np.searchsorted(EDGES, size, side="right"), minlength=N_BINS)
 
 
 def dead_columns(slopes: Array) -> Array:

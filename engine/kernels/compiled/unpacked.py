@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.packing import pack
-from engine.kernels.parts import Shares, Way
-from engine.kernels.runs import carray
-from engine.kernels.tile import HEIGHTS, SHAPE, columns, part_of_tile
+from engine.kernels.compiled.packing import pack
+from engine.kernels.compiled.parts import Shares, Way
+from engine.kernels.compiled.runs import carray
+from engine.kernels.compiled.tile import HEIGHTS, SHAPE, columns, part_of_tile
 
 Array = npt.NDArray[Any]
 

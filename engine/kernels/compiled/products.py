@@ -3,12 +3,11 @@
 The README of this folder tells how a product becomes fast, from the definition to the hardware's
 limit. The ways are
 
-- `matmul_reference`, here: the definition, three loops;
-- `engine.kernels.unpacked`: sums in registers, operands where they lie; most products;
-- `engine.kernels.transposed`: the same for g·Wᵀ of a batch of few rows;
-- `engine.kernels.blocks`: with copies in the caches, for large products.
+- `compiled.unpacked`: sums in registers, operands where they lie; most products;
+- `compiled.transposed`: the same for g·Wᵀ of a batch of few rows;
+- `compiled.blocks`: with copies in the caches, for large products.
 
-Each is one function over a part of the result; the loops around it are in `engine.kernels.parts`.
+Each is one function over a part of the result; the loops around it are in `compiled.parts`.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.blocks import BLOCKS
-from engine.kernels.buffers import empty
-from engine.kernels.compiling import JIT
-from engine.kernels.parts import product, small_product
-from engine.kernels.runs import finish
-from engine.kernels.threads import run
-from engine.kernels.transposed import MOST_ROWS, TRANSPOSED
-from engine.kernels.unpacked import UNPACKED
+from engine.kernels.compiled.blocks import BLOCKS
+from engine.kernels.compiled.buffers import empty
+from engine.kernels.compiled.parts import product, small_product
+from engine.kernels.compiled.runs import finish
+from engine.kernels.compiled.threads import run
+from engine.kernels.compiled.transposed import MOST_ROWS, TRANSPOSED
+from engine.kernels.compiled.unpacked import UNPACKED
+from engine.kernels.plain import check_operands, check_out, refuse_shapes
 
 Array = npt.NDArray[Any]
 
@@ -77,27 +76,20 @@ def matmul(
         and (dtype is _F32 or dtype is _F64)
         and a.flags.c_contiguous
         and b.flags.c_contiguous
-        and JIT
     ):
         out = np.empty((shape_a[0], shape_b[1]), dtype)
         small_product(UNPACKED.part(dtype), a, False, b, False, out)
         return out
     if len(shape_a) != 2 or len(shape_b) != 2:
-        _refuse_shapes(a, b)
+        refuse_shapes(a, b)
     m, n = shape_a[::-1] if transpose_a else shape_a
     n_too, p = shape_b[::-1] if transpose_b else shape_b
-    if n != n_too:
-        _refuse_shapes(a.T if transpose_a else a, b.T if transpose_b else b)
-    if (b.dtype is not dtype and b.dtype != dtype) or (
-        dtype is not _F32 and dtype is not _F64 and dtype not in (_F32, _F64)
-    ):
-        raise ValueError(
-            f"dtypes {dtype} and {b.dtype} have no kernel; both must be float32 or both float64"
-        )
+    if n != n_too or b.dtype is not dtype or (dtype is not _F32 and dtype is not _F64):
+        check_operands(a.T if transpose_a else a, b.T if transpose_b else b)
     if out is None:
         if accumulate:
             raise ValueError("accumulate=True needs an array `out` to add to")
-        if 0 < m * n * p < _WORTH_THREADS and a.flags.forc and b.flags.forc and JIT:
+        if 0 < m * n * p < _WORTH_THREADS and a.flags.forc and b.flags.forc:
             out = np.empty((m, p), dtype)
             a, transpose_a = (a, transpose_a) if a.flags.c_contiguous else (a.T, not transpose_a)
             b, transpose_b = (b, transpose_b) if b.flags.c_contiguous else (b.T, not transpose_b)
@@ -105,7 +97,7 @@ def matmul(
             return out
         out = empty((m, p), dtype)
     else:
-        _check_out(out, (m, p), a, b)
+        check_out(out, (m, p), a, b)
     vector, matrix = nothing(dtype)
     multiply(a, transpose_a, b, transpose_b, out, accumulate, 0, vector, vector, matrix)
     return out
@@ -123,16 +115,15 @@ def multiply(
     bias: Array,
     s: Array,
 ) -> None:
-    """out (+)= A·B, unchecked, then s = out + bias and out = f(s), see `engine.kernels.runs`."""
+    """out (+)= A·B, unchecked, then s = out + bias and out = f(s), see `compiled.runs`."""
     m, p = out.shape
     n = a.shape[0] if transpose_a else a.shape[1]
     size = m * n * p
-    if size == 0 or not JIT:  # tiles are machine code, or nothing
-        _multiply_slowly(a.T if transpose_a else a, b.T if transpose_b else b, out, add)
-        if JIT and out.size:
+    if size == 0:  # a sum of nothing is 0
+        if not add:
+            out.fill(0)
+        if out.size:
             finish(address, parameters, bias, s, out, 0, m, 0, p)
-        elif bias.size:
-            out += bias
         return
     way = UNPACKED
     gaps = False
@@ -174,42 +165,3 @@ def _stored(x: Array, transpose: bool) -> tuple[Array, bool]:
 def _rows_lie_apart(x: Array) -> bool:
     """Whether each row is contiguous, and the next one lies beyond its end."""
     return bool(x.strides[1] == x.itemsize and x.strides[0] >= x.shape[1] * x.itemsize)
-
-
-def _multiply_slowly(a: Array, b: Array, out: Array, add: bool) -> None:
-    """Row by row, without tiles; also the product of nothing, which is 0."""
-    if not add:
-        out.fill(0)
-    with np.errstate(all="ignore"):  # kernels never warn
-        for i in range(a.shape[0]):
-            for j in range(a.shape[1]):
-                out[i] += a[i, j] * b[j]
-
-
-def matmul_reference(a: Array, b: Array) -> Array:
-    """C_ik = Σ_j A_ij B_jk, written as it is defined; slow."""
-    out = np.zeros((a.shape[0], b.shape[1]), a.dtype)
-    for i in range(a.shape[0]):
-        for k in range(b.shape[1]):
-            total = a.dtype.type(0)
-            for j in range(a.shape[1]):
-                total += a[i, j] * b[j, k]
-            out[i, k] = total
-    return out
-
-
-def _refuse_shapes(left: Array, right: Array) -> None:
-    raise ValueError(
-        f"shapes {left.shape} and {right.shape} (after transposing) have no matrix product; "
-        "the columns of the first must be as many as the rows of the second"
-    )
-
-
-def _check_out(out: Array, shape: tuple[int, int], a: Array, b: Array) -> None:
-    if out.shape != shape or out.dtype != a.dtype or not out.flags.c_contiguous:
-        raise ValueError(
-            f"out has shape {out.shape} and dtype {out.dtype}; it must be C-contiguous, "
-            f"{shape}, {a.dtype}"
-        )
-    if np.may_share_memory(out, a) or np.may_share_memory(out, b):
-        raise ValueError("out overlaps an operand, which the product would overwrite as it reads")

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from engine.kernels.exponential import (
+from engine.kernels.compiled.exponential import (
     exp_below,
     expm1_below,
     like,
@@ -25,7 +25,7 @@ from engine.kernels.exponential import (
     quotient,
     reduced_below,
 )
-from engine.kernels.normal import INV_SQRT_2_PI, bell, scaled_tail
+from engine.kernels.compiled.normal import INV_SQRT_2_PI, bell, scaled_tail
 
 S = TypeVar("S", bound=Callable[..., Any])
 

@@ -15,9 +15,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
-from engine.kernels.threads import number_of_threads, run
-from engine.kernels.tile import ROWS, SHAPE, VECTORS, columns, tile
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.threads import number_of_threads, run
+from engine.kernels.compiled.tile import ROWS, SHAPE, VECTORS, columns, tile
 
 Array = npt.NDArray[Any]
 

@@ -10,51 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import JIT, jit
-from engine.kernels.moments import PART, Moments, as_moments, join, masks_of, moments_of_part
-from engine.kernels.runs import WORTH_THREADS, call_run
-from engine.kernels.threads import run
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.moments import join, masks_of, moments_of_part
+from engine.kernels.compiled.runs import WORTH_THREADS, call_run
+from engine.kernels.compiled.threads import run
+from engine.kernels.plain import AT_ONCE, PART, Moments, Plan, as_moments, plan_of
 
 Array = npt.NDArray[Any]
-
-AT_ONCE = 40
-
-
-class Plan(NamedTuple):
-    """How arrays of given sizes are cut into parts, and where their samples are written.
-
-    Neither depends on the number of threads, and so the bits don't.
-
-    Attributes:
-        rows: of each array, its first part, the one after its last, k, where its sample begins.
-        begins: how many entries come before each part, and how many there are in all.
-        ends: where each sample ends, after a 0.
-    """
-
-    rows: Array
-    begins: Array
-    ends: list[int]
-
-
-@lru_cache(maxsize=1024)
-def plan_of(sizes: tuple[int, ...], strides: tuple[int, ...]) -> Plan:
-    """For arrays of these sizes, of which every k-th entry is taken; k of each."""
-    begins: list[int] = []
-    ends, rows, before = [0], [], 0
-    for size, stride in zip(sizes, strides, strict=True):
-        first = len(begins)
-        begins += range(before, before + max(1, size), PART)
-        rows.append((first, len(begins), stride, ends[-1]))
-        ends.append(ends[-1] - (-size // stride))
-        before += size
-    return Plan(np.array(rows), np.array([*begins, before]), ends)
 
 
 def look(
@@ -83,10 +52,7 @@ def look(
     if addresses is None or parameters is None:
         addresses, parameters = np.zeros(len(flats), np.int64), np.zeros((len(flats), 1), dtype)
     args: Any = (arrays, addresses, parameters, masks, rows, begins, parts, sums, samples)
-    if not JIT:
-        with np.errstate(all="ignore"):
-            _look_serial(*args)
-    elif begins[-1] < WORTH_THREADS:
+    if begins[-1] < WORTH_THREADS:
         _look_serial(*args)
     else:
         run(_look_parallel, _look_serial, *args)

@@ -1,7 +1,7 @@
 """`Elementwise`: the loops that run an activation's scalar functions over arrays.
 
-One template turns the functions of a number (`engine.kernels.scalars`, or one's own) into runs
-(`engine.kernels.runs`): f(s), f′(s), and the backward step g ⊙ f′(s).
+One template turns the functions of a number (`compiled.scalars`, or one's own) into runs
+(`compiled.runs`): f(s), f′(s), and the backward step g ⊙ f′(s).
 
 The templates close over plain functions (`register_jitable`), whose names are part of the
 cache's key; a jitted function in their place would be compiled again in every process.
@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from numba.np.unsafe import ndarray
 
-from engine.kernels.buffers import empty
-from engine.kernels.compiling import JIT
-from engine.kernels.products import nothing
-from engine.kernels.runs import (
+from engine.kernels.compiled.buffers import empty
+from engine.kernels.compiled.products import nothing
+from engine.kernels.compiled.runs import (
     WORTH_THREADS,
     call_once,
     carray,
@@ -28,7 +27,7 @@ from engine.kernels.runs import (
     over,
     over_parallel,
 )
-from engine.kernels.threads import run
+from engine.kernels.compiled.threads import run
 
 to_fixed_tuple: Any = ndarray.to_fixed_tuple
 
@@ -130,14 +129,7 @@ class Elementwise:
         flat_b = flat_a if b is a else _flat(b)
         flat = _flat(out)
         p = np.array(parameters, a.dtype) if parameters else nothing(a.dtype)[0]
-        if not JIT:
-            kind, of = _KINDS[what]
-            f = getattr(self, of)
-            with np.errstate(all="ignore"):  # compiled code gives ∞ and NaN in silence
-                for i in range(flat.size):
-                    y = f(flat_b[i], *p)
-                    flat[i] = y if kind == "of one" else flat_a[i] * y
-        elif flat.size < WORTH_THREADS:
+        if flat.size < WORTH_THREADS:
             over(self.run(what, a.dtype), flat_a, flat_b, flat, p)
         else:
             run(over_parallel, over, self.run(what, a.dtype), flat_a, flat_b, flat, p)

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import register_jitable
 
-from engine.kernels.tile import data_of, intrinsic
+from engine.kernels.compiled.tile import data_of, intrinsic
 
 Array = npt.NDArray[Any]
 

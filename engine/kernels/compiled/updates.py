@@ -11,8 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
-from engine.kernels.threads import run
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.threads import run
 
 Array = npt.NDArray[Any]
 
@@ -29,11 +29,6 @@ def add_scaled(w: Array, direction: Array, by: float) -> None:
         _add_scaled(w, direction, by)
     else:
         run(_add_scaled_parallel, _add_scaled, w.reshape(-1), direction.reshape(-1), by)
-
-
-def add_scaled_reference(w: Array, direction: Array, by: float) -> None:
-    """The same with NumPy."""
-    w += w.dtype.type(by) * direction
 
 
 @jit(contract=True)

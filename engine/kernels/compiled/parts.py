@@ -21,9 +21,9 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 
-from engine.kernels.compiling import jit
-from engine.kernels.runs import compile_function, finish, share
-from engine.kernels.tile import intrinsic
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.runs import compile_function, finish, share
+from engine.kernels.compiled.tile import intrinsic
 
 Array = npt.NDArray[Any]
 Shares = tuple[bool, int]

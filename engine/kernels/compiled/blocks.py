@@ -1,6 +1,6 @@
 """A large matrix product: blocks that fit the caches, packed for the tile.
 
-The tile of `engine.kernels.tile` reads A and B in an order of its own. So a block of B (DEPTH
+The tile of `compiled.tile` reads A and B in an order of its own. So a block of B (DEPTH
 rows, as many columns as fit the last cache) is copied into panels as wide as the tile, then blocks
 of A (DEPTH columns, few enough rows for the second cache) into panels as high as the tile, and
 every pair of panels goes through the tile. Copying costs n·p + m·n moves against m·n·p
@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
 
-from engine.kernels.packing import pack
-from engine.kernels.parts import Shares, Way
-from engine.kernels.runs import carray
-from engine.kernels.tile import ROWS, SHAPE, VECTORS, columns, pointer, tile
+from engine.kernels.compiled.packing import pack
+from engine.kernels.compiled.parts import Shares, Way
+from engine.kernels.compiled.runs import carray
+from engine.kernels.compiled.tile import ROWS, SHAPE, VECTORS, columns, pointer, tile
 
 Array = npt.NDArray[Any]
 

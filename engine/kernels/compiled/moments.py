@@ -14,45 +14,19 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.compiling import jit
+from engine.kernels.compiled.compiling import jit
 
 Array = npt.NDArray[Any]
 
-PART = 1 << 14  # the entries of a part
 _BLOCK = 1 << 12  # those that are added in float32
 # The largest |v| may be 2^±30 times the one that its power of two was chosen for: the squares, and
 # a part of them, stay below 2^128.
 _WINDOW = 30
-
-
-class Moments(NamedTuple):
-    """Of the finite entries, in float64; the last four are NaN where there are none."""
-
-    finite: int
-    zeros: int
-    low: float
-    high: float
-    mean: float
-    std: float
-
-
-def as_moments(row: Array) -> Moments:
-    finite, zeros, low, high, mean, std = row.tolist()
-    return Moments(int(finite), int(zeros), low, high, mean, std)
-
-
-def moments_reference(flat: Array) -> Moments:
-    """The same with NumPy."""
-    v = flat[np.isfinite(flat)].astype(np.float64)
-    counts = len(v), int((v == 0).sum())
-    if not len(v):
-        return Moments(*counts, *(math.nan,) * 4)
-    return Moments(*counts, *map(float, (v.min(), v.max(), v.mean(), v.std())))
 
 
 @cache

@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import numba
-import numpy as np
 from numba.core import event
 from numba.core.caching import FunctionCache
 
@@ -35,8 +34,6 @@ except ImportError:  # Windows has no fcntl; there Numba alone guards the cache
     fcntl = None
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-JIT = not getattr(numba.config, "DISABLE_JIT", False)  # NUMBA_DISABLE_JIT=1 runs kernels as Python
 
 _ours: WeakSet[Any] = WeakSet()
 
@@ -60,8 +57,6 @@ def jit(
             error_model="numpy",
             fastmath=flags or False,
         )(kernel)
-        if not JIT:  # compiled arithmetic gives NaN and infinities without a warning
-            return np.errstate(all="ignore")(kernel)
         _ours.add(dispatcher)
         try:
             dispatcher._cache = _SharedCache(kernel)

@@ -1,6 +1,6 @@
 """g·Wᵀ for a batch of few rows: its transpose, W·gᵀ, which reads W along its rows.
 
-In `engine.kernels.unpacked` the strips of Wᵀ would have to be copied; for up to sixteen rows the
+In `compiled.unpacked` the strips of Wᵀ would have to be copied; for up to sixteen rows the
 copy costs more than the product. Here W takes the part of A in the tile, of which single numbers
 are read, eight rows side by side, and gᵀ, which is small and is copied, that of B. Each entry is
 one sum from the first k to the last, so the bits do not depend on how the rows of W are shared out.
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.parts import Shares, Way
-from engine.kernels.runs import carray
-from engine.kernels.tile import SHAPE, tile
+from engine.kernels.compiled.parts import Shares, Way
+from engine.kernels.compiled.runs import carray
+from engine.kernels.compiled.tile import SHAPE, tile
 
 Array = npt.NDArray[Any]
 

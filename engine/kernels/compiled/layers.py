@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.kernels.buffers import empty
-from engine.kernels.compiling import jit
-from engine.kernels.parts import call_part
-from engine.kernels.products import matmul, multiply, nothing
-from engine.kernels.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
-from engine.kernels.threads import run
-from engine.kernels.unpacked import UNPACKED
+from engine.kernels.compiled.buffers import empty
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.parts import call_part
+from engine.kernels.compiled.products import matmul, multiply, nothing
+from engine.kernels.compiled.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
+from engine.kernels.compiled.threads import run
+from engine.kernels.compiled.unpacked import UNPACKED
 
 Array = npt.NDArray[Any]
 

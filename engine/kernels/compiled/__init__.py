@@ -1,0 +1,38 @@
+"""The kernels of `engine.kernels.plain` again, as machine code made by Numba."""
+
+from engine.kernels.compiled.activations import KERNELS
+from engine.kernels.compiled.buffers import empty
+from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.counts import dead_columns, magnitudes
+from engine.kernels.compiled.elementwise import Elementwise
+from engine.kernels.compiled.layers import layer, layer_backward
+from engine.kernels.compiled.looks import look
+from engine.kernels.compiled.losses import (
+    cross_entropy,
+    cross_entropy_slopes,
+    scaled_difference,
+    squared_error,
+)
+from engine.kernels.compiled.products import matmul
+from engine.kernels.compiled.threads import number_of_threads, use_threads
+from engine.kernels.compiled.updates import add_scaled
+
+__all__ = [
+    "KERNELS",
+    "Elementwise",
+    "add_scaled",
+    "cross_entropy",
+    "cross_entropy_slopes",
+    "dead_columns",
+    "empty",
+    "jit",
+    "layer",
+    "layer_backward",
+    "look",
+    "magnitudes",
+    "matmul",
+    "number_of_threads",
+    "scaled_difference",
+    "squared_error",
+    "use_threads",
+]

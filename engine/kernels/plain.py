@@ -1,0 +1,369 @@
+"""Every kernel that the engine uses, in NumPy: the specification, and the backend without Numba.
+
+Each function here has the name, the arguments and the result of one in `engine.kernels.compiled`,
+and tests compare the two. Sums are made in the order of a definition, so results differ by
+rounding. None of them reaches BLAS.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Formula = Callable[..., Array]
+F = TypeVar("F", bound=Callable[..., Any])
+
+quiet = np.errstate(all="ignore")  # kernels give ∞ and NaN in silence
+
+
+def jit(**options: bool) -> Callable[[F], F]:
+    """Leave a kernel as the Python function that it is."""
+    return quiet
+
+
+# --- products -----------------------------------------------------------------------------------
+
+
+@quiet
+def matmul(
+    a: Array,
+    b: Array,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    out: Array | None = None,
+    accumulate: bool = False,
+) -> Array:
+    """C = A·B, C_ik = Σ_j A_ij B_jk: the sum of the outer products of A's columns and B's rows.
+
+    Raises: ValueError for shapes, dtypes or an `out` that do not fit.
+    """
+    if a.ndim != 2 or b.ndim != 2:
+        refuse_shapes(a, b)
+    a, b = a.T if transpose_a else a, b.T if transpose_b else b
+    shape = len(a), b.shape[1]
+    check_operands(a, b)
+    if out is None:
+        if accumulate:
+            raise ValueError("accumulate=True needs an array `out` to add to")
+        out = np.empty(shape, a.dtype)
+    else:
+        check_out(out, shape, a, b)
+    if not accumulate:
+        out.fill(0)
+    for column, row in zip(a.T, b, strict=True):
+        out += column[:, None] * row
+    return out
+
+
+def check_operands(a: Array, b: Array) -> None:
+    """Raise ValueError unless A·B is a product of matrices of one dtype, float32 or float64."""
+    if a.shape[1] != b.shape[0]:
+        refuse_shapes(a, b)
+    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"dtypes {a.dtype} and {b.dtype} have no kernel; both must be float32 or both float64"
+        )
+
+
+def refuse_shapes(left: Array, right: Array) -> None:
+    raise ValueError(
+        f"shapes {left.shape} and {right.shape} (after transposing) have no matrix product; "
+        "the columns of the first must be as many as the rows of the second"
+    )
+
+
+def check_out(out: Array, shape: tuple[int, int], a: Array, b: Array) -> None:
+    """Raise ValueError unless A·B, of that shape, can be written to `out`."""
+    if out.shape != shape or out.dtype != a.dtype or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out has shape {out.shape} and dtype {out.dtype}; it must be C-contiguous, "
+            f"{shape}, {a.dtype}"
+        )
+    if np.may_share_memory(out, a) or np.may_share_memory(out, b):
+        raise ValueError("out overlaps an operand, which the product would overwrite as it reads")
+
+
+@quiet
+def add_scaled(w: Array, direction: Array, by: float) -> None:
+    """w += by·direction in place."""
+    w += w.dtype.type(by) * direction
+
+
+# --- losses -------------------------------------------------------------------------------------
+
+
+@quiet
+def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
+    """The mean of −log softmax(o)_y over the examples, and p = softmax(o).
+
+    The largest logit is taken off first, so nothing overflows and no logarithm is taken of a
+    probability that has underflowed.
+    """
+    o = logits - logits.max(axis=1, keepdims=True)
+    e = np.exp(o)
+    total = e.sum(axis=1, keepdims=True, dtype=np.float64)
+    losses = np.log(total[:, 0]) - o[np.arange(len(o)), labels]
+    return np.asarray(losses.mean(), logits.dtype), e / total.astype(logits.dtype)
+
+
+@quiet
+def cross_entropy_slopes(p: Array, labels: Array, scale: float) -> Array:
+    """(p − y)·scale with y one-hot: for scale = 1/N, ∂L/∂logits."""
+    difference = p.copy()
+    difference[np.arange(len(p)), labels] -= 1
+    return np.asarray(difference * p.dtype.type(scale))
+
+
+@quiet
+def squared_error(a: Array, t: Array, over: float) -> Array:
+    """Σ (a − t)² / over, an array of no axis."""
+    d = (a - t).astype(np.float64)
+    return np.asarray((d * d).sum() / over, a.dtype)
+
+
+@quiet
+def scaled_difference(a: Array, t: Array, scale: float) -> Array:
+    """(a − t)·scale."""
+    return np.asarray((a - t) * a.dtype.type(scale))
+
+
+# --- activations --------------------------------------------------------------------------------
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _sigmoid(s: Array) -> Array:
+    e = np.exp(-abs(s))
+    return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
+
+
+def _sigmoid_slope(s: Array) -> Array:
+    e = np.exp(-abs(s))
+    return np.asarray(e / (1 + e) ** 2)
+
+
+def _normal_cdf(s: Array) -> Array:
+    """Φ(s); by erfc, whose digits are not lost far to the left."""
+    erfc = np.vectorize(math.erfc, otypes=[np.float64])
+    return np.asarray(0.5 * erfc(-s.astype(np.float64) / math.sqrt(2)), s.dtype)
+
+
+def _normal_density(s: Array) -> Array:
+    return np.asarray(np.exp(-0.5 * s * s) / math.sqrt(2 * math.pi), s.dtype)
+
+
+def _gelu(s: Array) -> Array:
+    t = np.clip(s, -40, 40)  # beyond, Φ is 0 or 1, and −∞·0 would be NaN
+    return np.asarray(np.where(s > 40, s, t * _normal_cdf(t)))
+
+
+def _gelu_slope(s: Array) -> Array:
+    t = np.clip(s, -40, 40)
+    return _normal_cdf(t) + t * _normal_density(t)
+
+
+def _silu(s: Array) -> Array:
+    t = np.maximum(s, -800)
+    return np.asarray(t * _sigmoid(t))
+
+
+def _silu_slope(s: Array) -> Array:
+    t = np.clip(s, -800, 800)
+    return _sigmoid(t) + t * _sigmoid_slope(t)
+
+
+def _softsign(s: Array) -> Array:
+    return np.asarray(np.where(np.isinf(s), np.sign(s), s / (1 + abs(s))))
+
+
+def _one(s: Array) -> Array:
+    """1, and NaN at NaN."""
+    return np.asarray(np.where(np.isnan(s), s, np.ones_like(s)))
+
+
+def _if_positive(s: Array, above: Any, below: Any) -> Array:
+    return np.asarray(np.where(np.isnan(s), s, np.where(s > 0, above, below)), s.dtype)
+
+
+# f and f′ of an array s and f's parameters.
+FORMULAS: dict[str, tuple[Formula, Formula]] = {
+    "identity": (np.array, _one),
+    "sigmoid": (_sigmoid, _sigmoid_slope),
+    "tanh": (np.tanh, lambda s: 4 * _sigmoid_slope(s + s)),
+    "softsign": (_softsign, lambda s: (1 / (1 + abs(s))) ** 2),
+    "hardtanh": (lambda s: np.clip(s, -1, 1), lambda s: _one(s) * (abs(s) < 1)),
+    "relu": (lambda s: np.maximum(s, 0), lambda s: _if_positive(s, 1, 0)),
+    "leaky_relu": (
+        lambda s, a: _if_positive(s, s, a * s if a else 0),
+        lambda s, a: _if_positive(s, 1, a),
+    ),
+    "elu": (
+        lambda s, alpha: _if_positive(s, s, alpha * np.expm1(np.minimum(s, 0))),
+        lambda s, alpha: _if_positive(s, 1, alpha * np.exp(np.minimum(s, 0))),
+    ),
+    "selu": (
+        lambda s: SELU_SCALE * _if_positive(s, s, SELU_ALPHA * np.expm1(np.minimum(s, 0))),
+        lambda s: SELU_SCALE * _if_positive(s, 1, SELU_ALPHA * np.exp(np.minimum(s, 0))),
+    ),
+    "softplus": (lambda s: np.maximum(s, 0) + np.log1p(np.exp(-abs(s))), _sigmoid),
+    "gelu": (_gelu, _gelu_slope),
+    "silu": (_silu, _silu_slope),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """An activation's f and f′ over arrays; each method takes f's parameters after the arrays."""
+
+    reference_value: Formula
+    reference_slope: Formula
+
+    @quiet
+    def value(self, s: Array, *parameters: float) -> Array:
+        """f(s), of s's shape and dtype."""
+        return np.array(self.reference_value(s, *parameters), s.dtype)
+
+    @quiet
+    def slope(self, s: Array, *parameters: float) -> Array:
+        """f′(s)."""
+        return np.array(self.reference_slope(s, *parameters), s.dtype)
+
+    @quiet
+    def scaled_slope(self, g: Array, s: Array, *parameters: float) -> Array:
+        """g ⊙ f′(s)."""
+        return np.asarray(g * self.slope(s, *parameters))
+
+
+KERNELS = {name: Elementwise(*formulas) for name, formulas in FORMULAS.items()}
+
+
+def own_kernel(source: str, value: Formula, slope: Formula, *_: Any) -> Elementwise:
+    """The kernel of a user's function, by its formulas; nothing is compiled from its source."""
+    return Elementwise(value, slope)
+
+
+# Kernels of whole rules: none, so that the rules' own lines run.
+FUSED: dict[str, Any] = {}
+
+
+# --- what a trace measures ------------------------------------------------------------------------
+
+# The bins of |v|: two for each power of ten; what lies outside is counted in the first and last.
+DECADES, BINS_PER_DECADE = (-30, 10), 2
+EDGES = 10.0 ** (
+    np.arange(DECADES[0] * BINS_PER_DECADE, DECADES[1] * BINS_PER_DECADE + 1) / BINS_PER_DECADE
+)
+EDGES.setflags(write=False)
+N_BINS = len(EDGES) + 1
+
+
+def magnitudes(v: Array) -> Array:
+    """How many |v| are in each of the N_BINS bins; entries that are 0 or not finite in none."""
+    size = np.abs(v[np.isfinite(v) & (v != 0)].astype(np.float64))
+    return np.bincount(np.searchsorted(EDGES, size, side="right"), minlength=N_BINS)
+
+
+def dead_columns(slopes: Array) -> Array:
+    """Whether each column of a matrix is 0 throughout."""
+    return np.asarray((slopes == 0).all(axis=0))
+
+
+class Moments(NamedTuple):
+    """Of the finite entries, in float64; the last four are NaN where there are none."""
+
+    finite: int
+    zeros: int
+    low: float
+    high: float
+    mean: float
+    std: float
+
+
+def as_moments(row: Array) -> Moments:
+    finite, zeros, low, high, mean, std = row.tolist()
+    return Moments(int(finite), int(zeros), low, high, mean, std)
+
+
+@quiet
+def moments(flat: Array) -> Moments:
+    """Of an array of one axis; −0.0 counts as a zero."""
+    v = flat[np.isfinite(flat)].astype(np.float64)
+    counts = len(v), int((v == 0).sum())
+    if not len(v):
+        return Moments(*counts, *(math.nan,) * 4)
+    largest = abs(v).max()
+    if largest == 0 or 1e-140 < largest < 1e140:
+        mean, std = v.mean(), v.std()
+    else:  # the squares would leave float64's range
+        factor = 2.0 ** min(1000, -math.frexp(largest)[1])
+        mean, std = (v * factor).mean() / factor, (v * factor).std() / factor
+    return Moments(*counts, float(v.min()), float(v.max()), float(mean), float(std))
+
+
+PART = 1 << 14  # the entries of a part, which one thread looks at
+AT_ONCE = 40  # the most arrays of one call of `look`
+
+
+class Plan(NamedTuple):
+    """How arrays of given sizes are cut into parts, and where their samples are written.
+
+    Neither depends on the number of threads, and so the bits don't.
+
+    Attributes:
+        rows: of each array, its first part, the one after its last, k, where its sample begins.
+        begins: how many entries come before each part, and how many there are in all.
+        ends: where each sample ends, after a 0.
+    """
+
+    rows: Array
+    begins: Array
+    ends: list[int]
+
+
+@lru_cache(maxsize=1024)
+def plan_of(sizes: tuple[int, ...], strides: tuple[int, ...]) -> Plan:
+    """For arrays of these sizes, of which every k-th entry is taken; k of each."""
+    begins: list[int] = []
+    ends, rows, before = [0], [], 0
+    for size, stride in zip(sizes, strides, strict=True):
+        first = len(begins)
+        begins += range(before, before + max(1, size), PART)
+        rows.append((first, len(begins), stride, ends[-1]))
+        ends.append(ends[-1] - (-size // stride))
+        before += size
+    return Plan(np.array(rows), np.array([*begins, before]), ends)
+
+
+def look(flats: Sequence[Array], plan: Plan, samples: Array, *_: Any) -> Array:
+    """The moments of arrays, a row of six each, and of each array every k-th entry."""
+    for (_first, _last, k, _start), flat, start, end in zip(
+        plan.rows, flats, plan.ends, plan.ends[1:], strict=False
+    ):
+        samples[start:end] = flat[::k]
+    return np.array([moments(flat) for flat in flats])
+
+
+# --- memory and threads ---------------------------------------------------------------------------
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array of any content."""
+    return np.empty(shape, dtype)
+
+
+def number_of_threads() -> int:
+    """How many threads a kernel may have."""
+    return 1
+
+
+def use_threads(n: int) -> int:
+    """Let kernels have n threads, as far as there are any; how many they had before."""
+    return 1
