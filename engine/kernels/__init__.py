@@ -8,7 +8,7 @@ from engine.kernels import environment  # noqa: F401  before Numba is imported  
 from engine.kernels.activations import KERNELS
 from engine.kernels.compiling import JIT, jit
 from engine.kernels.elementwise import Elementwise
-from engine.kernels.layers import layer, layer_backward
+from engine.kernels.layers import FUSED, Fused
 from engine.kernels.losses import (
     cross_entropy,
     cross_entropy_reference,
@@ -20,17 +20,17 @@ from engine.kernels.products import matmul, matmul_reference
 from engine.kernels.updates import add_scaled, add_scaled_reference
 
 __all__ = [
+    "FUSED",
     "JIT",
     "KERNELS",
     "Elementwise",
+    "Fused",
     "add_scaled",
     "add_scaled_reference",
     "cross_entropy",
     "cross_entropy_reference",
     "cross_entropy_slopes",
     "jit",
-    "layer",
-    "layer_backward",
     "matmul",
     "matmul_reference",
     "scaled_difference",

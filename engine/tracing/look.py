@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.kernels import JIT
 from engine.kernels.buffers import empty
 from engine.kernels.looks import AT_ONCE, look
 from engine.tracing.statistics import (
@@ -124,7 +125,10 @@ def _runs(
     functions: tuple[Activation | None, ...], dtype: np.dtype[Any]
 ) -> tuple[Array, Array, list[tuple[int, Activation]]]:
     """The addresses and parameters of compiled f′, as `look` wants them, and the f without one."""
-    runs = [None if f is None else f.slope_run(dtype) for f in functions]
+    runs = [
+        (f.kernel.run("slope", dtype), f.constants) if JIT and f and f.compiled else None
+        for f in functions
+    ]
     others = [
         (i, f)
         for i, (f, run) in enumerate(zip(functions, runs, strict=True))

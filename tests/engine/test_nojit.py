@@ -45,15 +45,16 @@ with warnings.catch_warnings():
     for name, function in own.items():
         activation(title=name)(function)
 S = [-np.inf, -1e30, -1000, -88, -1, -0.3, -0.0, 0, 1e-30, 0.3, 1, 89, 1000, 1e30, np.inf, np.nan]
-found = {}
+results = {}
 for dtype in (np.float32, np.float64):
-    s, one = np.array(S, dtype), np.ones((1, 1), dtype)
+    s, W = np.array(S, dtype), np.ones((1, 1), dtype)
     for name, f in ACTIVATIONS.items():
         x = Tensor(s[:, None], requires_grad=True)
-        y = engine.dense(x, one, f=f)
+        y = engine.dense(x, W, f=f)
         y.sum().backward()
-        values = f(s), f.slope(s), f.derivative.slope(s), f.scale(s, s), y.numpy(), x.grad.numpy()
-        found[f"{name} {dtype.__name__}"] = np.concatenate([v.ravel() for v in values]).tolist()
+        values = f(s), f.slope(s), f.derivative.slope(s), f.scale(s, s), y.numpy()
+        results[f"{name} {dtype.__name__}"] = np.concatenate([v.ravel() for v in values]).tolist()
+        results[f"{name} backward {dtype.__name__}"] = x.grad.numpy().ravel().tolist()
     draws = np.random.default_rng(0).normal(size=(200, 10))
     losses = (engine.cross_entropy, np.arange(200) % 10), (engine.quadratic, 0 * draws)
     for scale in (1.0, 1e3, 1e30):
@@ -62,13 +63,13 @@ for dtype in (np.float32, np.float64):
             y = loss(x, of)
             y.backward()
             values = [y.item(), *x.grad.numpy().ravel().tolist()]
-            found[f"{loss.__name__} {scale} {dtype.__name__}"] = values
+            results[f"{loss.__name__} {scale} {dtype.__name__}"] = values
     for bad in (np.inf, -np.inf, np.nan):
         x = Tensor(np.array([[bad, 0.0], [bad, bad]], dtype), requires_grad=True)
         y = engine.cross_entropy(x, [0, 1]) + engine.quadratic(x, np.zeros((2, 2)))
         y.backward()
-        found[f"losses {bad} {dtype.__name__}"] = [y.item(), *x.grad.numpy().ravel().tolist()]
-print(json.dumps(found))
+        results[f"losses {bad} {dtype.__name__}"] = [y.item(), *x.grad.numpy().ravel().tolist()]
+print(json.dumps(results))
 """
 
 
@@ -92,4 +93,6 @@ def test_activations_and_losses_give_the_same_numbers_without_the_compiler():
     assert compiled.keys() == plain.keys()
     for name, values in compiled.items():
         rtol = 2e-6 if "float32" in name else 1e-13
-        np.testing.assert_allclose(plain[name], values, rtol=rtol, err_msg=name)
+        # The fused backward pass takes f′ from y: in saturation, a difference of numbers near 1.
+        atol = rtol if "backward" in name else 0
+        np.testing.assert_allclose(plain[name], values, rtol=rtol, atol=atol, err_msg=name)
