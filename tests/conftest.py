@@ -1,7 +1,8 @@
 """What all tests share: the settings of the property-based ones, and one thread for kernels."""
 
-import numba
 from hypothesis import settings
+
+from engine.kernels import use_threads
 
 # The same examples in every run: a test that fails, fails again. No deadline, because the first
 # example may have to compile a kernel.
@@ -12,4 +13,4 @@ settings.load_profile("gradtrace")
 
 # The tests themselves run side by side, and threads of several processes that wait for each other
 # on the same cores are many times slower than one thread. Tests of threads ask for more.
-numba.set_num_threads(1)
+use_threads(1)

@@ -16,7 +16,7 @@ from typing import Any
 from engine.activations.record import Activation
 from engine.errors import ActivationError
 from engine.kernels import KERNELS
-from engine.kernels.compiled.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.kernels.plain import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 from engine.names import meant
 from engine.operation import Symbolic, apply
 from engine.rules import elementwise

@@ -199,9 +199,9 @@ def formula(f: Activation) -> Expression:
         raise SymbolicError(f"{f.name} is neither built in nor made with @activation")
     names = [name(key) for key in of.parameters]
     if order < 2:
-        kind = next(kind for kind, kernel in KERNELS.items() if kernel is of._kernel)
+        kind = next(kind for kind, kernel in KERNELS.items() if kernel is of.kernel)
         return operation(kind + "′" * order, S, *names)
-    result = expression(of._second(S, *names))
+    result = expression(of.second(S, *names))
     for _ in range(order - 2):
         result = derivative(result)
     return result

@@ -3,19 +3,13 @@ built-in ones.
 
 The source is written from the expression alone, a line for each distinct part, in the arithmetic
 of `compiled.exponential` (no literal numbers, which would be float64). No text of a user's gets
-into it: parameters are p0, p1, …, parts are t0, t1, …. It is kept as a module under a name made of
-its digest, by which Numba's cache knows it again in the next process; equal formulas share the
-module and its compiled code.
+into it: parameters are p0, p1, …, parts are t0, t1, ….
 """
 
 from __future__ import annotations
 
-import hashlib
-import linecache
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +19,7 @@ from engine.activations.evaluating import values_of
 from engine.activations.expression import Expression, parts
 from engine.activations.operations import CONDITIONS
 from engine.errors import ActivationError
-from engine.kernels import Elementwise
+from engine.kernels import Elementwise, own_kernel
 
 Array = npt.NDArray[Any]
 
@@ -83,10 +77,6 @@ def kernel_of(
     used = {x.kind for root in roots.values() for x in parts(root)} - {*_TEXTS, *_LEAVES}
     imports = "".join(f"{_local(kind)} = {_kernel_text(kind)}\n" for kind in sorted(used))
     source = _HEAD + ("\n" + imports if imports else "") + functions
-    module = _module(source)
-    known: Elementwise | None = module.__dict__.get("kernel")
-    if known is not None:
-        return known, source
 
     def check(what: str, dtype: np.dtype[Any], kernel: Callable[[Array, Array], Array]) -> None:
         _compare(title, what, roots[what], parameters, dtype, kernel)
@@ -94,23 +84,8 @@ def kernel_of(
     def reference(root: Expression, s: Array, *values: float) -> Array:
         return values_of(root, s, dict(zip(parameters, values, strict=True)))
 
-    kernel = Elementwise(
-        module.f,
-        module.f_slope,
-        reference_value=partial(reference, f),
-        reference_slope=partial(reference, slope),
-        parameters=len(parameters),
-        check=check,
-    )
-    for what in roots:
-        check(what, np.dtype(np.float64), partial(_uncompiled, getattr(module, what)))
-    module.__dict__["kernel"] = kernel
-    return kernel, source
-
-
-def _uncompiled(function: Callable[..., float], s: Array, parameters: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return np.array([function(x, *parameters) for x in s], s.dtype)
+    formulas = partial(reference, f), partial(reference, slope)
+    return own_kernel(source, *formulas, len(parameters), check), source
 
 
 def _compare(
@@ -137,20 +112,6 @@ def _compare(
             f"{dtype} is {values[i]:.6g}, and the definition gives {exact[i]:.6g}. This is a "
             "mistake of the engine, not of the definition; please report both"
         )
-
-
-def _module(source: str) -> ModuleType:
-    digest = hashlib.sha256(source.encode()).hexdigest()[:24]
-    title = f"gradtrace_activation_{digest}"
-    if title not in sys.modules:
-        file = f"<{title}>"
-        module = ModuleType(title)
-        module.__file__ = file
-        # Tracebacks and Numba show lines from here.
-        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-        sys.modules[title] = module  # pickled by this name, which makes the cache's key
-        exec(compile(source, file, "exec"), module.__dict__)
-    return sys.modules[title]
 
 
 def _places(parameters: Sequence[str] | dict[str, float]) -> list[str]:

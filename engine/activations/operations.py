@@ -68,7 +68,7 @@ def call_rule(kind: str) -> Rule | None:
         if any(needs[1:]):
             raise TypeError(f"{name}: its parameters can't be learned inside another activation")
         if is_slope:
-            slope = f._second(s, *parameters)
+            slope = f.second(s, *parameters)
         else:
             slope = apply(rule_of(f"{name}′"), s, *parameters)
         return [g * slope if needs[0] else None, *(None for _ in parameters)]

@@ -92,7 +92,7 @@ class OwnActivation(Activation):
             slope = derivative(definition.f) if given is None else given
             kernel, source = kernel_of(definition.title, definition.f, slope, definition.parameters)
         else:
-            slope, kernel, source = root.slope_expression, root._kernel, root.source
+            slope, kernel, source = root.slope_expression, root.kernel, root.source
         self.definition, self.source = definition, source
         self.slope_expression: Expression = slope
         super().__init__(
@@ -175,8 +175,7 @@ class OwnActivation(Activation):
 
     def _take_slope_of(self, new: OwnActivation) -> None:
         self.definition, self.slope_expression = new.definition, new.slope_expression
-        self._kernel, self.source = new._kernel, new.source
-        self._compiled.clear()
+        self.kernel, self.source = new.kernel, new.source
         for cached in ("derivative", "findings", "kinks", "range", "breaks", "_special"):
             self.__dict__.pop(cached, None)
 

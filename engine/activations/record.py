@@ -14,15 +14,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import kernels
 from engine.dtypes import is_finite
-from engine.kernels import KERNELS, Elementwise, compiled
+from engine.kernels import KERNELS, Elementwise
 from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
 from engine.spelling import printable
@@ -46,10 +45,15 @@ class Activation:
         parameters: the values of its parameters by name; `f(a=0.2)` is f with another one, and
             `f(s, a=0.2)` applies that.
         root: f with the parameters that it was defined with.
+        kernel: f and f′ as scalar functions that are compiled into loops over arrays.
+        compiled: whether there is such a kernel; derivatives have none.
 
     A copy is the activation itself. A pickle of a built-in one holds its name and parameters, that
     of one made by `@activation` its formula.
     """
+
+    kernel: Elementwise
+    compiled: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -65,13 +69,12 @@ class Activation:
     ) -> None:
         self.name, self.root = name, root or self
         self.parameters = dict(parameters or {})
-        self._kernel, self._second, self._describe = kernel, second, describe
-        self._constants = tuple(self.parameters.values())
+        self.kernel, self.second, self._describe = kernel, second, describe
+        self.constants = tuple(self.parameters.values())
         self._variants: WeakValueDictionary[tuple[float, ...], Activation]
         self._variants = WeakValueDictionary() if root is None else root._variants
         # Where they depend on the parameters, they are given as functions of them.
         self._kinks, self._range = kinks, range
-        self._compiled: dict[np.dtype[Any], tuple[int, int, bool, Array]] = {}
         if describe:
             self.__doc__ = describe
         self._rule = Rule(
@@ -83,7 +86,7 @@ class Activation:
         )
         self._scale_rule = Rule(
             f"scale by {name}′",
-            lambda g, s: self._kernel.scaled_slope(g, s, *self._constants),
+            lambda g, s: self.kernel.scaled_slope(g, s, *self.constants),
             partials(
                 lambda h, y, g, s: self.scale(h, s),
                 lambda h, y, g, s: h * self.derivative.scale(g, s),
@@ -101,11 +104,11 @@ class Activation:
 
     @cached_property
     def kinks(self) -> Kinks:
-        return self._kinks(*self._constants) if callable(self._kinks) else self._kinks
+        return self._kinks(*self.constants) if callable(self._kinks) else self._kinks
 
     @cached_property
     def range(self) -> Range:
-        return self._range(*self._constants) if callable(self._range) else self._range
+        return self._range(*self.constants) if callable(self._range) else self._range
 
     @cached_property
     def breaks(self) -> Kinks:
@@ -124,56 +127,11 @@ class Activation:
 
     def value(self, s: Array) -> Array:
         """f(s) of an array."""
-        return self._kernel.value(s, *self._constants)
+        return self.kernel.value(s, *self.constants)
 
     def slope(self, s: Array) -> Array:
         """f′(s) of an array."""
-        return self._kernel.slope(s, *self._constants)
-
-    def slope_run(self, dtype: np.dtype[Any]) -> tuple[int, tuple[float, ...]] | None:
-        """The address of the compiled f′, and f's parameters; None where f′ is no kernel."""
-        if not kernels.COMPILED:
-            return None
-        return self._kernel.run("slope", dtype), self._constants
-
-    def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
-        """x⁽ⁱ⁺¹⁾ = f(s) of arrays, and s = xW + b if f′ needs it or it is to be kept."""
-        if not kernels.COMPILED:
-            s = kernels.matmul(x, W) + b
-            return self.value(s), s
-        value, _, of_value, parameters = self._runs(x.dtype)
-        return compiled.layer(x, W, b, value, parameters, keep or not of_value)
-
-    def layer_backward(
-        self, g: Array, y: Array, s: Array | None, x: Array, W: Array, dW: bool, dx: bool
-    ) -> tuple[Array, Array, Array | None, Array | None]:
-        """∂L/∂s, ∂L/∂b, and those wanted of ∂L/∂W and ∂L/∂x, from what `layer` gave."""
-        if not kernels.COMPILED:
-            what, v = ("scaled by value", y) if self._slope_is_of_value() else ("scaled", s)
-            linear = self._kernel is KERNELS["identity"]
-            dL_ds = g if linear else self._kernel.scaled(what, g, np.asarray(v), self._constants)
-            return _products(dL_ds, x, W, dW, dx)
-        _, slope, of_value, parameters = self._runs(g.dtype)
-        v = y if of_value or s is None else s
-        return compiled.layer_backward(g, v, x, W, slope, parameters, dW, dx)
-
-    def _runs(self, dtype: np.dtype[Any]) -> tuple[int, int, bool, Array]:
-        """The compiled f and g ⊙ f′, whether the latter is of y, and the parameters."""
-        runs = self._compiled.get(dtype)
-        if runs is None:
-            f, parameters = self._kernel, np.array(self._constants, dtype)
-            of_value = self._slope_is_of_value()
-            if f is KERNELS["identity"]:
-                runs = 0, 0, True, parameters
-            else:
-                slope = f.run("scaled by value" if of_value else "scaled", dtype)
-                runs = f.run("value", dtype), slope, of_value, parameters
-            self._compiled[dtype] = runs
-        return runs
-
-    def _slope_is_of_value(self) -> bool:
-        f = self._kernel
-        return f.slope_of_value is not None and f.of_value_if(*self._constants)
+        return self.kernel.slope(s, *self.constants)
 
     def scale(self, g: Operand, s: Operand) -> Tensor:
         """g ⊙ f′(s): the step of the backward pass from ∂L/∂x⁽ⁱ⁺¹⁾ to ∂L/∂s⁽ⁱ⁾."""
@@ -182,7 +140,7 @@ class Activation:
     @cached_property
     def derivative(self) -> Derivative:
         """f′, as an activation."""
-        return Derivative(self, lambda s: self._second(s, *self._constants))
+        return Derivative(self, lambda s: self.second(s, *self.constants))
 
     def __repr__(self) -> str:
         inside = "".join(f", {key}={value:g}" for key, value in self.parameters.items())
@@ -216,7 +174,7 @@ class Activation:
                     f"{self.name}(s, {key}=…)"
                 )
         root = self.root
-        return root if new == root.parameters else _variant(root, root._kernel, (*new.values(),))
+        return root if new == root.parameters else _variant(root, root.kernel, (*new.values(),))
 
     def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as floats; tensors and formulas are left as they are.
@@ -241,8 +199,8 @@ class Activation:
     def _with(self, parameters: dict[str, float]) -> Activation:
         return Activation(
             self.name,
-            kernel=self._kernel,
-            second=self._second,
+            kernel=self.kernel,
+            second=self.second,
             kinks=self._kinks,
             range=self._range,
             parameters=parameters,
@@ -258,7 +216,7 @@ def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -
     What is no longer kept here, but is still in use somewhere, is found again.
     """
     f = root._variants.get(values)
-    if f is None or f._kernel is not kernel:
+    if f is None or f.kernel is not kernel:
         f = root._variants[values] = root._with(dict(zip(root.parameters, values, strict=True)))
     return f
 
@@ -270,6 +228,8 @@ class Derivative(Activation):
     The slope of f′ is written down for every built-in; from f‴ on, it is the derivative of
     that formula, taken by the engine.
     """
+
+    compiled = False
 
     def __init__(self, of: Activation, slope: Formula) -> None:
         self.name, self.of, self.root = f"{of.name}′", of, self
@@ -305,18 +265,6 @@ class Derivative(Activation):
         with np.errstate(all="ignore"):
             return np.asarray(self._slope(s))
 
-    def slope_run(self, dtype: np.dtype[Any]) -> tuple[int, tuple[float, ...]] | None:
-        return None
-
-    def layer(self, x: Array, W: Array, b: Array, keep: bool) -> tuple[Array, Array | None]:
-        s = kernels.matmul(x, W) + b
-        return self.value(s), s
-
-    def layer_backward(
-        self, g: Array, y: Array, s: Array | None, x: Array, W: Array, dW: bool, dx: bool
-    ) -> tuple[Array, Array, Array | None, Array | None]:
-        return _products(g * self.slope(np.asarray(s)), x, W, dW, dx)
-
     def scale(self, g: Any, s: Any) -> Any:
         """g ⊙ f″(s), in operations that can be differentiated again."""
         return g * self._slope(s)
@@ -332,14 +280,6 @@ class Derivative(Activation):
 
     def __reduce__(self) -> Any:
         return getattr, (self.of, "derivative")
-
-
-def _products(
-    dL_ds: Array, x: Array, W: Array, dW: bool, dx: bool
-) -> tuple[Array, Array, Array | None, Array | None]:
-    dL_dW = kernels.matmul(x, dL_ds, transpose_a=True) if dW else None
-    dL_dx = kernels.matmul(dL_ds, W, transpose_b=True) if dx else None
-    return dL_ds, dL_ds.sum(axis=0), dL_dW, dL_dx
 
 
 def _built_in(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:

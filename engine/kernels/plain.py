@@ -137,7 +137,9 @@ def scaled_difference(a: Array, t: Array, scale: float) -> Array:
 
 # --- activations --------------------------------------------------------------------------------
 
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_PRODUCT = 1.7580993408473768599402175208123  # λα; the product of the two floats is 1 ULP off
 
 
 def _sigmoid(s: Array) -> Array:
@@ -150,24 +152,22 @@ def _sigmoid_slope(s: Array) -> Array:
     return np.asarray(e / (1 + e) ** 2)
 
 
-def _normal_cdf(s: Array) -> Array:
-    """Φ(s); by erfc, whose digits are not lost far to the left."""
-    erfc = np.vectorize(math.erfc, otypes=[np.float64])
-    return np.asarray(0.5 * erfc(-s.astype(np.float64) / math.sqrt(2)), s.dtype)
-
-
-def _normal_density(s: Array) -> Array:
-    return np.asarray(np.exp(-0.5 * s * s) / math.sqrt(2 * math.pi), s.dtype)
+def _normal(s: Array) -> tuple[Array, Array, Array]:
+    """s in float64, within ±40 (beyond, Φ is 0 or 1, and −∞·0 would be NaN), and Φ and φ there."""
+    t = np.clip(s.astype(np.float64), -40, 40)
+    # erfc has all its digits far out, where 1 − Φ would have lost them.
+    cdf = 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-t / math.sqrt(2))
+    return t, cdf, np.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
 
 
 def _gelu(s: Array) -> Array:
-    t = np.clip(s, -40, 40)  # beyond, Φ is 0 or 1, and −∞·0 would be NaN
-    return np.asarray(np.where(s > 40, s, t * _normal_cdf(t)))
+    t, cdf, _ = _normal(s)
+    return np.asarray(np.where(s > 40, s, t * cdf))
 
 
 def _gelu_slope(s: Array) -> Array:
-    t = np.clip(s, -40, 40)
-    return _normal_cdf(t) + t * _normal_density(t)
+    t, cdf, density = _normal(s)
+    return np.asarray(cdf + t * density)
 
 
 def _silu(s: Array) -> Array:
@@ -210,8 +210,8 @@ FORMULAS: dict[str, tuple[Formula, Formula]] = {
         lambda s, alpha: _if_positive(s, 1, alpha * np.exp(np.minimum(s, 0))),
     ),
     "selu": (
-        lambda s: SELU_SCALE * _if_positive(s, s, SELU_ALPHA * np.expm1(np.minimum(s, 0))),
-        lambda s: SELU_SCALE * _if_positive(s, 1, SELU_ALPHA * np.exp(np.minimum(s, 0))),
+        lambda s: _if_positive(s, SELU_SCALE * s, SELU_PRODUCT * np.expm1(np.minimum(s, 0))),
+        lambda s: _if_positive(s, SELU_SCALE, SELU_PRODUCT * np.exp(np.minimum(s, 0))),
     ),
     "softplus": (lambda s: np.maximum(s, 0) + np.log1p(np.exp(-abs(s))), _sigmoid),
     "gelu": (_gelu, _gelu_slope),
@@ -225,6 +225,7 @@ class Elementwise:
 
     reference_value: Formula
     reference_slope: Formula
+    parameters: int = 0
 
     @quiet
     def value(self, s: Array, *parameters: float) -> Array:
@@ -242,16 +243,28 @@ class Elementwise:
         return np.asarray(g * self.slope(s, *parameters))
 
 
-KERNELS = {name: Elementwise(*formulas) for name, formulas in FORMULAS.items()}
+KERNELS = {
+    name: Elementwise(*formulas, parameters=int(name in ("leaky_relu", "elu")))
+    for name, formulas in FORMULAS.items()
+}
 
 
-def own_kernel(source: str, value: Formula, slope: Formula, *_: Any) -> Elementwise:
+def own_kernel(
+    source: str, value: Formula, slope: Formula, parameters: int, check: Any
+) -> Elementwise:
     """The kernel of a user's function, by its formulas; nothing is compiled from its source."""
-    return Elementwise(value, slope)
+    return Elementwise(value, slope, parameters)
 
 
-# Kernels of whole rules: none, so that the rules' own lines run.
-FUSED: dict[str, Any] = {}
+class Fused(NamedTuple):
+    """A rule's value and VJP as kernels of arrays."""
+
+    value: Callable[..., tuple[Array, Array | None]]
+    vjp: Callable[..., tuple[Array, Array | None, Array | None, Array]]
+
+
+# Kernels of whole rules, by the rule's name: none, so that the rule's own lines run.
+FUSED: dict[str, Fused] = {}
 
 
 # --- what a trace measures ------------------------------------------------------------------------

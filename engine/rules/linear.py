@@ -95,48 +95,59 @@ def matmul(a: Operand, b: Operand) -> Tensor:
 
 
 def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array | None]:
-    bias = b[0] if b else np.zeros(W.shape[1], W.dtype)
-    traced = scope.open_traces > 0 and state.trace is not None
-    return f.layer(x, W, bias, keep=traced)
+    if f.compiled and "dense" in kernels.FUSED:
+        traced = scope.open_traces > 0 and state.trace is not None
+        value = kernels.FUSED["dense"].value
+        return value(x, W, *b, f=f.kernel, parameters=f.constants, keep=traced)
+    with np.errstate(all="ignore"):
+        s = _affine(x, W, *b)
+        return f.value(s), s
 
 
 def _dense_vjp(
-    dL_dx_next: Any,
-    x_next: Any,
-    x: Any,
-    W: Any,
-    *b: Any,
-    f: Activation,
-    saved: Any,
-    needs: Sequence[bool],
+    g: Any, y: Any, x: Any, W: Any, *b: Any, f: Activation, saved: Any, needs: Sequence[Any]
 ) -> list[Any]:
-    if type(dL_dx_next) is not Tensor:
-        return _dense_vjp_of_arrays(dL_dx_next, x_next, x, W, f, saved, needs)
-    s = _affine(x, W, *b)
-    dL_ds = dL_dx_next if f is identity else f.scale(dL_dx_next, s)
+    if type(g) is Tensor:
+        return list(_derivation(g, _affine(x, W, *b), x, W, *b, f=f, needs=needs)[1:])
+    as_factors = needs[1] is FACTORS
+    wanted = (needs[0], bool(needs[1]) and not as_factors, *needs[2:])
+    dL_ds, dL_dx, dL_dW, *dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=wanted)
+    if scope.open_traces and state.trace is not None:
+        state.trace.saw_slopes(dL_ds)
+    return [dL_dx, Factors(x, dL_ds) if as_factors else dL_dW, *dL_db][: len(needs)]
+
+
+def dense_gradients(
+    g: Array,
+    y: Array,
+    s: Array | None,
+    x: Array,
+    W: Array,
+    *b: Array,
+    f: Activation,
+    needs: Sequence[bool],
+) -> Sequence[Any]:
+    """∂L/∂s of a layer of arrays, then the gradients that are needed of x, W and b.
+
+    g = ∂L/∂y, with y = x⁽ⁱ⁺¹⁾ and s as the rule's value gave them. Equal to a backward pass's
+    own numbers to the last bit.
+    """
+    if f.compiled and "dense" in kernels.FUSED:
+        vjp = kernels.FUSED["dense"].vjp
+        return vjp(g, y, s, x, W, f=f.kernel, parameters=f.constants, needs=needs)
+    with np.errstate(all="ignore"):
+        return _derivation(g, s, x, W, *b, f=f, needs=needs)
+
+
+def _derivation(
+    g: Any, s: Any, x: Any, W: Any, *b: Any, f: Activation, needs: Sequence[bool]
+) -> Sequence[Any]:
+    """(∂L/∂s, ∂L/∂x, ∂L/∂W, ∂L/∂b) from g = ∂L/∂x⁽ⁱ⁺¹⁾, of tensors or arrays."""
+    dL_ds = g if f is identity else f.scale(g, s)
     dL_dW = _product(x.T, dL_ds) if needs[1] else None
     dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]
     dL_dx = _product(dL_ds, W.T) if needs[0] else None
-    return [dL_dx, dL_dW, *dL_db]
-
-
-def _dense_vjp_of_arrays(
-    g: Array,
-    y: Array,
-    x: Array,
-    W: Array,
-    f: Activation,
-    s: Array | None,
-    needs: Sequence[Any],
-) -> list[Any]:
-    """The same four lines, as kernels; ∂L/∂W may be left as its factors, x and ∂L/∂s."""
-    as_factors = needs[1] is FACTORS
-    needs_dW = bool(needs[1]) and not as_factors
-    dL_ds, dL_db, dL_dW, dL_dx = f.layer_backward(g, y, s, x, W, needs_dW, needs[0])
-    if scope.open_traces and state.trace is not None:
-        state.trace.saw_slopes(dL_ds)
-    of_W = Factors(x, dL_ds) if as_factors else dL_dW
-    return [dL_dx, of_W, dL_db] if len(needs) == 3 else [dL_dx, of_W]
+    return dL_ds, dL_dx, dL_dW, *dL_db
 
 
 def _affine(x: Any, W: Any, *b: Any) -> Any:

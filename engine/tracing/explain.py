@@ -18,6 +18,7 @@ import numpy.typing as npt
 from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.find import calls_of
+from engine.tracing.rows import slopes_of
 
 if TYPE_CHECKING:
     from engine.tracing.record import LayerRecord, Trace
@@ -242,7 +243,7 @@ def explain(
 def _slopes(row: LayerRecord, k: int) -> tuple[Array, Array]:
     """f′(s_k) as the backward pass had it, and from s: ∂L/∂s of ∂L/∂x⁽ⁱ⁺¹⁾ = 1 is the former."""
     ones = np.ones_like(row.x_next)
-    used = row.f.layer_backward(ones, row.x_next, row.s, row.x, row.W, False, False)[0]
+    used = slopes_of(row.f, ones, row.x_next, row.s, row.x, row.W)
     return used[:, k], row.df_ds[:, k]
 
 

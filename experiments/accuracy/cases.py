@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import engine
-from engine.kernels import KERNELS
+from engine.kernels.compiled import KERNELS
 from experiments.accuracy.exact import EXACT
 
 Array = npt.NDArray[Any]

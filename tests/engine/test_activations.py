@@ -10,7 +10,7 @@ import pytest
 import engine
 from engine import ACTIVATIONS, Tensor, elu, find_activation, gradcheck, leaky_relu, prelu, selu
 from engine.activations.builtin import BUILT_IN
-from engine.kernels.compiled.scalars import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.kernels.plain import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
 
 FLOATS = [np.float32, np.float64]
 SELU = SELU_PRODUCT
@@ -52,7 +52,7 @@ def test_every_activation_is_in_the_table_of_limits():
         assert find_activation(f) is f
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_limits_and_the_value_at_zero(name, dtype):
@@ -114,7 +114,7 @@ def test_nan_stays_nan(name, dtype):
         assert np.isnan(level(s)).tolist() == [True, False, True]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_range_is_respected(name, dtype):
@@ -131,7 +131,7 @@ def test_range_is_respected(name, dtype):
         assert y.max() >= f.range[1] - 1e-2
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_slopes_against_central_differences(name):
     f = ACTIVATIONS[name]
@@ -262,7 +262,7 @@ def test_tanh_keeps_its_slope_where_its_value_is_one():
 # --- kinks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_slopes_at_the_kinks_are_what_the_docstrings_say():
     for f, kink, slope in (
         (engine.relu, 0.0, 0),
@@ -296,7 +296,7 @@ def test_second_derivatives_at_the_kinks():
 # --- parameters ----------------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_parameter_variants():
     s = np.array([-2.0, -0.5, 0.5, 2.0])
     np.testing.assert_array_equal(leaky_relu(a=0.2).value(s), np.where(s > 0, s, 0.2 * s))
@@ -346,7 +346,7 @@ def test_an_unknown_name_lists_the_names():
 # --- prelu ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_prelu_has_two_gradients():
     s0, a0 = np.array([[-2.0, 0.0, 3.0], [-1.0, 1.0, -4.0]]), np.array([0.25, 0.5, 0.1])
     s, a = Tensor(s0, requires_grad=True), Tensor(a0, requires_grad=True)
@@ -429,7 +429,7 @@ def test_prelu_of_slope_zero_is_zero_however_far_out():
 # --- what depends on a parameter ------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("value", [-1.5, -0.0, 0.0, 0.01, 0.3, 1.0, 2.0, 7.5])
 @pytest.mark.parametrize("f", [elu, leaky_relu, ACTIVATIONS["prelu"]], ids=lambda f: f.name)
 def test_range_and_kinks_follow_the_parameter(f, value):
@@ -451,7 +451,7 @@ def test_range_and_kinks_follow_the_parameter(f, value):
     assert f.derivative.kinks == f.kinks
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("value", [-1.5, 0.0, 0.3, 1.0, 4.0])
 @pytest.mark.parametrize("f", [elu, leaky_relu], ids=lambda f: f.name)
 def test_gains_follow_the_parameter(f, value):

@@ -162,7 +162,7 @@ class OwnError(ValueError):
         super().__init__(first, second)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

@@ -1,5 +1,7 @@
 """`dense`, the article's layer: against its parts, and against the four equations."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def both_ways(f, *arrays, dtype=np.float64):
     return found
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dense_is_matmul_add_and_f(name, dtype):
@@ -34,7 +36,7 @@ def test_dense_is_matmul_add_and_f(name, dtype):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_dense_follows_the_four_equations(name):
     """The sums of engine/rules/linear.py, written out over n, j and k."""
@@ -65,10 +67,52 @@ def test_dense_follows_the_four_equations(name):
         np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_dense_to_second_order(name):
     gradcheck(lambda x, W, b: dense(x, W, b, name), X[:2], W[:, :2], B[:2], order=2)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_fused_kernels_and_the_derivation_give_the_same_numbers(name, dtype, bias, monkeypatch):
+    """Each combination of gradients that are needed, once with `FUSED` and once without."""
+    f = ACTIVATIONS[name]
+    operands = [array.astype(dtype) for array in ((X, W, B) if bias else (X, W))]
+    g = G.astype(dtype)
+    rule = engine.RULES["dense"]
+    outcomes = []
+    for fused in (True, False):
+        if not fused:
+            monkeypatch.setattr("engine.kernels.FUSED", {})
+        assert ("dense" in engine.kernels.FUSED) == fused
+        numbers = []
+        for needs in itertools.product((True, False), repeat=len(operands)):
+            y, s = rule.value(*operands, f=f)
+            gradients = rule.vjp(g, y, *operands, f=f, saved=s, needs=needs)
+            assert len(gradients) == len(operands)
+            for needed, gradient, operand in zip(needs, gradients, operands, strict=True):
+                if needed:
+                    assert (gradient.shape, gradient.dtype) == (operand.shape, dtype)
+                    numbers.append(gradient)
+            numbers.append(y)
+        outcomes.append(numbers)
+    tolerance = 64 * np.finfo(dtype).eps
+    for ours, plain in zip(*outcomes, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=tolerance, atol=tolerance)
+
+
+def test_without_the_fused_kernels_tensors_and_arrays_run_the_same_derivation(monkeypatch):
+    monkeypatch.setattr("engine.kernels.FUSED", {})
+    for f in (engine.gelu, engine.tanh.derivative):
+        gradients = []
+        for create_graph in (False, True):
+            tensors = [Tensor(a, requires_grad=True) for a in (X, W, B)]
+            dense(*tensors, f=f).backward(G, create_graph=create_graph)
+            gradients.append([t.grad.numpy() for t in tensors])
+        for array, tensor in zip(*gradients, strict=True):
+            np.testing.assert_array_equal(array, tensor)
 
 
 def test_dense_without_bias_to_second_order():
@@ -125,7 +169,7 @@ def test_lists_integers_and_mixed_precision():
     assert [t.grad.dtype for t in (x, w, b)] == [np.float32, np.float64, np.float32]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ["identity", "tanh", "gelu"])
 def test_a_fan_in_of_zero_leaves_the_bias(name):
     f, b = ACTIVATIONS[name], Tensor(B, requires_grad=True)
@@ -135,7 +179,7 @@ def test_a_fan_in_of_zero_leaves_the_bias(name):
     np.testing.assert_allclose(b.grad.numpy(), 2 * f.slope(B), rtol=1e-12)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     "f",
     [
@@ -150,7 +194,7 @@ def test_dense_with_other_parameters_of_f(f):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     ("x", "w", "b", "parts"),
     [

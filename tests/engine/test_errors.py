@@ -59,7 +59,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", FAILURES)
 def test_operation_place_and_shapes_are_named(name):
     f, parts = FAILURES[name]

@@ -43,7 +43,7 @@ WRONG = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_gradient_is_caught(name):
     f = with_gradient(WRONG[name])
@@ -55,7 +55,7 @@ def test_a_wrong_gradient_is_caught(name):
         gradcheck(lambda a, b: f(a) * b, X, 2.0)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_the_right_gradient_passes():
     f = with_gradient(lambda g, y, a: 2.0 * g * a)
     report = gradcheck(f, X, order=2)
@@ -88,7 +88,7 @@ def test_the_diagonal_of_softmax_is_not_its_derivative():
         gradcheck(lambda a: apply(diagonal, a).sum(), X)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_right_first_and_wrong_second_derivative():
     f = with_gradient(lambda g, y, a: 2.0 * g * (a.detach() if isinstance(a, Tensor) else a))
     gradcheck(f, X)
@@ -107,7 +107,7 @@ def test_a_wrong_mixed_second_derivative():
         gradcheck(lambda a, b: apply(rule, a, b), X, X + 1, order=2)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_check_that_compares_nothing_is_an_error():
     for f, inputs in (
         (lambda: Tensor([1.0]), ()),
@@ -126,7 +126,7 @@ def test_an_empty_input_beside_others_is_no_error():
     assert gradcheck(f, np.zeros(0), np.ones(2), order=2).compared >= 8
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_kinks_are_counted_and_skipped():
     report = gradcheck(engine.abs, np.array([-1.0, 0.0, 2.0]))
     assert (report.compared, report.at_kinks) == (8, 1)
@@ -159,7 +159,7 @@ def test_a_large_offset_makes_no_kinks():
         gradcheck(wrong, np.array([0.5, 1.0, 3.0]), rtol=1e-3)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_the_worst_entry_is_reported():
     with pytest.raises(GradcheckError) as caught:
         gradcheck(lambda z, a: with_gradient(one_wrong_entry)(a) + z, 1.0, X)

@@ -54,7 +54,7 @@ def level(name):
     return None
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imports_run_one_way(path):
     own = level(module_name(path))
@@ -69,7 +69,6 @@ def test_imports_run_one_way(path):
             )
 
 
-@pytest.mark.nojit
 def test_importing_the_engine_loads_no_heavy_library_and_compiles_nothing():
     program = (
         "import sys; from numba.core import event\n"
@@ -120,7 +119,7 @@ def blas_uses(tree):
     return list(visit(tree, []))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.parts[0] in ("engine", "nn")], ids=str)
 def test_no_rule_or_kernel_reaches_blas(path):
     if path in MAY_REACH_BLAS:
@@ -159,7 +158,6 @@ def packages():
                 yield importlib.import_module(found.name)
 
 
-@pytest.mark.nojit
 def test_no_module_takes_the_name_of_a_public_function():
     # After `import engine.x`, engine.x is the module, whatever it was before.
     for package in packages():
@@ -172,7 +170,6 @@ def test_no_module_takes_the_name_of_a_public_function():
                 )
 
 
-@pytest.mark.nojit
 def test_engine_trace_stays_a_function():
     import engine
 
@@ -182,7 +179,7 @@ def test_engine_trace_stays_a_function():
     assert type(engine.sum).__name__ == "function"
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_public_names_are_listed_sorted_and_there():
     import engine
 

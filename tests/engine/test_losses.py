@@ -19,7 +19,7 @@ def reference(logits, labels):
     return -log_p[np.arange(len(labels)), labels].mean()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_cross_entropy_and_its_gradient():
     o = Tensor(LOGITS, requires_grad=True)
     loss = cross_entropy(o, LABELS)
@@ -31,7 +31,7 @@ def test_cross_entropy_and_its_gradient():
     gradcheck(lambda o: cross_entropy(o, LABELS), LOGITS, order=2)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_cross_entropy_is_what_log_softmax_gives():
     a, b = (Tensor(LOGITS, requires_grad=True) for _ in "ab")
     cross_entropy(a, LABELS).backward()
@@ -44,7 +44,7 @@ def test_equal_logits_cost_ln_k():
     assert cross_entropy(Tensor(np.zeros((2, 1))), [0, 0]).item() == 0
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_extreme_logits_neither_overflow_nor_underflow(dtype):
     o = Tensor(np.array([[1000, 0, -1000], [-1000, 1000, 0]], dtype), requires_grad=True)
@@ -84,7 +84,7 @@ def test_labels_are_copied():
     np.testing.assert_array_equal(o.grad.numpy(), expected.numpy())
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     ("logits", "labels", "error", "parts"),
     [
@@ -105,7 +105,7 @@ def test_labels_that_do_not_fit(logits, labels, error, parts):
         assert part in str(caught.value)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_quadratic_costs():
     x, t = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 3))
     for f, n in ((quadratic, 5), (mse, 15)):
@@ -132,7 +132,7 @@ def test_quadratic_costs_do_not_broadcast(f):
             f(Tensor(np.ones(a)), np.ones(b))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("loss", ["mse", "quadratic", "cross_entropy"])
 def test_what_overflows_in_a_loss_warns_nobody(loss):
     huge = np.full((2, 3), 1e30, np.float32)

@@ -24,7 +24,7 @@ GAINS = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", GAINS)
 def test_gains_at_unit_variance(name):
     f, (forward, backward, variance) = ACTIVATIONS[name], GAINS[name]
@@ -34,7 +34,7 @@ def test_gains_at_unit_variance(name):
     assert 1 / math.sqrt(var) == pytest.approx(variance, rel=1e-5)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("q", [1e-12, 1e-4, 0.3, 1.0, 7.0, 1e4, 1e8])
 def test_rectifiers_in_closed_form(q):
     assert second_moment(relu, q) == pytest.approx(q / 2, rel=1e-12)
@@ -114,7 +114,7 @@ def test_variants_are_their_own_functions():
     assert second_moment(elu(alpha=2.0), 1.0) != pytest.approx(second_moment(elu, 1.0))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("q", [-1.0, math.nan, math.inf, -1e-300])
 def test_what_is_no_variance_is_refused(q):
     with pytest.raises(ValueError, match="variance"):

@@ -7,7 +7,7 @@ import engine
 from engine import NonFiniteError, Tensor, dense, detect_nonfinite, gelu, place
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_the_first_operation_forward_is_named_with_its_place():
     x = Tensor([1.0, 0.0, -1.0])
     with detect_nonfinite(), place("layer 3"), pytest.raises(NonFiniteError) as caught:
@@ -16,13 +16,13 @@ def test_the_first_operation_forward_is_named_with_its_place():
         assert part in str(caught.value)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_what_goes_in_already_broken_is_said():
     with detect_nonfinite(), pytest.raises(NonFiniteError, match=r"add.*already holds"):
         Tensor([np.nan, 1.0]) + 1
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_backward_is_named_with_its_place(create_graph):
     x = Tensor([0.0, 4.0], requires_grad=True)
@@ -65,7 +65,7 @@ def test_dense_is_watched_too():
         dense(np.full((1, 2), 1e200), W)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_healthy_passes_raise_nothing():
     rng = np.random.default_rng(0)
     x = Tensor(rng.normal(size=(4, 3)), requires_grad=True)
@@ -90,7 +90,7 @@ def test_masked_infinities_inside_a_derivative_are_no_alarm():
         x.zero_grad()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_outside_the_block_nothing_is_raised():
     x = Tensor([0.0, -1.0], requires_grad=True)
     with pytest.raises(NonFiniteError), detect_nonfinite():

@@ -70,7 +70,7 @@ SAME = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", SAME)
 def test_numpys_function_gives_numpys_value_and_a_gradient(name):
     f = SAME[name]
@@ -82,7 +82,7 @@ def test_numpys_function_gives_numpys_value_and_a_gradient(name):
     gradcheck(f, A + 0.01, order=2)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_functions_without_a_gradient_work_on_the_values():
     x = Tensor([[1.0, np.nan], [-np.inf, 0.0]], requires_grad=True)
     plain = x.numpy()
@@ -139,7 +139,7 @@ METHODS = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", REFUSED)
 def test_other_functions_are_refused_with_a_remedy(name):
     for x in (Tensor(A, requires_grad=True), Tensor(A, requires_grad=True) * 1):
@@ -147,7 +147,7 @@ def test_other_functions_are_refused_with_a_remedy(name):
             REFUSED[name](x)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options_are_refused_by_name(name):
     function, option = name.split("(")
@@ -173,7 +173,7 @@ def test_methods_of_ufuncs_are_refused(name):
         f(Tensor(A, requires_grad=True))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("kind", ["constant", "gradient", "detached", "no_grad", "result"])
 @pytest.mark.parametrize("name", [*REFUSED, *OPTIONS, *METHODS])
 def test_where_no_gradient_can_be_lost_the_answer_is_numpys(name, kind):

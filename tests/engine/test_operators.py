@@ -41,7 +41,7 @@ def as_number(other):
     return np.asarray(other, dtype=np.float64)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("sign", OPERATORS)
 @pytest.mark.parametrize("right", [False, True], ids=["tensor first", "tensor second"])
@@ -63,7 +63,7 @@ def test_value_and_gradient(sign, kind, right):
     gradcheck(ours, A, order=2)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("sign", OPERATORS)
 def test_tensor_with_tensor(sign):
     f = OPERATORS[sign]

@@ -34,7 +34,7 @@ from engine import (
 )
 from engine.activations import generate
 from engine.activations.expression import _NUMPY
-from engine.kernels.compiled.elementwise import Elementwise
+from engine.kernels import Elementwise
 
 FOUR = np.float32(4)
 S = np.array([-3.1, -1.2, -0.4, 0.2, 0.9, 2.7])
@@ -115,8 +115,8 @@ def test_a_kernel_that_differs_from_the_definition_is_refused(monkeypatch):
     assert "own" not in ACTIVATIONS
     monkeypatch.undo()
     f = own(lambda s: s * 1.7 + 3.3)
-    wrong = own(lambda s: s * 1.7 + 3.4)._kernel
-    broken = Elementwise(wrong.f, wrong.f_slope, np.copy, np.copy, check=f._kernel.check)
+    wrong = own(lambda s: s * 1.7 + 3.4).kernel
+    broken = Elementwise(wrong.f, wrong.f_slope, np.copy, np.copy, check=f.kernel.check)
     for what in ("value", "slope", "scaled"):
         for dtype in (np.float32, np.float64):
             if what == "value":
@@ -244,7 +244,7 @@ def test_the_branch_that_is_not_taken_has_no_derivative():
         np.testing.assert_allclose(f.derivative.slope(s.astype(dtype)), [0.25, -0.25])
     np.testing.assert_allclose(f.derivative.derivative.slope(s), [0.25, 0.25])
     assert f.findings == ()
-    reference = f._kernel.reference_slope(s)
+    reference = f.kernel.reference_slope(s)
     np.testing.assert_allclose(reference, [0.5, 0.5])
     third = engine.grad(engine.grad(engine.grad(lambda x: f(x))))
     assert float(third(1.0)) == pytest.approx(0.25)
@@ -267,7 +267,7 @@ def test_the_branch_that_is_not_taken_has_no_derivative():
 def test_the_operand_that_is_not_taken_has_no_derivative(definition, s, slope):
     f = own(definition)
     np.testing.assert_allclose(f.slope(np.array(s)), slope)
-    np.testing.assert_allclose(f._kernel.reference_slope(np.array(s)), slope)
+    np.testing.assert_allclose(f.kernel.reference_slope(np.array(s)), slope)
 
 
 # --- what is refused ------------------------------------------------------------------------------

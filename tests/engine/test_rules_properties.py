@@ -314,7 +314,7 @@ def test_no_rule_is_forgotten():
     assert sorted(CASES) == NAMES
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", sorted(CASES))
 @settings(max_examples=25)
 @given(data=st.data())
@@ -331,7 +331,7 @@ def test_value_is_numpys(name, data):
         np.testing.assert_allclose(y.numpy(), expected, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", sorted(CASES))
 @settings(max_examples=15)
 @given(data=st.data())
@@ -398,7 +398,7 @@ def gradient(f, *arrays):
     return got[0] if len(got) == 1 else got
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_ties_share_the_gradient_equally():
     assert gradient(engine.maximum, [1.0, 2.0, 3.0], [2.0, 2.0, 2.0]) == [[0, 0.5, 1], [1, 0.5, 0]]
     assert gradient(engine.minimum, [1.0, 2.0, 3.0], [2.0, 2.0, 2.0]) == [[1, 0.5, 0], [0, 0.5, 1]]
@@ -517,7 +517,7 @@ def test_odd_indices():
 # --- softmax's family ----------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_softmax_jacobian_is_full():
     a = np.array([0.3, -1.2, 2.0, 0.5])
     p = reference_softmax(a, 0)
@@ -527,7 +527,7 @@ def test_softmax_jacobian_is_full():
     np.testing.assert_allclose(log_jacobian, np.eye(4) - p, rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [0.0, 1024.0, -1024.0, 65536.0])
 def test_softmax_family_does_not_depend_on_an_offset(dtype, offset):
@@ -542,7 +542,7 @@ def test_softmax_family_does_not_depend_on_an_offset(dtype, offset):
     )
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_softmax_family_at_large_and_infinite_logits(dtype):
     a = np.array([1000.0, 0.0, -1000.0, -np.inf], dtype)
@@ -599,7 +599,7 @@ NOTHING = [
 ]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize(("shape", "axis"), NOTHING)
@@ -685,7 +685,7 @@ def test_mean_counts_only_the_reduced_axes():
 EMPTY = [((0, 3), 1), ((0, 3), -1), ((3, 0), 0), ((2, 0, 3), 2), ((2, 0, 3), (0, 2))]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(("shape", "axis"), EMPTY)
 @pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "logsumexp"])
 def test_no_rows_have_no_means_and_no_largest_entries(name, shape, axis):
@@ -697,7 +697,7 @@ def test_no_rows_have_no_means_and_no_largest_entries(name, shape, axis):
     assert (x.grad.shape, x.grad.dtype) == (shape, np.float32)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(("shape", "axis"), [((0, 3), -1), ((3, 0), 0), ((2, 0, 3), 0)])
 @pytest.mark.parametrize("f", [engine.softmax, engine.log_softmax])
 def test_softmax_of_no_rows(f, shape, axis):
@@ -708,7 +708,7 @@ def test_softmax_of_no_rows(f, shape, axis):
     assert x.grad.shape == shape
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("axis", [None, 0, -1, ()])
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("name", ["sum", "max", "min", "logsumexp"])

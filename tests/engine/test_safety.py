@@ -40,7 +40,7 @@ USES = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", USES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_changing_the_callers_array_after_the_forward_pass_changes_no_gradient(name, dtype):
@@ -97,7 +97,7 @@ VIEWS = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("how", ["assign", "update"])
 @pytest.mark.parametrize("create_graph", [False, True])
@@ -230,14 +230,14 @@ WRONG_GRADIENTS = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", WRONG_GRADIENTS)
 def test_a_gradient_of_the_wrong_shape_or_dtype_is_refused(name):
     with pytest.raises(GraphError, match=r"crooked in layer 4.*operand 0.*\(2, 3\) and float32"):
         backward_of(np.negative, lambda g, y, a, needs: [WRONG_GRADIENTS[name](g)], (2, 3))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     "name", ["an axis less", "flat", "float64", "one entry", "shorter", "transposed"]
 )
@@ -330,7 +330,7 @@ COPIES = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", COPIES)
 def test_what_copies_does_not_mind_a_later_change(name):
     gradients = []

@@ -59,7 +59,7 @@ def test_nothing_warns(name, dtype, create_graph):
             x.zero_grad()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_numpys_own_settings_are_as_they_were():
     before = np.geterr()
     for f in (engine.tanh, engine.exp, engine.sqrt):

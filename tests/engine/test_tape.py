@@ -36,7 +36,7 @@ def no_collector():
     gc.enable()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_chain_of_20000_operations():
     x = Tensor(1.0, requires_grad=True)
     y = x
@@ -61,7 +61,7 @@ def test_dropping_a_long_chain_that_was_never_swept():
     assert run.stdout.strip() == "alive", run.stderr
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_diamond_60_deep_visits_each_node_once():
     # Walking paths instead of nodes would take 2⁶⁰ steps.
     rule, calls = counted()
@@ -106,7 +106,7 @@ def test_a_gradient_that_nobody_wants_is_not_computed():
         (x**2.0).sum().backward()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_gradients_of_two_losses_accumulate():
     x = Tensor([1.0, 2.0], requires_grad=True)
     (x * x).sum().backward()
@@ -121,7 +121,7 @@ def test_the_same_variable_reached_by_many_ways():
     assert x.grad.numpy().tolist() == [4 * 27 - 6 + 1]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_second_backward_through_a_freed_graph_is_an_error():
     x = Tensor([2.0, 4.0], requires_grad=True)
     loss = (x * x * x).sum()
@@ -131,7 +131,7 @@ def test_a_second_backward_through_a_freed_graph_is_an_error():
     assert x.grad.numpy().tolist() == [12.0, 48.0]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_after_a_failed_backward_the_next_one_tells_what_failed():
     x = Tensor([2.0, 4.0], requires_grad=True, name="x")
     square = x * x
@@ -151,7 +151,7 @@ def test_after_a_failed_backward_the_next_one_tells_what_failed():
     assert not x.has_grad
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
 def test_what_ended_a_backward_pass_may_be_any_error(error):
     def fails(g, y, a, needs):
@@ -165,7 +165,7 @@ def test_what_ended_a_backward_pass_may_be_any_error(error):
         loss.backward()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_retain_graph_gives_exactly_doubled_numbers():
     rng = np.random.default_rng(0)
     x = Tensor(rng.normal(size=(5, 3)), requires_grad=True)
@@ -223,7 +223,7 @@ def test_backward_where_there_is_nothing_to_differentiate():
         y.backward()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_failure_inside_a_vjp_leaves_every_gradient_untouched(create_graph):
     def fails(g, y, a, needs):
@@ -243,7 +243,7 @@ def test_a_failure_inside_a_vjp_leaves_every_gradient_untouched(create_graph):
 # --- broadcasts undone ---------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     "shape", [(), (1,), (4,), (1, 1), (3, 1), (1, 4), (3, 4), (2, 3, 4), (1, 3, 1), (2, 1, 1)]
 )

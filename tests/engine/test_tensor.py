@@ -14,7 +14,7 @@ from engine import DtypeError, GraphError, ShapeError, Tensor, no_grad, where
 INTEGERS = ["bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_integers_and_booleans_are_promoted_as_numpy_promotes_them(dtype):
     data = np.array([0, 1, 1], dtype)
@@ -60,7 +60,7 @@ if np.dtype(np.longdouble).itemsize > 8:  # on some machines it is float64 itsel
     REFUSED.append(np.ones(2, np.longdouble))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("data", REFUSED, ids=map(str, range(len(REFUSED))))
 def test_what_is_no_real_number_is_refused(data):
     with pytest.raises(DtypeError):
@@ -100,7 +100,7 @@ def test_dtype_error_names_the_dtype_and_a_remedy():
         Tensor(np.ones(2, np.float16))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_the_callers_array_is_copied():
     data = np.array([1.0, 2.0])
     tensor = Tensor(data)
@@ -168,7 +168,7 @@ def test_leaves_and_results():
 # --- one line about a tensor ---------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     "data",
     [
@@ -328,7 +328,7 @@ PLAIN_NUMBERS = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("name", PLAIN_NUMBERS)
 def test_no_plain_number_of_what_grad_differentiates(name):
     def f(x):
@@ -486,7 +486,7 @@ def test_the_callers_seed_is_copied():
 # --- dtypes --------------------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_mixed_precision_promotes_and_each_gradient_has_its_operands_dtype():
     a = Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True)
     b = Tensor(np.array([3.0, 4.0], np.float64), requires_grad=True)

@@ -29,7 +29,7 @@ class Net:
 X, G = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 2))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_hold_the_pass(dtype):
     net = Net(dtype)
@@ -66,7 +66,7 @@ def test_rows_hold_the_pass(dtype):
     assert first.dL_dx is None  # nobody wanted the gradient of the data
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_tracing_changes_no_number():
     net = Net()
     net(X).backward(G)
@@ -79,7 +79,7 @@ def test_tracing_changes_no_number():
         np.testing.assert_array_equal(p.grad.numpy(), g)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_layer_used_twice_has_two_rows_that_add_up():
     W = Tensor(RNG.normal(size=(3, 3)), requires_grad=True)
     b = Tensor(RNG.normal(size=3), requires_grad=True)
@@ -111,7 +111,7 @@ def test_a_layer_without_bias_and_a_forward_pass_alone():
     np.testing.assert_array_equal(row.x_next, row.s)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_rows_survive_a_later_update_of_the_parameters():
     net = Net()
     with trace() as t:
@@ -258,7 +258,7 @@ EMPTY = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("make", EMPTY)
 def test_a_trace_of_nothing_says_why(make, tmp_path):
     why = f"nothing was recorded: {EMPTY[make]}"
@@ -286,7 +286,7 @@ def test_a_trace_of_nothing_says_why(make, tmp_path):
             look()
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_trace_of_something_or_of_an_empty_block_does_not_warn(recwarn):
     net = Net()
     with trace() as t:

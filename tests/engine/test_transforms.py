@@ -36,7 +36,7 @@ def at(f, points, n):
     return np.array([derivative(float(s)).item() for s in points])
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_polynomials_to_the_fifth_order():
     f = lambda x: x**4 - 2 * x**3 + x  # noqa: E731
     for n, expected in enumerate(
@@ -93,7 +93,7 @@ CLOSED_FORMS = {
 }
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_activations_to_the_fourth_order(name, order):
@@ -108,7 +108,7 @@ def test_activations_to_the_fourth_order(name, order):
     assert d.name == name + "′" * order
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_perturbation_confusion():
     # The inner derivative is 1 whatever x is; an inner x taken for the outer one would give 2.
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0).item() == 1
@@ -129,7 +129,7 @@ def test_an_inner_gradient_does_not_reach_what_was_computed_before_it():
     assert grad(f)(3.0).item() == 6
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_hvp_is_the_hessian_times_a_vector():
     rng = np.random.default_rng(0)
     A, v = rng.normal(size=(4, 4)), rng.normal(size=4)
@@ -154,7 +154,7 @@ def test_hvp_keeps_float32():
     assert hvp(lambda x: (x * x * x).sum(), Tensor(x), Tensor(x)).numpy().tolist() == [6, 6, 6]
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_jacobian_of_vector_functions():
     x = np.array([[1.0, 2.0], [3.0, 4.0]])
     J = jacobian(lambda x: (x * x).sum(axis=0), x)
@@ -169,7 +169,7 @@ def test_jacobian_of_vector_functions():
     assert jacobian(lambda x: x * x, np.ones(2, np.float32)).dtype == np.float32
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_vjp_can_be_pulled_as_often_as_wanted():
     A = np.arange(6.0).reshape(2, 3)
     y, pull = vjp(lambda x, z: A @ x * z, np.ones(3), 2.0)
@@ -217,7 +217,7 @@ def test_arguments_that_are_not_differentiated_are_handed_on_as_they_are():
     assert seen[0] is labels
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_functions_that_ignore_their_argument():
     assert grad(lambda x: Tensor(3.0))(2.0).item() == 0
     gx, gy = grad(lambda x, y: (y * y).sum(), (0, 1))(np.ones((2, 2)), np.ones(3))
@@ -293,7 +293,7 @@ def test_the_first_error_leaves_the_transforms_usable():
 # --- create_graph --------------------------------------------------------------------------------
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_backward_of_a_backward():
     x = Tensor([2.0, 3.0], requires_grad=True)
     (x * x * x).sum().backward(create_graph=True)

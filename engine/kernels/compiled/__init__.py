@@ -5,7 +5,7 @@ from engine.kernels.compiled.buffers import empty
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.counts import dead_columns, magnitudes
 from engine.kernels.compiled.elementwise import Elementwise
-from engine.kernels.compiled.layers import layer, layer_backward
+from engine.kernels.compiled.layers import FUSED
 from engine.kernels.compiled.looks import look
 from engine.kernels.compiled.losses import (
     cross_entropy,
@@ -13,11 +13,13 @@ from engine.kernels.compiled.losses import (
     scaled_difference,
     squared_error,
 )
+from engine.kernels.compiled.own import own_kernel
 from engine.kernels.compiled.products import matmul
 from engine.kernels.compiled.threads import number_of_threads, use_threads
 from engine.kernels.compiled.updates import add_scaled
 
 __all__ = [
+    "FUSED",
     "KERNELS",
     "Elementwise",
     "add_scaled",
@@ -26,12 +28,11 @@ __all__ = [
     "dead_columns",
     "empty",
     "jit",
-    "layer",
-    "layer_backward",
     "look",
     "magnitudes",
     "matmul",
     "number_of_threads",
+    "own_kernel",
     "scaled_difference",
     "squared_error",
     "use_threads",

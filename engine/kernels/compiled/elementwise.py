@@ -65,7 +65,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Elementwise:
     """The kernels of one activation: arrays in, arrays out, the shape and dtype of s.
 
@@ -85,7 +85,7 @@ class Elementwise:
     parameters: int = 0
     of_value_if: Callable[..., bool] = lambda *parameters: True
     check: Callable[[str, np.dtype[Any], Kernel], None] | None = None
-    _addresses: dict[tuple[str, str], int] = field(default_factory=dict, compare=False)
+    _addresses: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def value(self, s: Array, *parameters: float) -> Array:
         return self._over("value", s, s, parameters)
@@ -95,10 +95,6 @@ class Elementwise:
 
     def scaled_slope(self, g: Array, s: Array, *parameters: float) -> Array:
         return self._over("scaled", g, s, parameters)
-
-    def scaled(self, what: str, g: Array, v: Array, parameters: tuple[float, ...]) -> Array:
-        """g ⊙ f′, of s ("scaled") or of y ("scaled by value")."""
-        return self._over(what, g, v, parameters)
 
     def scaled_slope_of_value(self, g: Array, y: Array, *parameters: float) -> Array:
         return self._over("scaled by value", g, y, parameters)

@@ -1,24 +1,29 @@
 """The article's layer as kernels: x⁽ⁱ⁺¹⁾ = f(xW + b), and its backward pass.
 
-Forward, each thread adds b and applies f to its part of the product right after computing it, while
-that part is still in its cache. Backward, ∂L/∂s and ∂L/∂b come in one pass over ∂L/∂x⁽ⁱ⁺¹⁾, before
-the two products.
+Forward, each thread adds b and applies f to its part of the product right after computing that
+part, while the part is still in the thread's cache. Backward, one pass over ∂L/∂x⁽ⁱ⁺¹⁾ computes
+∂L/∂s and ∂L/∂b before the two products. The rule `dense` finds both functions in `FUSED`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.kernels.compiled import scalars
 from engine.kernels.compiled.buffers import empty
 from engine.kernels.compiled.compiling import jit
+from engine.kernels.compiled.elementwise import Elementwise
 from engine.kernels.compiled.parts import call_part
 from engine.kernels.compiled.products import matmul, multiply, nothing
 from engine.kernels.compiled.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
 from engine.kernels.compiled.threads import run
 from engine.kernels.compiled.unpacked import UNPACKED
+from engine.kernels.plain import Fused
 
 Array = npt.NDArray[Any]
 
@@ -26,38 +31,67 @@ Array = npt.NDArray[Any]
 WORTH_SEPARATE_CALLS = 100_000
 
 
-def layer(
-    x: Array, W: Array, b: Array, address: int, parameters: Array, keep: bool
-) -> tuple[Array, Array | None]:
-    """x⁽ⁱ⁺¹⁾ = f(s) and, if it is to be kept, s = xW + b.
+class Runs(NamedTuple):
+    """What the loops need of an activation: addresses of compiled runs, 0 for the identity.
 
-    Args: x (batch, fan_in), W (fan_in, fan_out), b (fan_out,), of one dtype, not checked; the
-    address of f's run over values, 0 for the identity.
+    `scaled` is the run of g ⊙ f′, taken of x⁽ⁱ⁺¹⁾ if `of_value`, and of s otherwise.
+    """
+
+    value: int
+    scaled: int
+    of_value: bool
+    parameters: Array
+
+
+@lru_cache(maxsize=256)
+def runs_of(f: Elementwise, parameters: tuple[float, ...], dtype: np.dtype[Any]) -> Runs:
+    """The runs of f with these parameters, compiled when first asked for."""
+    array = np.array(parameters, dtype)
+    if f.f is scalars.identity:
+        return Runs(0, 0, True, array)
+    of_value = f.slope_of_value is not None and f.of_value_if(*parameters)
+    scaled = f.run("scaled by value" if of_value else "scaled", dtype)
+    return Runs(f.run("value", dtype), scaled, of_value, array)
+
+
+def layer(
+    x: Array, W: Array, *b: Array, f: Elementwise, parameters: tuple[float, ...], keep: bool
+) -> tuple[Array, Array | None]:
+    """x⁽ⁱ⁺¹⁾ = f(s), and s = xW + b if s is to be kept or the backward pass needs s.
+
+    Args: x (batch, fan_in), W (fan_in, fan_out), b (fan_out,) or none, of one dtype, not checked;
+    f's kernel and parameters.
     """
     dtype = x.dtype
+    value, _, of_value, constants = runs_of(f, parameters, dtype)
     shape = (x.shape[0], W.shape[1])
+    bias = b[0] if b else np.zeros(W.shape[1], dtype)
+    keep = keep or not of_value
     out = empty(shape, dtype)
-    s = empty(shape, dtype) if keep and address else nothing(dtype)[1]
-    multiply(x, False, W, False, out, False, address, parameters, b, s)
-    return out, (s if address else out) if keep else None
+    s = empty(shape, dtype) if keep and value else nothing(dtype)[1]
+    multiply(x, False, W, False, out, False, value, constants, bias, s)
+    return out, (s if value else out) if keep else None
 
 
 def layer_backward(
     g: Array,
-    v: Array,
+    y: Array,
+    s: Array | None,
     x: Array,
     W: Array,
-    address: int,
-    parameters: Array,
-    needs_dW: bool,
-    needs_dx: bool,
-) -> tuple[Array, Array, Array | None, Array | None]:
-    """∂L/∂s = g ⊙ f′, ∂L/∂b = Σ_batch ∂L/∂s, and if needed ∂L/∂W = xᵀ·∂L/∂s, ∂L/∂x = ∂L/∂s·Wᵀ.
+    *,
+    f: Elementwise,
+    parameters: tuple[float, ...],
+    needs: Sequence[bool],
+) -> tuple[Array, Array | None, Array | None, Array]:
+    """∂L/∂s = g ⊙ f′(s), and ∂L/∂x = ∂L/∂s·Wᵀ, ∂L/∂W = xᵀ·∂L/∂s, ∂L/∂b = Σ_batch ∂L/∂s.
 
-    g and v are (batch, fan_out). f′ is the run at that address over v, which is x⁽ⁱ⁺¹⁾ or s; for
-    the identity, 0, ∂L/∂s is g.
+    Args: g and y = x⁽ⁱ⁺¹⁾ (batch, fan_out), and s as `layer` returned it; `needs` says whether
+    ∂L/∂x and ∂L/∂W are wanted. For the identity, ∂L/∂s is g.
     """
     dtype = g.dtype
+    _, address, of_value, constants = runs_of(f, parameters, dtype)
+    v = y if of_value or s is None else s
     db = np.empty(g.shape[1], dtype)
     if not g.flags.c_contiguous:
         g = np.ascontiguousarray(g)
@@ -65,18 +99,21 @@ def layer_backward(
     size = x.size * W.shape[1]
     if 0 < size < WORTH_SEPARATE_CALLS and x.flags.c_contiguous and W.flags.c_contiguous:
         none = nothing(dtype)[1]
-        dW, dx = np.empty(W.shape, dtype) if needs_dW else none, none
-        if needs_dx:
+        dW, dx = np.empty(W.shape, dtype) if needs[1] else none, none
+        if needs[0]:
             dx = empty(x.shape, dtype)
         part = UNPACKED.part(dtype)
-        _small_backward(part, address, parameters, g, v, x, W, ds, db, dW, dx)
-        return ds, db, dW if needs_dW else None, dx if needs_dx else None
+        _small_backward(part, address, constants, g, v, x, W, ds, db, dW, dx)
+        return ds, dx if needs[0] else None, dW if needs[1] else None, db
     if g.size < WORTH_THREADS:
-        slopes_and_sums(address, parameters, g, v, ds, db, 0, g.shape[1])
+        slopes_and_sums(address, constants, g, v, ds, db, 0, g.shape[1])
     else:
-        run(slopes_and_sums_parallel, _on_one_thread, address, parameters, g, v, ds, db)
-    dL_dW = matmul(x, ds, transpose_a=True) if needs_dW else None
-    return ds, db, dL_dW, matmul(ds, W, transpose_b=True) if needs_dx else None
+        run(slopes_and_sums_parallel, _on_one_thread, address, constants, g, v, ds, db)
+    dL_dW = matmul(x, ds, transpose_a=True) if needs[1] else None
+    return ds, matmul(ds, W, transpose_b=True) if needs[0] else None, dL_dW, db
+
+
+FUSED = {"dense": Fused(layer, layer_backward)}
 
 
 def _on_one_thread(

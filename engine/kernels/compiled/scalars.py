@@ -26,12 +26,9 @@ from engine.kernels.compiled.exponential import (
     reduced_below,
 )
 from engine.kernels.compiled.normal import INV_SQRT_2_PI, bell, scaled_tail
+from engine.kernels.plain import SELU_PRODUCT, SELU_SCALE
 
 S = TypeVar("S", bound=Callable[..., Any])
-
-SELU_SCALE = 1.0507009873554804934193349852946
-SELU_ALPHA = 1.6732632423543772848170429916717
-SELU_PRODUCT = 1.7580993408473768599402175208123  # λα; the product of the two floats is 1 ULP off
 
 
 def scalar(function: S) -> S:

@@ -47,7 +47,6 @@ def test_the_slope_as_a_function_of_the_value(name, dtype):
     expected = g * k.reference_slope(s.astype(np.float64), *p)
     # In saturation f′ is a difference of numbers near 1: right to a unit of those.
     np.testing.assert_allclose(ours, expected, rtol=0, atol=8 * np.finfo(dtype).eps)
-    np.testing.assert_array_equal(ours, k.scaled("scaled by value", g, k.value(s, *p), p))
 
 
 @pytest.mark.parametrize("name", OF_VALUE)

@@ -4,9 +4,14 @@ import numba
 import numpy as np
 import pytest
 
-from engine.kernels import KERNELS, layer, layer_backward, matmul
+from engine.kernels import KERNELS, matmul
 from engine.kernels.compiled import layers, products, threads
-from engine.kernels.compiled.layers import WORTH_SEPARATE_CALLS
+from engine.kernels.compiled.layers import (
+    WORTH_SEPARATE_CALLS,
+    layer,
+    layer_backward,
+    runs_of,
+)
 from engine.kernels.compiled.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
 
 RNG = np.random.default_rng(0)
@@ -35,14 +40,16 @@ def operands(m, n, p, dtype):
     return [array.astype(dtype) for array in (x, W, b, g)]
 
 
-def runs(name, dtype):
-    """(f's address, its backward step's, whether that is of x⁽ⁱ⁺¹⁾, the parameters)."""
-    f, parameters = KERNELS[name], np.array(PARAMETERS.get(name, ()), dtype)
-    of_value = f.slope_of_value is not None
-    if name == "identity":
-        return 0, 0, True, parameters
-    backward = f.run("scaled by value" if of_value else "scaled", dtype)
-    return f.run("value", dtype), backward, of_value, parameters
+def kernel(name):
+    return {"f": KERNELS[name], "parameters": PARAMETERS.get(name, ())}
+
+
+def forward(name, x, W, b, keep=True):
+    return layer(x, W, b, **kernel(name), keep=keep)
+
+
+def backward(name, g, y, s, x, W, needs=(True, True)):
+    return layer_backward(g, y, s, x, W, **kernel(name), needs=needs)
 
 
 def close(ours, exact, dtype, terms=1):
@@ -59,15 +66,14 @@ def close(ours, exact, dtype, terms=1):
 def test_forward_and_backward_are_the_four_equations(name, dtype, shape):
     m, n, p = shape
     x, W, b, g = operands(m, n, p, dtype)
-    value, backward, of_value, parameters = runs(name, dtype)
-    y, s = layer(x, W, b, value, parameters, True)
+    y, s = forward(name, x, W, b)
     wide = [array.astype(np.float64) for array in (x, W, b, g)]
     exact_s = wide[0] @ wide[1] + wide[2]
     close(s, exact_s, dtype, np.sqrt(n))
     f, p_of_f = KERNELS[name], PARAMETERS.get(name, ())
     close(y, f.reference_value(s.astype(np.float64), *p_of_f), dtype)
 
-    ds, db, dW, dx = layer_backward(g, y if of_value else s, x, W, backward, parameters, True, True)
+    ds, dx, dW, db = backward(name, g, y, s, x, W)
     exact_ds = wide[3] * f.reference_slope(s.astype(np.float64), *p_of_f)
     close(ds, exact_ds, dtype)
     close(db, ds.astype(np.float64).sum(axis=0), dtype, np.sqrt(m))
@@ -80,12 +86,12 @@ def test_forward_and_backward_are_the_four_equations(name, dtype, shape):
 @pytest.mark.parametrize("shape", [(5, 3, 4), (151, 4, 334), (10, 300, 210)], ids=str)
 def test_the_layer_is_its_parts_to_the_last_bit(name, dtype, shape):
     x, W, b, g = operands(*shape, dtype)
-    value, backward, of_value, parameters = runs(name, dtype)
-    y, s = layer(x, W, b, value, parameters, True)
+    y, s = forward(name, x, W, b)
     f, p_of_f = KERNELS[name], PARAMETERS.get(name, ())
     np.testing.assert_array_equal(s, matmul(x, W) + b)
     np.testing.assert_array_equal(y, f.value(s, *p_of_f))
-    ds, _, dW, dx = layer_backward(g, y if of_value else s, x, W, backward, parameters, True, True)
+    ds, dx, dW, _ = backward(name, g, y, s, x, W)
+    of_value = f.slope_of_value is not None
     scaled = f.scaled_slope_of_value(g, y, *p_of_f) if of_value else f.scaled_slope(g, s, *p_of_f)
     np.testing.assert_array_equal(ds, scaled)
     np.testing.assert_array_equal(dW, matmul(x, ds, transpose_a=True))
@@ -93,13 +99,12 @@ def test_the_layer_is_its_parts_to_the_last_bit(name, dtype, shape):
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 4), (151, 4, 334), (10, 300, 210)], ids=str)
-def test_s_is_there_only_if_it_is_kept(shape):
+def test_s_is_there_only_if_it_is_kept_or_the_slope_is_one_of_s(shape):
     x, W, b, _ = operands(*shape, np.dtype(np.float64))
     for name in ("identity", "tanh", "gelu"):
-        value, _, _, parameters = runs(name, x.dtype)
-        y, s = layer(x, W, b, value, parameters, False)
-        y_too, s_too = layer(x, W, b, value, parameters, True)
-        assert s is None
+        y, s = forward(name, x, W, b, keep=False)
+        y_too, s_too = forward(name, x, W, b)
+        assert (s is not None) == (name == "gelu")
         assert s_too.shape == y.shape
         assert (s_too is y_too) == (name == "identity")
         np.testing.assert_array_equal(y, y_too)
@@ -108,18 +113,17 @@ def test_s_is_there_only_if_it_is_kept(shape):
 @pytest.mark.parametrize("shape", [(5, 3, 4), (10, 300, 210)], ids=str)
 def test_gradients_that_nobody_needs_are_not_there_and_change_no_other(shape):
     x, W, b, g = operands(*shape, np.dtype(np.float32))
-    value, backward, _, parameters = runs("tanh", x.dtype)
-    y, _ = layer(x, W, b, value, parameters, False)
-    both = layer_backward(g, y, x, W, backward, parameters, True, True)
+    y, _ = forward("tanh", x, W, b, keep=False)
+    both = backward("tanh", g, y, None, x, W)
     for needs_dW in (False, True):
         for needs_dx in (False, True):
-            some = layer_backward(g, y, x, W, backward, parameters, needs_dW, needs_dx)
-            for needed, one, all_of_it in zip(
-                (True, True, needs_dW, needs_dx), some, both, strict=True
+            some = backward("tanh", g, y, None, x, W, (needs_dx, needs_dW))
+            for needed, gradient, expected in zip(
+                (True, needs_dx, needs_dW, True), some, both, strict=True
             ):
-                assert (one is not None) == needed
+                assert (gradient is not None) == needed
                 if needed:
-                    np.testing.assert_array_equal(one, all_of_it)
+                    np.testing.assert_array_equal(gradient, expected)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 5])
@@ -134,15 +138,13 @@ def test_threads_do_not_change_the_bits(name, dtype, n_threads, monkeypatch):
         threads.run(parallel, serial, *args)
 
     x, W, b, g = operands(130, 40, 403, dtype)
-    value, backward, of_value, parameters = runs(name, dtype)
     outcomes = []
     for module in (layers, products):
         monkeypatch.setattr(module, "run", spy)
     for count in (1, n_threads):
         monkeypatch.setattr(numba, "get_num_threads", lambda count=count: count)
-        y, s = layer(x, W, b, value, parameters, True)
-        v = y if of_value else s
-        gradients = layer_backward(g, v, x, W, backward, parameters, True, True)
+        y, s = forward(name, x, W, b)
+        gradients = backward(name, g, y, s, x, W)
         outcomes.append([array.tobytes() for array in (y, s, *gradients)])
     assert outcomes[0] == outcomes[1]
     product = products.UNPACKED.product_parallel
@@ -155,14 +157,14 @@ def test_threads_do_not_change_the_bits(name, dtype, n_threads, monkeypatch):
 def test_slopes_and_sums_in_parts_of_the_columns(n_threads, dtype, shape):
     g, v = RNG.normal(size=(2, *shape)).astype(dtype)
     for name in ("tanh", "gelu", "identity"):
-        _, backward, _, parameters = runs(name, dtype)
         alone, together = ([np.full(shape, np.nan, dtype), np.empty(shape[1], dtype)] for _ in "ab")
+        of_f = runs_of(KERNELS[name], (), dtype)
         if name == "identity":
             alone[0], together[0] = g, g
-        slopes_and_sums(backward, parameters, g, v, *alone, 0, shape[1])
-        slopes_and_sums_parallel(backward, parameters, g, v, *together, n_threads)
-        for one, other in zip(alone, together, strict=True):
-            assert one.tobytes() == other.tobytes()
+        slopes_and_sums(of_f.scaled, of_f.parameters, g, v, *alone, 0, shape[1])
+        slopes_and_sums_parallel(of_f.scaled, of_f.parameters, g, v, *together, n_threads)
+        for serial, parallel in zip(alone, together, strict=True):
+            assert serial.tobytes() == parallel.tobytes()
 
 
 LAYOUTS = {
@@ -183,9 +185,8 @@ def test_any_memory_layout(layout, which, shape):
     outcomes = []
     for arrays in (given, plain):
         x, W, b, g = arrays.values()
-        value, backward, _, parameters = runs("tanh", x.dtype)
-        y, s = layer(x, W, b, value, parameters, True)
-        outcomes.append((y, s, *layer_backward(g, y, x, W, backward, parameters, True, True)))
+        y, s = forward("tanh", x, W, b)
+        outcomes.append((y, s, *backward("tanh", g, y, s, x, W)))
     for ours, expected in zip(*outcomes, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-12)
 
@@ -199,11 +200,10 @@ def test_nothing_times_nothing(name, shape):
         if n
         else (np.zeros((m, 0)), np.zeros((0, p)), RNG.normal(size=p), RNG.normal(size=(m, p)))
     )
-    value, backward, of_value, parameters = runs(name, x.dtype)
-    y, s = layer(x, W, b, value, parameters, True)
+    y, s = forward(name, x, W, b)
     np.testing.assert_array_equal(s, np.zeros((m, p)) + b)
     np.testing.assert_array_equal(y, KERNELS[name].value(s, *PARAMETERS.get(name, ())))
-    ds, db, dW, dx = layer_backward(g, y if of_value else s, x, W, backward, parameters, True, True)
+    ds, dx, dW, db = backward(name, g, y, s, x, W)
     assert ds.shape == (m, p)
     np.testing.assert_allclose(db, ds.sum(axis=0), rtol=1e-12)
     assert (dW.shape, dx.shape) == ((n, p), (m, n))
@@ -216,9 +216,8 @@ def test_operands_are_not_written_to():
         x, W, b, g = arrays = operands(*shape, np.dtype(np.float32))
         before = [array.tobytes() for array in arrays]
         for name in KERNELS:
-            value, backward, of_value, parameters = runs(name, x.dtype)
-            y, s = layer(x, W, b, value, parameters, True)
+            y, s = forward(name, x, W, b)
             kept = y.tobytes(), s.tobytes()
-            layer_backward(g, y if of_value else s, x, W, backward, parameters, True, True)
+            backward(name, g, y, s, x, W)
             assert (y.tobytes(), s.tobytes()) == kept
         assert [array.tobytes() for array in arrays] == before

@@ -132,7 +132,7 @@ def test_a_look_at_several_is_that_at_each(dtype, threads):
 def test_a_look_at_the_slopes_is_that_at_their_array(dtype):
     s = [RNG.normal(size=size).astype(dtype) for size in (40_001, 30, 0)]
     functions = tanh, leaky_relu(a=0.1), identity
-    runs = [f.slope_run(np.dtype(dtype)) for f in functions]
+    runs = [(f.kernel.run("slope", np.dtype(dtype)), f.constants) for f in functions]
     addresses = np.array([0, *(address for address, _ in runs)])
     parameters = np.array([[0], *([own[0] if own else 0] for _, own in runs)], dtype)
     sums, samples = look([s[0], *s], (5, 7, 1, 1), addresses, parameters)

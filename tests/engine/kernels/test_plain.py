@@ -108,7 +108,8 @@ def test_both_products_refuse_alike(kernel):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_what_a_trace_measures(dtype):
-    v = np.concatenate([HARD, RNG.normal(size=3000)]).astype(dtype)
+    moderate = HARD[~(abs(HARD) > 100) | np.isinf(HARD)]
+    v = np.concatenate([moderate, RNG.normal(size=3000)]).astype(dtype)
     plan = plain.plan_of((v.size, 100), (7, 3))
     samples = [np.empty(plan.ends[-1], dtype) for _ in range(2)]
     flats = [v, v[:100].copy()]

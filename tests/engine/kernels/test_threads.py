@@ -16,9 +16,8 @@ from engine.kernels.compiled import threads as threads_module
 START = """
 import hashlib, threading, numba, numpy as np
 import engine, nn
-from engine.kernels import KERNELS, add_scaled, layer, layer_backward, matmul
-from engine.kernels.compiled import elementwise, layers
-from engine.kernels.compiled import products, runs, threads, updates
+from engine.kernels import KERNELS, add_scaled, matmul
+from engine.kernels.compiled import elementwise, layers, products, runs, threads, updates
 
 rng = np.random.default_rng(0)
 def normal(*shape):
@@ -29,8 +28,7 @@ A, B, few, wide = normal(131, 257), normal(257, 139), normal(10, 300), normal(40
 tall, flat, many = normal(401, 200), normal(200, 130), normal(60_000)
 w, d = normal(120_000), normal(120_000)
 f = KERNELS["tanh"]
-none = np.empty(0, np.float32)
-value, slope = (f.run(kind, none.dtype) for kind in ("value", "scaled by value"))
+of_f = {"f": f, "parameters": ()}
 
 def moved():
     new = w.copy()
@@ -42,8 +40,10 @@ JOBS = {
     "unpacked": lambda: [matmul(A, B)],
     "transposed": lambda: [matmul(few, wide, transpose_b=True)],
     "blocks": lambda: [matmul(tall, flat)],
-    "layer": lambda: layer(x, W, b, value, none, True),
-    "layer_backward": lambda: layer_backward(g, np.tanh(g), x, W, slope, none, True, True),
+    "layer": lambda: layers.layer(x, W, b, **of_f, keep=True),
+    "layer_backward": lambda: layers.layer_backward(
+        g, np.tanh(g), None, x, W, **of_f, needs=(True, True)
+    ),
     "over": lambda: [f.value(many)],
     "add_scaled": lambda: [moved()],
 }

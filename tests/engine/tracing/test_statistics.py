@@ -11,7 +11,7 @@ from engine.tracing.statistics import SAMPLE, sample_of, stride_of
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_a_small_array_is_its_own_sample():
     v = np.r_[RNG.normal(size=990), np.zeros(10)].reshape(20, 50)
     s = Statistics.of(v)
@@ -51,7 +51,7 @@ def test_the_sample_comes_from_every_column(shape):
     assert len(np.unique(columns.reshape(-1)[::k])) == min(shape[-1], len(columns.reshape(-1)[::k]))
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize(
     "array", [[], [np.nan], [np.inf, -np.inf], np.zeros((0, 3)), np.full((3, 3), np.nan)]
 )
@@ -138,7 +138,7 @@ def run(keep, f="tanh", b=True, x=None, create_graph=False):
     return t
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 @pytest.mark.parametrize("b", [True, False])
 @pytest.mark.parametrize("f", ["tanh", "relu", "sigmoid", "gelu", "identity"])
 def test_statistics_alone_are_those_of_the_arrays(f, b):
