@@ -14,28 +14,9 @@ Tensor with `.backward()`.
 import sys
 from typing import TYPE_CHECKING
 
-from engine import hints, meanfield
-from engine.activations import (
-    ACTIVATIONS,
-    Activation,
-    ActivationWarning,
-    OwnActivation,
-    activation,
-    elu,
-    find_activation,
-    gelu,
-    hardtanh,
-    identity,
-    leaky_relu,
-    prelu,
-    relu,
-    selu,
-    sigmoid,
-    silu,
-    softplus,
-    softsign,
-    tanh,
-)
+from engine import activations, hints, meanfield
+from engine.activations import *  # noqa: F403
+from engine.activations.builtin import *  # noqa: F403 - again, for mypy
 from engine.checking import GradcheckReport, detect_nonfinite, gradcheck
 from engine.errors import (
     ActivationError,
@@ -81,12 +62,9 @@ from engine.tracing.walk import Walk
 from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
 
 __all__ = [
-    "ACTIVATIONS",
     "QUANTITIES",
     "RULES",
-    "Activation",
     "ActivationError",
-    "ActivationWarning",
     "DeadUnits",
     "Diagnosis",
     "DtypeError",
@@ -100,7 +78,6 @@ __all__ = [
     "NodeRecord",
     "NonFiniteError",
     "Operation",
-    "OwnActivation",
     "Rule",
     "ShapeError",
     "Statistics",
@@ -108,7 +85,6 @@ __all__ = [
     "Trace",
     "Walk",
     "abs",
-    "activation",
     "add",
     "broadcast_to",
     "clip",
@@ -118,17 +94,11 @@ __all__ = [
     "dense",
     "detect_nonfinite",
     "divide",
-    "elu",
     "exp",
-    "find_activation",
-    "gelu",
     "grad",
     "gradcheck",
-    "hardtanh",
     "hvp",
-    "identity",
     "jacobian",
-    "leaky_relu",
     "log",
     "log_softmax",
     "logsumexp",
@@ -145,24 +115,16 @@ __all__ = [
     "no_grad",
     "place",
     "power",
-    "prelu",
     "printable",
     "quadratic",
     "read_arrays",
-    "relu",
     "reshape",
-    "selu",
-    "sigmoid",
     "sign",
-    "silu",
     "softmax",
-    "softplus",
-    "softsign",
     "sqrt",
     "stack",
     "subtract",
     "sum",
-    "tanh",
     "trace",
     "transpose",
     "value_and_grad",
@@ -171,7 +133,10 @@ __all__ = [
     "write_arrays",
 ]
 
-if not TYPE_CHECKING:  # mypy would take it that the engine has every name
+if (
+    not TYPE_CHECKING
+):  # mypy takes the names of a star import, and would take it that the engine has every name
+    __all__ = sorted(__all__ + activations.__all__)
 
     def __getattr__(name):
         text = f"engine has no {name!r}{hints.of_engine(name)}"

@@ -1,24 +1,13 @@
 """Activations as records: f, its kinks and range, and f′, which is again such a record."""
 
-from engine.activations.builtin import (
-    ACTIVATIONS,
-    elu,
-    find_activation,
-    gelu,
-    hardtanh,
-    identity,
-    leaky_relu,
-    prelu,
-    relu,
-    selu,
-    sigmoid,
-    silu,
-    softplus,
-    softsign,
-    tanh,
-)
+from typing import TYPE_CHECKING
+
+from engine.activations import builtin
+from engine.activations.builtin import *  # noqa: F403 - the table says which there are
+from engine.activations.lookup import find_activation
 from engine.activations.own import ActivationWarning, OwnActivation, activation
-from engine.activations.record import Activation
+from engine.activations.parametric import prelu
+from engine.activations.record import ACTIVATIONS, Activation
 
 __all__ = [
     "ACTIVATIONS",
@@ -26,18 +15,9 @@ __all__ = [
     "ActivationWarning",
     "OwnActivation",
     "activation",
-    "elu",
     "find_activation",
-    "gelu",
-    "hardtanh",
-    "identity",
-    "leaky_relu",
     "prelu",
-    "relu",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-    "tanh",
 ]
+
+if not TYPE_CHECKING:  # mypy takes the names of a star import anyway
+    __all__ += builtin.__all__

@@ -1,35 +1,156 @@
-"""The built-in activations, each with its formula, kinks, range and second derivative.
+"""The table of the built-in activations: one record holds everything the engine knows of one.
 
-f and f′ run as kernels (`compiled.scalars`); f″ is written here in the engine's
-operations. Where a product would be 0·∞ far out, s is first clipped to where the other factor
-has long been 0.
+A record holds NumPy's formulas of f and f′: they are what runs without a compiler, and what tests
+compare the compiled kernel with. That kernel's scalar functions, NAME and NAME_slope, stand in
+`compiled.scalars`. f″ is written in the engine's operations, so that the engine derives f‴ from f″.
+Where a product would be 0·∞ far out, s is first clipped to where the other factor has long been 0.
+
+`engine`'s names, `engine.kernels.KERNELS`, what `walk` prints as f′ and what `dense`, `nn` and the
+command line find by name are all taken from these records. The order counts: random streams of
+experiments follow an activation's position, so a new record is the last.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from engine.activations.record import Activation
-from engine.errors import ActivationError
-from engine.kernels import KERNELS
+import numpy as np
+import numpy.typing as npt
+
+from engine.activations.record import ACTIVATIONS, BUILT_IN, Activation, Formula
+from engine.kernels import KERNELS, kernel_of
 from engine.kernels.plain import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
-from engine.names import meant
-from engine.operation import Symbolic, apply
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
-from engine.rules.table import partials, rule
-from engine.tensor import Operand, Tensor
-from engine.user_files import run_file
+
+Array = npt.NDArray[Any]
 
 _INF = math.inf
 
 
+def _built_in(
+    name: str,
+    f: str,
+    slope: str,
+    note: str = "",
+    *,
+    formulas: tuple[Formula, Formula] | None = None,
+    like: Activation | None = None,
+    second: Formula,
+    of_value_if: Callable[..., bool] = lambda *parameters: True,
+    **others: Any,
+) -> Activation:
+    """Make the activation and put it into the tables.
+
+    Args:
+        f, slope, note: the texts after "f(s) = " and "f′ = ", and whatever a reader must know
+            besides; together they are the docstring.
+        formulas: f and f′ by NumPy, of an array s and f's parameters.
+        like: in place of formulas, another one of which f has other parameters.
+        of_value_if: for which parameters f′ is a function of y = f(s).
+        others: `kinks`, `range`, `parameters`, `bends`, `extrema`, `slope_extrema` of `Activation`.
+    """
+    if formulas:
+        n_parameters = len(others.get("parameters", {}))
+        KERNELS[name] = kernel_of(name, *formulas, n_parameters, of_value_if)
+    activation = Activation(
+        name,
+        kernel=like.kernel if like else KERNELS[name],
+        second=second,
+        describe=f"f(s) = {f}; f′ = {slope}{note}.",
+        slope_formula=f"f′ = {slope}",
+        kind="built-in",
+        **others,
+    )
+    ACTIVATIONS[name] = BUILT_IN[name] = activation
+    return activation
+
+
+def _sigmoid(s: Array) -> Array:
+    e = np.exp(-abs(s))
+    return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
+
+
+def _sigmoid_slope(s: Array) -> Array:
+    e = np.exp(-abs(s))
+    return np.asarray(e / (1 + e) ** 2)
+
+
+def _normal(s: Array) -> tuple[Array, Array, Array]:
+    """s in float64, within ±40 (beyond, Φ is 0 or 1, and −∞·0 would be NaN), and Φ and φ there."""
+    t = np.clip(s.astype(np.float64), -40, 40)
+    # erfc has all its digits far out, where 1 − Φ would have lost them.
+    cdf = 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-t / math.sqrt(2))
+    return t, cdf, np.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
+
+
+def _gelu(s: Array) -> Array:
+    t, cdf, _ = _normal(s)
+    return np.asarray(np.where(s > 40, s, t * cdf))
+
+
+def _gelu_slope(s: Array) -> Array:
+    t, cdf, density = _normal(s)
+    return np.asarray(cdf + t * density)
+
+
+def _silu(s: Array) -> Array:
+    t = np.maximum(s, -800)
+    return np.asarray(t * _sigmoid(t))
+
+
+def _silu_slope(s: Array) -> Array:
+    t = np.clip(s, -800, 800)
+    return np.asarray(_sigmoid(t) + t * _sigmoid_slope(t))
+
+
+def _softsign(s: Array) -> Array:
+    return np.asarray(np.where(np.isinf(s), np.sign(s), s / (1 + abs(s))))
+
+
+def _one(s: Array) -> Array:
+    """1, and NaN at NaN."""
+    return np.asarray(np.where(np.isnan(s), s, np.ones_like(s)))
+
+
+def _if_positive(s: Array, above: Any, below: Any) -> Array:
+    return np.asarray(np.where(np.isnan(s), s, np.where(s > 0, above, below)), s.dtype)
+
+
 def _zero(s: Any, *parameters: float) -> Any:
     return sign(s) * 0.0  # unlike s·0, 0 at ±∞; NaN at NaN
+
+
+identity = _built_in(
+    "identity",
+    "s",
+    "1",
+    formulas=(np.array, _one),
+    second=_zero,
+)
+
+
+sigmoid: Activation = _built_in(
+    "sigmoid",
+    "1 / (1 + e⁻ˢ)",
+    "y (1 − y)",
+    ", at most ¼, at s = 0",
+    formulas=(_sigmoid, _sigmoid_slope),
+    second=lambda s: sigmoid.derivative(s) * (1.0 - 2.0 * sigmoid(s)),
+    range=(0.0, 1.0),
+)
+
+tanh: Activation = _built_in(
+    "tanh",
+    "tanh s",
+    "1 − y²",
+    ", at most 1, at s = 0",
+    formulas=(np.tanh, lambda s: 4 * _sigmoid_slope(s + s)),
+    second=lambda s: -2.0 * tanh(s) * tanh.derivative(s),
+    range=(-1.0, 1.0),
+)
 
 
 def _softsign_second(s: Any) -> Any:
@@ -37,14 +158,38 @@ def _softsign_second(s: Any) -> Any:
     return -2.0 * sign(s) * d * d * d
 
 
-def _gelu_second(s: Any) -> Any:
-    t = clip(s, -40.0, 40.0)
-    return exp(t * t * -0.5) * (2.0 - t * t) * (1 / math.sqrt(2 * math.pi))
+softsign = _built_in(
+    "softsign",
+    "s / (1 + |s|)",
+    "1 / (1 + |s|)²",
+    ". (Glorot & Bengio 2010)",
+    formulas=(_softsign, lambda s: (1 / (1 + abs(s))) ** 2),
+    second=_softsign_second,
+    range=(-1.0, 1.0),
+    bends=(0.0,),
+)
 
+hardtanh = _built_in(
+    "hardtanh",
+    "min(max(s, −1), 1)",
+    "1 for |s| < 1, else 0",
+    "; at the kinks ±1 it is 0",
+    formulas=(lambda s: np.clip(s, -1, 1), lambda s: _one(s) * (abs(s) < 1)),
+    second=_zero,
+    kinks=(-1.0, 1.0),
+    range=(-1.0, 1.0),
+)
 
-def _silu_second(s: Any) -> Any:
-    t = clip(s, -800.0, 800.0)
-    return sigmoid.derivative(t) * (2.0 + t * (1.0 - 2.0 * sigmoid(t)))
+relu = _built_in(
+    "relu",
+    "max(s, 0)",
+    "1 for s > 0, else 0",
+    "; at the kink f′(0) = 0",
+    formulas=(lambda s: np.maximum(s, 0), lambda s: _if_positive(s, 1, 0)),
+    second=_zero,
+    kinks=(0.0,),
+    range=(0.0, _INF),
+)
 
 
 def _leaky_kinks(a: float) -> tuple[float, ...]:
@@ -55,186 +200,107 @@ def _leaky_range(a: float) -> tuple[float, float]:
     return (-_INF if a > 0 else 0.0), _INF
 
 
-identity = Activation(
-    "identity", kernel=KERNELS["identity"], second=_zero, describe="f(s) = s; f′ = 1."
-)
-sigmoid: Activation = Activation(
-    "sigmoid",
-    kernel=KERNELS["sigmoid"],
-    second=lambda s: sigmoid.derivative(s) * (1.0 - 2.0 * sigmoid(s)),
-    range=(0.0, 1.0),
-    describe="f(s) = 1 / (1 + e⁻ˢ); f′ = f (1 − f), at most ¼, at s = 0.",
-)
-tanh: Activation = Activation(
-    "tanh",
-    kernel=KERNELS["tanh"],
-    second=lambda s: -2.0 * tanh(s) * tanh.derivative(s),
-    range=(-1.0, 1.0),
-    describe="f(s) = tanh s; f′ = 1 − f², at most 1, at s = 0.",
-)
-softsign = Activation(
-    "softsign",
-    kernel=KERNELS["softsign"],
-    second=_softsign_second,
-    range=(-1.0, 1.0),
-    describe="f(s) = s / (1 + |s|); f′ = 1 / (1 + |s|)². (Glorot & Bengio 2010.)",
-)
-hardtanh = Activation(
-    "hardtanh",
-    kernel=KERNELS["hardtanh"],
-    second=_zero,
-    kinks=(-1.0, 1.0),
-    range=(-1.0, 1.0),
-    describe="f(s) = min(max(s, −1), 1); f′ = 1 for |s| < 1, else 0; at the kinks ±1 it is 0.",
-)
-relu = Activation(
-    "relu",
-    kernel=KERNELS["relu"],
-    second=_zero,
-    kinks=(0.0,),
-    range=(0.0, _INF),
-    describe="f(s) = max(s, 0); f′ = 1 for s > 0, else 0; at the kink f′(0) = 0.",
-)
-leaky_relu = Activation(
+leaky_relu = _built_in(
     "leaky_relu",
-    kernel=KERNELS["leaky_relu"],
+    "s for s > 0, else a s",
+    "1 for s > 0, else a",
+    ", a = 0.01; f′(0) = a",
+    formulas=(
+        lambda s, a: _if_positive(s, s, a * s if a else 0),
+        lambda s, a: _if_positive(s, 1, a),
+    ),
     second=_zero,
     kinks=_leaky_kinks,
     range=_leaky_range,
     parameters={"a": 0.01},
-    describe="f(s) = s for s > 0, else a s, a = 0.01; f′(0) = a.",
-)
-elu = Activation(
-    "elu",
-    kernel=KERNELS["elu"],
-    second=lambda s, alpha: where(s > 0, 0.0, exp(minimum(s, 0.0)) * alpha),
-    kinks=(0.0,),
-    range=lambda alpha: ((-alpha if alpha > 0 else 0.0), _INF),
-    parameters={"alpha": 1.0},
-    describe=(
-        "f(s) = s for s > 0, else α (eˢ − 1), α = 1; f′(0) = α. For α = 1 the kink at 0 is one of "
-        "f″ alone."
-    ),
-)
-selu = Activation(
-    "selu",
-    kernel=KERNELS["selu"],
-    second=lambda s: where(s > 0, 0.0, exp(minimum(s, 0.0)) * SELU_PRODUCT),
-    kinks=(0.0,),
-    range=(-SELU_SCALE * SELU_ALPHA, _INF),
-    describe=(
-        "f(s) = λ s for s > 0, else λ α (eˢ − 1), λ = 1.0507, α = 1.6733; f′(0) = λ α. "
-        "(Klambauer et al. 2017.)"
-    ),
-)
-softplus = Activation(
-    "softplus",
-    kernel=KERNELS["softplus"],
-    second=lambda s: sigmoid.derivative(s),
-    range=(0.0, _INF),
-    describe="f(s) = ln(1 + eˢ); f′ is the sigmoid.",
-)
-gelu = Activation(
-    "gelu",
-    kernel=KERNELS["gelu"],
-    second=_gelu_second,
-    range=(-0.16997120747990369, _INF),
-    describe=(
-        "f(s) = s Φ(s), Φ the normal distribution by erf (not the tanh approximation); "
-        "f′ = Φ(s) + s φ(s)."
-    ),
-)
-silu = Activation(
-    "silu",
-    kernel=KERNELS["silu"],
-    second=_silu_second,
-    range=(-0.2784645427610738, _INF),
-    describe="f(s) = s σ(s); f′ = σ(s) (1 + s (1 − σ(s))).",
 )
 
-_prelu_at_start = Activation(
+# By name alone: `engine.prelu` is the operation that learns a (`engine.activations.parametric`).
+_built_in(
     "prelu",
-    kernel=KERNELS["leaky_relu"],
+    "s for s > 0, else a s",
+    "1 for s > 0, else a",
+    ", at the slope a = 0.25 that training starts from",
+    like=leaky_relu,
     second=_zero,
     kinks=_leaky_kinks,
     range=_leaky_range,
     parameters={"a": 0.25},
-    describe="f(s) = s for s > 0, else a s, at the slope a = 0.25 that training starts from.",
 )
-_prelu = rule(
-    "prelu",
-    lambda s, a: _leaky(s, a),
-    partials(
-        lambda g, y, s, a: where(s > 0, g, g * a),
-        lambda g, y, s, a: where(s > 0, 0.0, _product(g, s)),
+
+elu = _built_in(
+    "elu",
+    "s for s > 0, else α (eˢ − 1)",
+    "1 for s > 0, else α eˢ",
+    ", α = 1; f′(0) = α. For α = 1 the kink at 0 is one of f″ alone",
+    formulas=(
+        lambda s, alpha: _if_positive(s, s, alpha * np.expm1(np.minimum(s, 0))),
+        lambda s, alpha: _if_positive(s, 1, alpha * np.exp(np.minimum(s, 0))),
     ),
-    broadcasts=True,
+    of_value_if=lambda alpha: alpha >= 0,  # or y is above 0 on both sides
+    second=lambda s, alpha: where(s > 0, 0.0, exp(minimum(s, 0.0)) * alpha),
+    kinks=(0.0,),
+    range=lambda alpha: ((-alpha if alpha > 0 else 0.0), _INF),
+    parameters={"alpha": 1.0},
+)
+
+selu = _built_in(
+    "selu",
+    "λ s for s > 0, else λ α (eˢ − 1)",
+    "λ for s > 0, else λ α eˢ",
+    ", λ = 1.0507, α = 1.6733; f′(0) = λ α. (Klambauer et al. 2017)",
+    formulas=(
+        lambda s: _if_positive(s, SELU_SCALE * s, SELU_PRODUCT * np.expm1(np.minimum(s, 0))),
+        lambda s: _if_positive(s, SELU_SCALE, SELU_PRODUCT * np.exp(np.minimum(s, 0))),
+    ),
+    second=lambda s: where(s > 0, 0.0, exp(minimum(s, 0.0)) * SELU_PRODUCT),
+    kinks=(0.0,),
+    range=(-SELU_SCALE * SELU_ALPHA, _INF),
+)
+
+softplus = _built_in(
+    "softplus",
+    "ln(1 + eˢ)",
+    "σ(s)",
+    formulas=(lambda s: np.maximum(s, 0) + np.log1p(np.exp(-abs(s))), _sigmoid),
+    second=lambda s: sigmoid.derivative(s),
+    range=(0.0, _INF),
 )
 
 
-def _leaky(s: Any, a: Any) -> Any:
-    return where(s > 0, s, _product(a, s))
+def _gelu_second(s: Any) -> Any:
+    t = clip(s, -40.0, 40.0)
+    return exp(t * t * -0.5) * (2.0 - t * t) * (1 / math.sqrt(2 * math.pi))
 
 
-def _product(a: Any, s: Any) -> Any:
-    """a·s, with 0·(−∞) = 0: a unit whose slope is 0 is 0 however far out."""
-    return where((a == 0) & (s == -_INF), 0.0, a * s)
+gelu = _built_in(
+    "gelu",
+    "s Φ(s)",
+    "Φ(s) + s φ(s)",
+    ", Φ the normal distribution by erf (not the tanh approximation)",
+    formulas=(_gelu, _gelu_slope),
+    second=_gelu_second,
+    range=(-0.16997120747990369, _INF),
+    extrema=(-0.7517915246935645,),
+    slope_extrema=(-(2**0.5), 2**0.5),
+)
 
 
-def prelu(s: Operand, a: Operand) -> Tensor:
-    """f(s) = s for s > 0, else a s, with a slope that is learned: ∂L/∂a = Σ g min(s, 0).
-
-    `a` has one entry, or one for each unit. f′(0) = a. (He et al. 2015, who start it at 0.25.)
-    """
-    if isinstance(s, Symbolic):
-        return leaky_relu(s, a=a)
-    return apply(_prelu, s, a)
+def _silu_second(s: Any) -> Any:
+    t = clip(s, -800.0, 800.0)
+    return sigmoid.derivative(t) * (2.0 + t * (1.0 - 2.0 * sigmoid(t)))
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    f.name: f
-    for f in (
-        *(identity, sigmoid, tanh, softsign, hardtanh, relu, leaky_relu),
-        _prelu_at_start,
-        *(elu, selu, softplus, gelu, silu),
-    )
-}
+silu = _built_in(
+    "silu",
+    "s σ(s)",
+    "σ(s) (1 + s (1 − σ(s)))",
+    formulas=(_silu, _silu_slope),
+    second=_silu_second,
+    range=(-0.2784645427610738, _INF),
+    extrema=(-1.2784645427610738,),
+    slope_extrema=(-2.399357280515468, 2.399357280515468),
+)
 
-# What users add to ACTIVATIONS, or change there, is not here.
-BUILT_IN: Mapping[str, Activation] = MappingProxyType(dict(ACTIVATIONS))
-
-
-def find_activation(f: Activation | str) -> Activation:
-    """The activation of that name, or the one given; "file.py:swish" is swish of that file.
-
-    Raises: ValueError naming those there are; TypeError for a plain function.
-    """
-    if isinstance(f, Activation):
-        return f
-    if isinstance(f, str):
-        if f in ACTIVATIONS:
-            return ACTIVATIONS[f]
-        if ".py:" in f:
-            return _from_file(*f.rsplit(":", 1))
-        raise ValueError(
-            f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}, and FILE.py:NAME "
-            f"for one in a file{meant(f, ACTIVATIONS)}"
-        )
-    raise TypeError(
-        f"an activation must be an Activation or the name of one, not {type(f).__name__}; make one "
-        "of a function of your own with @activation"
-    )
-
-
-def _from_file(path: str, name: str) -> Activation:
-    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
-        raise ValueError(f"activation {path}:{name}: there is no file {path}")
-    names = run_file(path, ActivationError)
-    f = names.get(name)
-    if not isinstance(f, Activation):
-        known = [key for key, value in names.items() if isinstance(value, Activation)]
-        raise ValueError(
-            f"{path} defines no activation {name}; write @activation above its def"
-            f"{meant(name, known)}"
-        )
-    return f
+if not TYPE_CHECKING:  # mypy reads lists of names only where they are written out
+    __all__ = [name for name in BUILT_IN if name in globals()]

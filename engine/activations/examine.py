@@ -17,7 +17,6 @@ from engine.spelling import printable
 Array = npt.NDArray[Any]
 Evaluate = Callable[[Array], Array]
 
-_ANYWHERE = (-np.inf, np.inf)
 _MOST_NAMED = 6  # single points
 _ADVICE = {
     "0": "no gradient passes through it, so the layers below learn nothing",
@@ -127,72 +126,6 @@ def _last_good(bad: Evaluate, good: Any, worse: Any) -> float:
 
 def _text(s: float) -> str:
     return f"{0.0 if abs(s) < 1e-9 else float(s):.5g}"
-
-
-def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, float]:
-    """The infimum and the supremum of f, as samples show them.
-
-    On a grid of 1/100 to ±30, at powers of 10 to ±1e100 and at ±∞, around and between `points`
-    (kinks, poles, narrow features), and closer and closer to the extrema of these. −∞ and ∞ where f
-    grows without bound: where f(±∞) is infinite, where f(10¹⁰⁰) still differs from f(10⁵⁰) as
-    f(10⁵⁰) does from f(10²⁵), and so towards a pole.
-    """
-    marks = np.array(sorted(points))
-    between = marks[:-1, None] + np.diff(marks)[:, None] * np.linspace(0, 1, 33)
-    powers = np.logspace(0, 100, 101)
-    far = np.concatenate([-powers[::-1], powers])
-    around = [np.nextafter(marks, -np.inf), marks, np.nextafter(marks, np.inf)]
-    s = np.unique(np.concatenate([np.linspace(-30, 30, 6001), far, between.reshape(-1), *around]))
-    values = f(s)
-    fine = ~np.isnan(values)
-    s, values = s[fine], values[fine]
-    if not values.size:
-        return _ANYWHERE
-    limits = [limit for side in (-1, 1) for limit in _limits(f, side * powers)]
-    for pole in marks[~np.isfinite(f(marks))]:
-        nearer = 2.0 ** np.array([-8, -16, -32]) * max(1.0, abs(pole))
-        limits += [limit for side in (-1, 1) for limit in _growth(*f(pole + side * nearer))]
-    low = min([-_largest(lambda s: -f(s), s, -values), *limits])
-    high = max([_largest(f, s, values), *limits])
-    return low + 0.0, high + 0.0  # added to, −0 is 0
-
-
-def _largest(f: Evaluate, s: Array, values: Array) -> float:
-    """The largest value, and what is found beside the largest few."""
-    best = float(values.max())
-    if not np.isfinite(best):
-        return best
-    # A value that is no less than its neighbours may have a larger one beside it.
-    sides = np.concatenate([[-np.inf], values, [-np.inf]])
-    peaks = np.flatnonzero((values >= sides[:-2]) & (values >= sides[2:]))
-    peaks = peaks[np.argsort(values[peaks])[-8:]]
-    low, high = s[np.maximum(peaks - 1, 0)], s[np.minimum(peaks + 1, len(s) - 1)]
-    for _ in range(12):
-        inside = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 33)
-        values = np.nan_to_num(f(inside), nan=-np.inf)
-        at = values.argmax(axis=1)
-        rows = np.arange(len(inside))
-        low, high = inside[rows, np.maximum(at - 1, 0)], inside[rows, np.minimum(at + 1, 32)]
-        best = max(best, float(values.max()))
-    return best
-
-
-def _limits(f: Evaluate, s: Array) -> list[float]:
-    """f at ±∞; where that is NaN, what f does on its way to s[-1], if it grows without bound."""
-    value = float(f(np.array([np.copysign(np.inf, s[-1])]))[0])
-    if not np.isnan(value):
-        return [value]
-    values = f(s)
-    return _growth(values[25], values[50], values[100])
-
-
-def _growth(first: float, middle: float, last: float) -> list[float]:
-    """±∞ if what grows like this, at distances that are squared each time, has no limit."""
-    with np.errstate(all="ignore"):
-        steps = last - middle, middle - first
-    if abs(steps[0]) >= 0.7 * abs(steps[1]) and abs(steps[0]) > 1e-9 * abs(last):
-        return [float(np.copysign(np.inf, steps[0]))]
-    return []
 
 
 def find_kinks(

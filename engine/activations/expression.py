@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from engine.activations.builtin import BUILT_IN
+from engine.activations.builtin import tanh
 from engine.activations.operations import (
     ARITHMETIC,
     COMPARE,
@@ -28,7 +28,7 @@ from engine.activations.operations import (
     call_rule,
     rule_of,
 )
-from engine.activations.record import Activation, Derivative
+from engine.activations.record import BUILT_IN, Activation, Derivative
 from engine.kernels import KERNELS
 from engine.operation import Symbolic
 from engine.rules import elementwise
@@ -335,7 +335,7 @@ _NUMPY: dict[Any, Callable[..., Any]] = {
     np.positive: lambda a: a,
     np.reciprocal: lambda a: 1.0 / a,
     np.square: lambda a: a * a,
-    np.tanh: BUILT_IN["tanh"],
+    np.tanh: tanh,
     np.shape: lambda a: a.shape,
 }
 

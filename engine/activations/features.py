@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from engine.activations.expression import Expression, derivative, parts
 from engine.activations.intervals import bounds
-from engine.kernels import KERNELS
+from engine.activations.record import BUILT_IN
 from engine.singularities import NODES, WEIGHTS
 
 Array = npt.NDArray[Any]
@@ -33,10 +33,6 @@ _NARROWEST = 1e-9  # relative to s, of a feature without a kink
 _UNBOUNDED = 1e9
 _NEAR_POLES = 1e-2  # nearer than that, quadrature itself follows f
 _HIDDEN = 1e-3  # of the scale of f: what bounds may leave open
-_KINKS_OF = {
-    **dict.fromkeys(("relu", "leaky_relu", "softsign", "elu", "selu"), (0.0,)),
-    "hardtanh": (-1.0, 1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -96,8 +92,8 @@ def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
         elif x.kind == "clip":
             for bound in xs[1:]:
                 yield xs[0] - bound
-        elif of in KERNELS:
-            for kink in _KINKS_OF.get(of, ()):
+        elif of in BUILT_IN:
+            for kink in (*BUILT_IN[of].kinks, *BUILT_IN[of].bends):
                 yield xs[0] - kink
 
 

@@ -49,7 +49,7 @@ _HEAD = '''"""Generated from an activation's definition."""
 
 import math
 
-from engine.kernels.compiled.activations import KERNELS
+from engine.kernels import KERNELS
 from engine.kernels.compiled.exponential import exp, like
 from engine.kernels.compiled.scalars import larger, log, scalar, sign, smaller, sqrt
 '''

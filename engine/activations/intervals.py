@@ -15,19 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations.expression import Expression, parts
-from engine.kernels import KERNELS
+from engine.activations.record import BUILT_IN
 
 Array = npt.NDArray[Any]
 Bounds = tuple[Array, Array]
-
-# Where a built-in f or f′ has an extremum, or jumps; between these points it is monotone.
-_TURNS = {
-    "gelu": (-0.7517915246935645,),
-    "gelu′": (-(2**0.5), 2**0.5),
-    "silu": (-1.2784645427610738,),
-    "silu′": (-2.399357280515468, 2.399357280515468),
-    "hardtanh′": (-1.0, 1.0),
-}
 
 
 def bounds(
@@ -105,15 +96,18 @@ def _operation(x: Expression, xs: list[Bounds]) -> Bounds:
 
 
 def _activation(kind: str, xs: list[Bounds]) -> Bounds:
-    (low, high), of = xs[0], kind.removesuffix("′")
+    (low, high), name = xs[0], kind.removesuffix("′")
     parameters = [float(least.flat[0]) for least, _ in xs[1:] if least.size]
     varies = any(not (x[0] == x[1]).all() or np.ptp(x[0]) for x in xs[1:] if x[0].size)
-    if of not in KERNELS or len(parameters) != KERNELS[of].parameters or varies:
+    f = BUILT_IN.get(name)
+    if f is None or len(parameters) != f.kernel.parameters or varies:
         return np.full_like(low, -np.inf), np.full_like(low, np.inf)
-    function = KERNELS[of].slope if kind.endswith("′") else KERNELS[of].value
+    if kind == name:
+        function, turns = f.kernel.value, f.extrema
+    else:
+        function, turns = f.kernel.slope, (*f.slope_extrema, *f.kinks)
     # 0 from both sides: an f′ may jump there.
-    turns = (*_TURNS.get(kind, ()), -5e-324, 5e-324)
-    inside = [np.clip(turn, low, high) for turn in turns]
+    inside = [np.clip(turn, low, high) for turn in (*turns, -5e-324, 5e-324)]
     values = np.stack(
         [function(np.ascontiguousarray(s), *parameters) for s in (low, high, *inside)]
     )

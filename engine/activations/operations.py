@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.activations.builtin import BUILT_IN
+from engine.activations.record import BUILT_IN
 from engine.kernels import KERNELS
 from engine.operation import apply
 from engine.rules.elementwise import where

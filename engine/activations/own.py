@@ -20,14 +20,14 @@ from weakref import WeakValueDictionary
 
 import numpy.typing as npt
 
-from engine.activations.builtin import ACTIVATIONS
 from engine.activations.evaluating import Data, as_data, evaluate, from_data, values_of
-from engine.activations.examine import Finding, check_slope, examine, find_kinks, find_range
+from engine.activations.examine import Finding, check_slope, examine, find_kinks
 from engine.activations.expression import Expression, S, derivative, operation
 from engine.activations.features import Special, features, special_points
 from engine.activations.generate import kernel_of
+from engine.activations.ranges import find_range
 from engine.activations.reading import file_of, located, parameters_of, read, title_of
-from engine.activations.record import Activation, Derivative
+from engine.activations.record import ACTIVATIONS, Activation, Derivative
 from engine.errors import ActivationError
 from engine.tensor import Operand, Tensor
 

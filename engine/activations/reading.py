@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.activations.builtin import BUILT_IN
 from engine.activations.expression import Expression, S, SymbolicError, expression, name
-from engine.activations.record import Activation
+from engine.activations.record import BUILT_IN, Activation
 from engine.dtypes import is_finite
 from engine.errors import ActivationError
 

@@ -5,8 +5,11 @@ Two operations stand for the whole family. For y = f(s):
     f          ∂L/∂s = scale(f, g, s)
     scale      y = g ⊙ f′(s)      ∂L/∂g = scale(f, h, s)      ∂L/∂s = h ⊙ scale(f′, g, s)
 
-with h the gradient that arrives at scale. Since f′ is an Activation too, nothing else is
-needed for derivatives of any order.
+with h the gradient that arrives at scale. Since f′ is an Activation too, these two operations
+give derivatives of any order. An Activation is f of one number: it knows nothing of layers.
+
+`ACTIVATIONS` is the table of all activations by name, which `@activation` extends; `BUILT_IN` holds
+the engine's own, as `engine.activations.builtin` defines them.
 """
 
 from __future__ import annotations
@@ -14,23 +17,28 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.activations.ranges import find_range
 from engine.dtypes import is_finite
-from engine.kernels import KERNELS, Elementwise
+from engine.kernels import Elementwise
 from engine.operation import Symbolic, apply
 from engine.rules.table import Rule, partials
 from engine.spelling import printable
 from engine.tensor import Operand, Tensor
+from engine.transforms import slope_of
 
 Array = npt.NDArray[Any]
 Formula = Callable[..., Any]
 Kinks = tuple[float, ...]
 Range = tuple[float, float]
+
+ACTIVATIONS: dict[str, Activation] = {}
+BUILT_IN: dict[str, Activation] = {}  # what users change in ACTIVATIONS is not changed here
 
 
 @printable
@@ -46,14 +54,19 @@ class Activation:
             `f(s, a=0.2)` applies that.
         root: f with the parameters that it was defined with.
         kernel: f and f′ as scalar functions that are compiled into loops over arrays.
-        compiled: whether there is such a kernel; derivatives have none.
+        compiled: whether that kernel is machine code; derivatives have none.
+        slope_formula: f′ as text, "f′ = 1 − y²" with y = f(s); "" unless f is built in.
+        bends: where f is differentiable and f″ jumps. A kink or a bend stays where it is when the
+            parameters change.
+        extrema, slope_extrema: where f and f′ have a local minimum or maximum, apart from kinks.
+            Between these points f and f′ are taken to be monotone.
 
     A copy is the activation itself. A pickle of a built-in one holds its name and parameters, that
     of one made by `@activation` its formula.
     """
 
     kernel: Elementwise
-    compiled: ClassVar[bool] = True
+    compiled: bool
 
     def __init__(
         self,
@@ -65,15 +78,23 @@ class Activation:
         range: Range | Callable[..., Range] = (-np.inf, np.inf),
         parameters: dict[str, float] | None = None,
         describe: str = "",
+        slope_formula: str = "",
+        bends: Kinks = (),
+        extrema: Kinks = (),
+        slope_extrema: Kinks = (),
+        kind: str = "activation",
         root: Activation | None = None,
     ) -> None:
         self.name, self.root = name, root or self
+        self.slope_formula, self.bends = slope_formula, bends
+        self.extrema, self.slope_extrema = extrema, slope_extrema
         self.parameters = dict(parameters or {})
         self.kernel, self.second, self._describe = kernel, second, describe
+        self.compiled = kernel.compiled
         self.constants = tuple(self.parameters.values())
         self._variants: WeakValueDictionary[tuple[float, ...], Activation]
         self._variants = WeakValueDictionary() if root is None else root._variants
-        # Where they depend on the parameters, they are given as functions of them.
+        # Functions of the parameters where they depend on the parameters.
         self._kinks, self._range = kinks, range
         if describe:
             self.__doc__ = describe
@@ -82,7 +103,7 @@ class Activation:
             self.value,
             partials(lambda g, y, s: self.scale(g, s)),
             silent=True,
-            kind="built-in" if any(kernel is k for k in KERNELS.values()) else "activation",
+            kind=kind,
         )
         self._scale_rule = Rule(
             f"scale by {name}′",
@@ -155,8 +176,6 @@ class Activation:
         return self
 
     def __reduce__(self) -> Any:
-        from engine.activations.builtin import BUILT_IN  # made of this class
-
         if BUILT_IN.get(self.name) is not self.root:
             raise pickle.PicklingError(
                 f"{self.name} can't be pickled: it is neither built in nor made by @activation, so "
@@ -205,6 +224,11 @@ class Activation:
             range=self._range,
             parameters=parameters,
             describe=self._describe,
+            slope_formula=self.slope_formula,
+            bends=self.bends,
+            extrema=self.extrema,
+            slope_extrema=self.slope_extrema,
+            kind=self._rule.kind,
             root=self,
         )
 
@@ -253,9 +277,7 @@ class Derivative(Activation):
 
     @cached_property
     def range(self) -> Range:
-        """The least and the largest value, as `examine.find_range` finds them."""
-        from engine.activations.examine import find_range  # of formulas, which know activations
-
+        """The infimum and the supremum, as `find_range` finds them."""
         return find_range(self.value, self.breaks)
 
     def value(self, s: Array) -> Array:
@@ -271,8 +293,6 @@ class Derivative(Activation):
 
     @cached_property
     def derivative(self) -> Derivative:
-        from engine.transforms import slope_of  # transforms need tensors, which come after rules
-
         return Derivative(self, slope_of(self._slope))
 
     def __repr__(self) -> str:
@@ -283,6 +303,4 @@ class Derivative(Activation):
 
 
 def _built_in(name: str, parameters: tuple[tuple[str, float], ...]) -> Activation:
-    from engine.activations.builtin import BUILT_IN
-
     return BUILT_IN[name].variant(dict(parameters))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -142,86 +142,11 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_PRODUCT = 1.7580993408473768599402175208123  # λα; the product of the two floats is 1 ULP off
 
 
-def _sigmoid(s: Array) -> Array:
-    e = np.exp(-abs(s))
-    return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
-
-
-def _sigmoid_slope(s: Array) -> Array:
-    e = np.exp(-abs(s))
-    return np.asarray(e / (1 + e) ** 2)
-
-
-def _normal(s: Array) -> tuple[Array, Array, Array]:
-    """s in float64, within ±40 (beyond, Φ is 0 or 1, and −∞·0 would be NaN), and Φ and φ there."""
-    t = np.clip(s.astype(np.float64), -40, 40)
-    # erfc has all its digits far out, where 1 − Φ would have lost them.
-    cdf = 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-t / math.sqrt(2))
-    return t, cdf, np.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
-
-
-def _gelu(s: Array) -> Array:
-    t, cdf, _ = _normal(s)
-    return np.asarray(np.where(s > 40, s, t * cdf))
-
-
-def _gelu_slope(s: Array) -> Array:
-    t, cdf, density = _normal(s)
-    return np.asarray(cdf + t * density)
-
-
-def _silu(s: Array) -> Array:
-    t = np.maximum(s, -800)
-    return np.asarray(t * _sigmoid(t))
-
-
-def _silu_slope(s: Array) -> Array:
-    t = np.clip(s, -800, 800)
-    return _sigmoid(t) + t * _sigmoid_slope(t)
-
-
-def _softsign(s: Array) -> Array:
-    return np.asarray(np.where(np.isinf(s), np.sign(s), s / (1 + abs(s))))
-
-
-def _one(s: Array) -> Array:
-    """1, and NaN at NaN."""
-    return np.asarray(np.where(np.isnan(s), s, np.ones_like(s)))
-
-
-def _if_positive(s: Array, above: Any, below: Any) -> Array:
-    return np.asarray(np.where(np.isnan(s), s, np.where(s > 0, above, below)), s.dtype)
-
-
-# f and f′ of an array s and f's parameters.
-FORMULAS: dict[str, tuple[Formula, Formula]] = {
-    "identity": (np.array, _one),
-    "sigmoid": (_sigmoid, _sigmoid_slope),
-    "tanh": (np.tanh, lambda s: 4 * _sigmoid_slope(s + s)),
-    "softsign": (_softsign, lambda s: (1 / (1 + abs(s))) ** 2),
-    "hardtanh": (lambda s: np.clip(s, -1, 1), lambda s: _one(s) * (abs(s) < 1)),
-    "relu": (lambda s: np.maximum(s, 0), lambda s: _if_positive(s, 1, 0)),
-    "leaky_relu": (
-        lambda s, a: _if_positive(s, s, a * s if a else 0),
-        lambda s, a: _if_positive(s, 1, a),
-    ),
-    "elu": (
-        lambda s, alpha: _if_positive(s, s, alpha * np.expm1(np.minimum(s, 0))),
-        lambda s, alpha: _if_positive(s, 1, alpha * np.exp(np.minimum(s, 0))),
-    ),
-    "selu": (
-        lambda s: _if_positive(s, SELU_SCALE * s, SELU_PRODUCT * np.expm1(np.minimum(s, 0))),
-        lambda s: _if_positive(s, SELU_SCALE, SELU_PRODUCT * np.exp(np.minimum(s, 0))),
-    ),
-    "softplus": (lambda s: np.maximum(s, 0) + np.log1p(np.exp(-abs(s))), _sigmoid),
-    "gelu": (_gelu, _gelu_slope),
-    "silu": (_silu, _silu_slope),
-}
-
-
 @dataclass(frozen=True, eq=False)
 class Elementwise:
     """An activation's f and f′ over arrays; each method takes f's parameters after the arrays."""
+
+    compiled: ClassVar[bool] = False
 
     reference_value: Formula
     reference_slope: Formula
@@ -243,10 +168,19 @@ class Elementwise:
         return np.asarray(g * self.slope(s, *parameters))
 
 
-KERNELS = {
-    name: Elementwise(*formulas, parameters=int(name in ("leaky_relu", "elu")))
-    for name, formulas in FORMULAS.items()
-}
+# The kernels of the built-in activations by name; their table (`activations.builtin`) fills this.
+KERNELS: dict[str, Any] = {}
+
+
+def kernel_of(
+    name: str,
+    value: Formula,
+    slope: Formula,
+    parameters: int = 0,
+    of_value_if: Callable[..., bool] = lambda *parameters: True,
+) -> Elementwise:
+    """The kernel of a built-in activation, by its formulas."""
+    return Elementwise(value, slope, parameters)
 
 
 def own_kernel(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.activations import Activation
+from engine.activations.record import BUILT_IN
 from engine.rules.table import RULES
 
 if TYPE_CHECKING:
@@ -54,21 +55,7 @@ FORMULAS: dict[str, str] = {
     "squared_error": "∂L/∂a = 2 g (a − t) / n, ∂L/∂t = −∂L/∂a",
 }
 
-SLOPES: dict[str, str] = {
-    "identity": "f′ = 1",
-    "sigmoid": "f′ = y (1 − y)",
-    "tanh": "f′ = 1 − y²",
-    "softsign": "f′ = 1 / (1 + |s|)²",
-    "hardtanh": "f′ = 1 for |s| < 1, else 0",
-    "relu": "f′ = 1 for s > 0, else 0",
-    "leaky_relu": "f′ = 1 for s > 0, else a",
-    "prelu": "f′ = 1 for s > 0, else a",
-    "elu": "f′ = 1 for s > 0, else α eˢ",
-    "selu": "f′ = λ for s > 0, else λ α eˢ",
-    "softplus": "f′ = σ(s)",
-    "gelu": "f′ = Φ(s) + s φ(s)",
-    "silu": "f′ = σ(s) (1 + s (1 − σ(s)))",
-}
+SLOPES = {name: f.slope_formula for name, f in BUILT_IN.items()}
 
 # The letters of the operands, where they are not a, b, …
 OPERANDS: dict[str, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
-from engine.kernels import AT_ONCE, COMPILED, empty, look
+from engine.kernels import AT_ONCE, empty, look
 from engine.tracing.statistics import (
     DeadUnits,
     Statistics,
@@ -125,7 +125,7 @@ def _runs(
     """The addresses and parameters of compiled f′, as `look` wants them, and the f without one."""
 
     def run_of(f: Activation | None) -> tuple[int, tuple[float, ...]] | None:
-        kernel: Any = f.kernel if COMPILED and f is not None and f.compiled else None
+        kernel: Any = f.kernel if f is not None and f.compiled else None
         return None if f is None or kernel is None else (kernel.run("slope", dtype), f.constants)
 
     runs = [run_of(f) for f in functions]

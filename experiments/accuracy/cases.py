@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import engine
-from engine.kernels.compiled import KERNELS
+from engine.kernels import KERNELS
 from experiments.accuracy.exact import EXACT
 
 Array = npt.NDArray[Any]
@@ -57,13 +57,13 @@ def cases(name: str, dtype: npt.DTypeLike, wide: npt.DTypeLike) -> list[Case]:
     parameters = tuple(np.array(p, dtype).astype(wide))
 
     def value(s: Array) -> Array:
-        return kernel.value(s, *p)
+        return np.asarray(kernel.value(s, *p))
 
     def slope(s: Array) -> Array:
-        return kernel.slope(s, *p)
+        return np.asarray(kernel.slope(s, *p))
 
     def step(y: Array) -> Array:
-        return kernel.scaled_slope_of_value(np.ones_like(y), y, *p)
+        return np.asarray(kernel.scaled_slope_of_value(np.ones_like(y), y, *p))
 
     found = []
     for quantity, ours, right, domain in (

@@ -1,6 +1,6 @@
 """The kernels of `engine.kernels.plain` again, as machine code made by Numba."""
 
-from engine.kernels.compiled.activations import KERNELS
+from engine.kernels.compiled.activations import kernel_of
 from engine.kernels.compiled.buffers import empty
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.counts import dead_columns, magnitudes
@@ -20,7 +20,6 @@ from engine.kernels.compiled.updates import add_scaled
 
 __all__ = [
     "FUSED",
-    "KERNELS",
     "Elementwise",
     "add_scaled",
     "cross_entropy",
@@ -28,6 +27,7 @@ __all__ = [
     "dead_columns",
     "empty",
     "jit",
+    "kernel_of",
     "look",
     "magnitudes",
     "matmul",

@@ -1,51 +1,34 @@
-"""`KERNELS`: every built-in activation, its scalar functions beside the NumPy formulas."""
+"""The kernels of the built-in activations, from the scalar functions of their names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.kernels.compiled import scalars
 from engine.kernels.compiled.elementwise import Elementwise
-from engine.kernels.plain import FORMULAS
+from engine.kernels.plain import Formula
 
-KERNELS = {
-    "identity": Elementwise(
-        scalars.identity, scalars.identity_slope, *FORMULAS["identity"], scalars.identity_slope
-    ),
-    "sigmoid": Elementwise(
-        scalars.sigmoid,
-        scalars.sigmoid_slope,
-        *FORMULAS["sigmoid"],
-        scalars.sigmoid_slope_of_value,
-    ),
-    "tanh": Elementwise(
-        scalars.tanh, scalars.tanh_slope, *FORMULAS["tanh"], scalars.tanh_slope_of_value
-    ),
-    "softsign": Elementwise(
-        scalars.softsign,
-        scalars.softsign_slope,
-        *FORMULAS["softsign"],
-        scalars.softsign_slope_of_value,
-    ),
-    "hardtanh": Elementwise(
-        scalars.hardtanh, scalars.hardtanh_slope, *FORMULAS["hardtanh"], scalars.hardtanh_slope
-    ),
-    "relu": Elementwise(scalars.relu, scalars.relu_slope, *FORMULAS["relu"], scalars.relu_slope),
-    "leaky_relu": Elementwise(
-        scalars.leaky_relu, scalars.leaky_relu_slope, *FORMULAS["leaky_relu"], parameters=1
-    ),
-    "elu": Elementwise(
-        scalars.elu,
-        scalars.elu_slope,
-        *FORMULAS["elu"],
-        scalars.elu_slope_of_value,
-        parameters=1,
-        of_value_if=lambda alpha: alpha >= 0,  # or y is above 0 on both sides
-    ),
-    "selu": Elementwise(
-        scalars.selu, scalars.selu_slope, *FORMULAS["selu"], scalars.selu_slope_of_value
-    ),
-    "softplus": Elementwise(
-        scalars.softplus, scalars.sigmoid, *FORMULAS["softplus"], scalars.softplus_slope_of_value
-    ),
-    "gelu": Elementwise(scalars.gelu, scalars.gelu_slope, *FORMULAS["gelu"]),
-    "silu": Elementwise(scalars.silu, scalars.silu_slope, *FORMULAS["silu"]),
-}
+
+def kernel_of(
+    name: str,
+    value: Formula,
+    slope: Formula,
+    parameters: int = 0,
+    of_value_if: Callable[..., bool] = lambda *parameters: True,
+) -> Elementwise:
+    """The kernel of the activation of that name.
+
+    Its scalar functions are NAME, NAME_slope and, where f′ is a function of y = f(s),
+    NAME_slope_of_value of `compiled.scalars`; `value` and `slope` are the same by NumPy.
+
+    Raises: AttributeError if there are none of that name.
+    """
+    return Elementwise(
+        getattr(scalars, name),
+        getattr(scalars, f"{name}_slope"),
+        value,
+        slope,
+        getattr(scalars, f"{name}_slope_of_value", None),
+        parameters,
+        of_value_if,
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,8 @@ class Elementwise:
     overflows. `check("f" or "f_slope", dtype, kernel)` is called with each run that was compiled,
     as a function `kernel(s, parameters)` of arrays of one axis; it raises if the values are wrong.
     """
+
+    compiled: ClassVar[bool] = True
 
     f: Callable[..., float]
     f_slope: Callable[..., float]

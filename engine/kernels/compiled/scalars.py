@@ -248,3 +248,10 @@ def silu_slope(s: float) -> float:
     far = like(s, 800)
     t = far if s > far else (-far if s < -far else s)
     return sigmoid(t) + t * sigmoid_slope(t)
+
+
+# f′ of y = f(s) where f′ looks at no more than the side that s, and so y, is on.
+identity_slope_of_value = identity_slope
+hardtanh_slope_of_value = hardtanh_slope
+relu_slope_of_value = relu_slope
+softplus_slope = sigmoid

@@ -15,7 +15,7 @@ import engine
 import nn
 from engine import kernels
 from engine.kernels import number_of_threads
-from engine.kernels.compiled import KERNELS, limits
+from engine.kernels.compiled import limits
 from engine.kernels.compiled.steps import STEPS
 from engine.kernels.compiled.tile import SHAPE
 
@@ -56,7 +56,7 @@ def _elementwise(name: str, backward: bool, given: Arrays) -> Callable[[], Any]:
     f = engine.ACTIVATIONS[name]
     s, g = given["s"], given["g"]
     if backward:
-        kernel, parameters = KERNELS[name], tuple(f.parameters.values())
+        kernel, parameters = kernels.KERNELS[name], tuple(f.parameters.values())
         if kernel.slope_of_value is None:
             return lambda: kernel.scaled_slope(g, s, *parameters)
         y = f.value(s)

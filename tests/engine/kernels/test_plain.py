@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from engine.kernels import compiled, plain
+from engine.kernels import KERNELS, compiled, plain
 
 RNG = np.random.default_rng(0)
 FLOATS = [np.float32, np.float64]
@@ -28,13 +28,13 @@ def test_each_compiled_kernel_has_its_plain_one():
                 if p.kind is not p.VAR_POSITIONAL
             ]
             assert [*inspect.signature(ours).parameters][: len(fixed)] == [p.name for p in fixed]
-    assert set(compiled.KERNELS) == set(plain.KERNELS)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", plain.KERNELS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_activations_where_numbers_are_hard(name, dtype):
-    ours, theirs, p = compiled.KERNELS[name], plain.KERNELS[name], PARAMETERS.get(name, ())
+    ours, p = KERNELS[name], PARAMETERS.get(name, ())
+    theirs = plain.kernel_of(name, ours.reference_value, ours.reference_slope, len(p))
     s = np.concatenate([HARD, RNG.normal(size=200) * 3]).astype(dtype)
     g = RNG.normal(size=s.shape).astype(dtype)
     for fast, obvious in (

@@ -1,0 +1,41 @@
+"""`prelu`: leaky ReLU with a learned slope, an operation of two operands."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.activations.builtin import leaky_relu
+from engine.operation import Symbolic, apply
+from engine.rules.elementwise import where
+from engine.rules.table import partials, rule
+from engine.tensor import Operand, Tensor
+
+_prelu = rule(
+    "prelu",
+    lambda s, a: _leaky(s, a),
+    partials(
+        lambda g, y, s, a: where(s > 0, g, g * a),
+        lambda g, y, s, a: where(s > 0, 0.0, _product(g, s)),
+    ),
+    broadcasts=True,
+)
+
+
+def _leaky(s: Any, a: Any) -> Any:
+    return where(s > 0, s, _product(a, s))
+
+
+def _product(a: Any, s: Any) -> Any:
+    """a·s, with 0·(−∞) = 0: a unit whose slope is 0 is 0 however far out."""
+    return where((a == 0) & (s == -math.inf), 0.0, a * s)
+
+
+def prelu(s: Operand, a: Operand) -> Tensor:
+    """f(s) = s for s > 0, else a s, with a slope that is learned: ∂L/∂a = Σ g min(s, 0).
+
+    `a` has one entry, or one for each unit. f′(0) = a. (He et al. 2015, who start it at 0.25.)
+    """
+    if isinstance(s, Symbolic):
+        return leaky_relu(s, a=a)
+    return apply(_prelu, s, a)
