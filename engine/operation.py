@@ -12,7 +12,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.exceptions import AxisError
 
-from engine import scope
 from engine.dtypes import FLOATS, as_floats
 from engine.errors import NonFiniteError, ShapeError
 from engine.rules.table import Rule
@@ -70,7 +69,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
             arrays.append(x)
             parents.append(None)
     try:
-        if rule.silent or state.sweeping:  # the sweep has silenced NumPy already
+        if state.sweeping:  # the sweep has silenced NumPy already
             y = rule.value(*arrays, **parameters)
         else:
             with np.errstate(all="ignore"):
@@ -91,7 +90,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         y = np.asarray(y)
     version = _shared_version(rule, aligned, y) if rule.view else None
     if not state.recording or not any(parents):
-        if scope.open_traces and state.trace is not None:
+        if state.trace is not None:
             state.trace.saw_unrecorded(any(parents))
         return Tensor._wrap(y, None, version)
     for i, x in enumerate(aligned):
@@ -101,7 +100,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
             arrays[i] = x.copy()
     noted = () if rule.linear else tuple(versions)
     node = Node(rule, tuple(arrays), y, tuple(parents), parameters, noted, saved)
-    if scope.open_traces and state.trace is not None:
+    if state.trace is not None:
         state.trace.saw_forward(node)
     return Tensor._wrap(y, node, version)
 

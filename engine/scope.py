@@ -50,9 +50,6 @@ class _Thread:
         self.values = values
 
 
-# Traces that are open, in all threads. With none there is no need to look at the thread's state,
-# which takes several times as long as to look here.
-open_traces = 0
 _counting = threading.Lock()
 _threads: WeakSet[_Thread] = WeakSet()
 state = _State()
@@ -233,19 +230,12 @@ class Place(_Decorator):
 
 def open_trace(block: Block, keeper: Keeper) -> None:
     """Report this thread's operations to a keeper, until the block ends."""
-    global open_traces
-    with _counting:
-        open_traces += 1
     block.begin(keeper)
 
 
 def close_trace(block: Block) -> Keeper | None:
     """Report them no more, and return the keeper."""
-    global open_traces
     closed: Keeper | None = block.end()
-    if closed is not None:
-        with _counting:
-            open_traces -= 1
     return closed
 
 

@@ -15,24 +15,18 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import TracebackType
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import scope
 from engine.errors import GraphError, NonFiniteError
-from engine.factors import Factors
 from engine.rules.table import Rule
 from engine.scope import at_place, state
 
-if TYPE_CHECKING:
-    from engine.tracing.keeping import Keeper
-
 Array: TypeAlias = npt.NDArray[Any]
 Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
-
-FACTORS: Any = "factors"  # the need of a gradient that may be left as a product
 
 _numbers = itertools.count()
 
@@ -46,18 +40,40 @@ class Version:
         self.name, self.number = name, 0
 
 
-class Leaf:
-    """The place where the gradient of a variable is accumulated.
+class Sink(Protocol):
+    """Takes ∂L/∂(a variable) in place of the variable's own `.grad`; see `Tensor.send_grad_to`.
 
-    With `as_factors`, rules that can may leave it as a product (`engine.factors`).
+    `needs` gives a rule's VJP the sink in place of True. A rule that knows more than ∂L/∂W, as
+    `dense` knows the factors x and ∂L/∂s, may return what the sink makes of them.
     """
 
-    __slots__ = ("__weakref__", "as_factors", "grad", "number", "version")
+    untraced: str  # why a trace can't show the gradient, the end of a sentence
+
+    def product(self, x: Array, g: Array) -> Any:
+        """What stands for xᵀ·g: has its shape and dtype, and can be added to an array."""
+
+    def add(self, gradient: Any) -> None:
+        """Add what a backward pass has brought."""
+
+    def get(self) -> Any:
+        """The sum, as a tensor; None before the first."""
+
+    def set(self, gradient: Any) -> None:
+        """Put a tensor, or None, in the place of the sum."""
+
+    @property
+    def is_empty(self) -> bool: ...
+
+
+class Leaf:
+    """The place where the gradient of a variable is accumulated, here or in a sink."""
+
+    __slots__ = ("__weakref__", "grad", "number", "sink", "version")
 
     def __init__(self, version: Version) -> None:
         self.version = version
         self.grad: Any = None
-        self.as_factors = False
+        self.sink: Sink | None = None
         self.number = next(_numbers)
 
 
@@ -147,76 +163,99 @@ def sweep(
     Raises: GraphError if a part of the graph was freed, a value in it was changed since, or a
         rule returns a gradient of the wrong shape or dtype; nothing is accumulated then.
     """
-    found: dict[Node | Leaf, Any] = {}
-    pending: dict[Node | Leaf, Any] = {root: g}
-    queue = [(-root.number, root)]
-    trace = state.trace if scope.open_traces else None
-    watching = state.watching  # reported here by the rule's name, not by the parts it is made of
-    before, silence, this = state.sweeping, None, Pass()
-    state.sweeping, state.watching = True, False
-    try:
-        while queue:
-            node = heapq.heappop(queue)[1]
-            g = pending.pop(node)
-            if isinstance(node, Leaf):  # the root itself
-                found[node] = g
-                continue
+    pending, kept = Sums(root, g), {}
+    with _Sweeping() as this:
+        while pending.nodes:
+            node, g = pending.pop()  # all operations that use its result have been visited
             if node.keeps_grad:
-                found[node] = g
-            if silence is None and (wrap is not None or not node.rule.silent_vjp):
-                silence = _silence()
-            gradients = pull_back(node, g, floor, wrap, watching, trace)
+                kept[node] = g
+            gradients = pull_back(node, g, floor, wrap, this.watching)
             for parent, gradient in zip(node.parents, gradients, strict=True):
-                if gradient is None or parent is None:
-                    continue
-                sums = found if type(parent) is Leaf else pending
-                if parent in sums:
-                    silence = silence or _silence()
-                    sums[parent] = sums[parent] + gradient
-                    if watching:
-                        _watch(node, g, [sums[parent]], "the sum of gradients at operand")
-                else:
-                    sums[parent] = gradient
-                    if sums is pending:
-                        heapq.heappush(queue, (-parent.number, parent))
+                if gradient is not None:
+                    pending.add(parent, gradient, in_place=wrap is None)
+                    if this.watching:
+                        _watch(node, g, [pending.of[parent]], "the sum of gradients at operand")
             if not retain_graph:
-                node.free(this)
-    except BaseException as error:
-        this.failure = str(error) if isinstance(error, GraphError) else repr(error)
-        raise
-    finally:
-        if silence is not None:
-            silence.__exit__(None, None, None)
-        state.sweeping, state.watching = before, watching
-        if trace is not None:
-            trace.look_now()
-    return found
+                node.free(this.backward_pass)
+    return kept | pending.of
 
 
-def _silence() -> np.errstate:
-    """Entering and leaving costs as much as a small kernel, so it is done when it is needed."""
-    silence = np.errstate(all="ignore")
-    silence.__enter__()
-    return silence
+class Sums:
+    """The gradients of what a sweep has still to visit, and of the leaves that it has reached.
+
+    Attributes: `of`, the sum of the gradients that have arrived at each node or leaf; `nodes`, a
+    heap whose first entry is the node that was made last.
+    """
+
+    __slots__ = ("_owned", "nodes", "of")
+
+    def __init__(self, root: Node | Leaf, g: Any) -> None:
+        self.of: dict[Any, Any] = {root: g}
+        self.nodes = [(-root.number, root)] if isinstance(root, Node) else []
+        self._owned: set[Node | Leaf] = set()  # whose sum is an array that nobody else holds
+
+    def pop(self) -> tuple[Node, Any]:
+        node = heapq.heappop(self.nodes)[1]
+        return node, self.of.pop(node)
+
+    def add(self, parent: Any, gradient: Any, in_place: bool) -> None:
+        """Add a gradient; from the third on, with `in_place`, no memory is allocated for the sum.
+
+        The first gradient is kept as it is and never written to: a rule may have given the same
+        array to several operands.
+        """
+        before = self.of.get(parent)
+        if before is None:
+            self.of[parent] = gradient
+            if type(parent) is Node:
+                heapq.heappush(self.nodes, (-parent.number, parent))
+        elif parent in self._owned and type(gradient) is np.ndarray:
+            before += gradient
+        else:
+            self.of[parent] = total = before + gradient
+            if in_place and type(total) is np.ndarray:
+                self._owned.add(parent)
 
 
-def pull_back(
-    node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool, trace: Keeper | None
-) -> list[Any]:
+class _Sweeping:
+    """What holds during a sweep: NumPy is silent, and results are not watched one by one.
+
+    A rule is reported by its own name, not by the operations that its VJP is made of.
+    """
+
+    def __enter__(self) -> _Sweeping:
+        self.backward_pass = Pass()
+        self.watching, self._before = state.watching, state.sweeping
+        self._silence = np.errstate(all="ignore")
+        self._silence.__enter__()
+        state.sweeping, state.watching = True, False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        state.sweeping, state.watching = self._before, self.watching
+        self._silence.__exit__(kind, error, traceback)
+        if error is not None:
+            text = str(error) if isinstance(error, GraphError) else repr(error)
+            self.backward_pass.failure = text
+        if state.trace is not None:
+            state.trace.look_now()
+
+
+def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool) -> list[Any]:
     """One step of the sweep: from ∂L/∂y of a node to the ∂L/∂x of its operands."""
     inputs, output, rule = node.inputs, node.output, node.rule
     if inputs is None or output is None:
         raise GraphError(_gone(node))
-    for _, version, number in node.versions:
-        if version.number != number:
-            raise GraphError(
-                f"{version.name} was changed after {node} had used it and before the backward "
-                "pass that needs its old value; change it after backward(), or compute again"
-            )
+    _check_versions(node)
     needs: list[Any] = [p is not None and p.number >= floor for p in node.parents]
     for i, parent in enumerate(node.parents):
-        if type(parent) is Leaf and parent.as_factors and needs[i]:
-            needs[i] = _need_of_factors(node, wrap is not None or watching)
+        if type(parent) is Leaf and parent.sink is not None and needs[i]:
+            needs[i] = _need_of_sink(node, parent.sink, wrap is not None or watching)
     saved = node.parameters
     if rule.saves:
         saved = {"saved": node.saved if wrap is None else None, **saved}
@@ -245,9 +284,18 @@ def pull_back(
             gradients[i] = wrap(gradients[i], None, None)  # a constant, such as sign's
     if watching:
         _watch(node, g, gradients)
-    if trace is not None:
-        trace.saw_backward(node, g, gradients)
+    if state.trace is not None:
+        state.trace.saw_backward(node, g, gradients)
     return gradients
+
+
+def _check_versions(node: Node) -> None:
+    for _, version, number in node.versions:
+        if version.number != number:
+            raise GraphError(
+                f"{version.name} was changed after {node} had used it and before the backward "
+                "pass that needs its old value; change it after backward(), or compute again"
+            )
 
 
 def _gone(node: Node) -> str:
@@ -257,14 +305,11 @@ def _gone(node: Node) -> str:
     return f"{freed}; call the first one with retain_graph=True, or compute the loss again"
 
 
-def _need_of_factors(node: Node, whole: bool) -> Any:
-    """Where a product would not do, the whole gradient is needed."""
+def _need_of_sink(node: Node, sink: Sink, whole: bool) -> Any:
+    """The sink, or True where the gradient itself is needed."""
     if state.trace is not None:
-        raise GraphError(
-            f"backward of {node} in a trace: the trace shows ∂L/∂W, which SGD(…, fused=True) "
-            "leaves out; train with fused=False while you trace"
-        )
-    return True if whole else FACTORS
+        raise GraphError(f"backward of {node} in a trace: the trace shows ∂L/∂W, {sink.untraced}")
+    return True if whole else sink
 
 
 def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
@@ -279,8 +324,6 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
                 f"the rule of {node} gave operand {position} a gradient that is no array of "
                 f"numbers: {gradient!r:.60}"
             ) from None
-    if type(gradient) is Factors and any(place == 0 for place, _, _ in node.versions):
-        gradient.x = gradient.x.copy()  # it may be changed before anybody looks
     shape = () if node.output is None else node.output.shape
     # What broadcasting gave: all of y's axes, or for a product of matrices those of the batch.
     if node.rule.broadcasts and gradient.shape in (shape, shape[:-2] + x.shape[-2:]):

@@ -8,15 +8,14 @@ from typing import Any, TypeAlias, cast, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import kernels, scope
+from engine import kernels
 from engine.array_methods import ArrayMethods, plain
 from engine.dtypes import as_floats, chosen_dtype
 from engine.errors import GraphError, ShapeError
-from engine.factors import Factors
 from engine.scope import no_grad, state
 from engine.spelling import printable
 from engine.summary import summary
-from engine.tape import Array, Leaf, Node, Version, sweep
+from engine.tape import Array, Leaf, Node, Sink, Version, sweep
 
 __all__ = ["Array", "Operand", "Tensor", "plain"]
 
@@ -105,7 +104,7 @@ class Tensor(ArrayMethods):
                 f"the result of {self._node} can't be changed in place; compute a new tensor, or "
                 "change the variable that it was computed from"
             )
-        if scope.open_traces and state.trace is not None:
+        if state.trace is not None:
             state.trace.look_now()
         if not self._owned:  # another tensor may look at this memory
             self._array = np.array(self._array, order="C", copy=True)
@@ -139,15 +138,30 @@ class Tensor(ArrayMethods):
 
     def descend(self, lr: float) -> None:
         """Change a variable to (this) − lr · ∂L/∂(this), in one pass; see `update`."""
-        gradient = None if self._node is None else self._node.grad
-        if gradient is None:
-            return
-        array = self._changing()
-        cast(Version, self._version).number += 1
-        if type(gradient) is Factors:
-            gradient.add_to(array, -lr)
-        else:
+        gradient = self.grad
+        if gradient is not None:
+            array = self._changing()
+            cast(Version, self._version).number += 1
             kernels.add_scaled(array, gradient._array, -lr)
+
+    def move_by_product(self, x: Array, g: Array, by: float) -> None:
+        """Change a variable to (this) + by · xᵀ·g, in one pass: x (batch, n), g (batch, p).
+
+        Raises: ShapeError if xᵀ·g has another shape or dtype; GraphError as `update`.
+        """
+        if (x.shape[1], g.shape[1]) != self.shape or not x.dtype == g.dtype == self.dtype:
+            raise ShapeError(
+                f"a product of shapes {x.shape[::-1]} and {g.shape}, dtypes {x.dtype} and "
+                f"{g.dtype}, doesn't fit {self.name or 'a tensor'} of shape {self.shape} and dtype "
+                f"{self.dtype}"
+            )
+        with np.errstate(all="ignore"):
+            scaled = g * g.dtype.type(by)
+
+        def add_product(array: Array) -> None:
+            kernels.matmul(x, scaled, transpose_a=True, out=array, accumulate=True)
+
+        self.update(add_product)
 
     # --- the gradient ------------------------------------------------------------------------
 
@@ -174,9 +188,8 @@ class Tensor(ArrayMethods):
             )
         if node is None:
             return None
-        if type(node.grad) is Factors:
-            node.grad = _multiplied(node.grad)
-        return cast("Tensor | None", node.grad)
+        sink = _sink_of(node)
+        return cast("Tensor | None", node.grad if sink is None else sink.get())
 
     @grad.setter
     def grad(self, value: Tensor | Array | None) -> None:
@@ -189,24 +202,28 @@ class Tensor(ArrayMethods):
                     f"a gradient of shape {value.shape} and dtype {value.dtype} doesn't fit a "
                     f"tensor of shape {self.shape} and dtype {self.dtype}"
                 )
-        self._node.grad = value
+        self._set_grad(value)
 
     @property
     def has_grad(self) -> bool:
         """Whether `.grad` is there, without looking at it."""
-        return self._node is not None and self._node.grad is not None
+        if self._node is None:
+            return False
+        sink = _sink_of(self._node)
+        return self._node.grad is not None if sink is None else not sink.is_empty
 
-    def leave_grad_as_factors(self, on: bool = True) -> None:
-        """Let a layer leave ∂L/∂(this) as the product xᵀ·∂L/∂s, multiplied out when looked at.
+    def send_grad_to(self, sink: Sink | None) -> None:
+        """Let a sink take ∂L/∂(this); `.grad` is then what the sink gives. None ends it.
 
-        Then `descend` needs no memory for it. Other operations, and gradients that are summed or
-        recorded, are as ever; a backward pass in a trace is refused, since a trace looks.
+        An optimiser can so take from a layer what it needs of ∂L/∂W, before ∂L/∂W is written.
 
         Raises: GraphError for anything but a variable.
         """
         if not isinstance(self._node, Leaf):
-            raise GraphError("only a variable's gradient can be left as factors")
-        self._node.as_factors = on
+            raise GraphError("only a variable's gradient can be sent to a sink")
+        gradient = self.grad
+        self._node.sink = sink
+        self._set_grad(gradient)
 
     def retain_grad(self) -> None:
         """Keep the gradient of an intermediate result in its `.grad`."""
@@ -215,8 +232,16 @@ class Tensor(ArrayMethods):
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
-        if self._node is not None:
-            self._node.grad = None
+        self._set_grad(None)
+
+    def _set_grad(self, value: Tensor | None) -> None:
+        if self._node is None:
+            return
+        sink = _sink_of(self._node)
+        if sink is None:
+            self._node.grad = value
+        else:
+            sink.set(value)
 
     def backward(
         self,
@@ -242,7 +267,7 @@ class Tensor(ArrayMethods):
             )
         seed = self._seed(gradient)
         if create_graph:
-            found = sweep(
+            gradients = sweep(
                 self._node,
                 seed if isinstance(seed, Tensor) else Tensor._wrap(seed),
                 retain_graph=True,
@@ -251,18 +276,17 @@ class Tensor(ArrayMethods):
         else:
             # A copy, because the gradient may end up, as it is, in some .grad.
             array = seed._array.copy() if isinstance(seed, Tensor) else seed
-            found = sweep(self._node, array, retain_graph=retain_graph)
-        for node, g in found.items():
-            new = g
-            if type(g) is np.ndarray:
-                new = Tensor._wrap(g)
-            elif not isinstance(g, Tensor | Factors):
-                new = Tensor._wrap(np.asarray(g))
+            gradients = sweep(self._node, array, retain_graph=retain_graph)
+        for node, g in gradients.items():
+            sink = _sink_of(node)
+            if sink is not None:
+                sink.add(g)
+                continue
+            new = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g))
             if node.grad is None:
                 node.grad = new
             else:
-                before, new = _multiplied(node.grad), _multiplied(new)
-                node.grad = before + new if create_graph else _sum(before, new)
+                node.grad = node.grad + new if create_graph else _sum(node.grad, new)
 
     def _seed(self, gradient: Operand | None) -> Tensor | Array:
         if gradient is None:
@@ -299,8 +323,8 @@ def _rebuild(array: Array, requires_grad: bool, name: str | None) -> Tensor:
     return Tensor(array, requires_grad, name=name)
 
 
-def _multiplied(gradient: Tensor | Factors) -> Tensor:
-    return Tensor._wrap(gradient.multiplied()) if type(gradient) is Factors else gradient
+def _sink_of(node: Node | Leaf) -> Sink | None:
+    return node.sink if type(node) is Leaf else None
 
 
 def _sum(a: Tensor, b: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from engine import Tensor
+from engine import Tensor, matmul, no_grad
 
 Array = npt.NDArray[Any]
 
@@ -51,7 +51,7 @@ class Optimizer(ABC):
         if len({id(p) for p in self.params}) < len(self.params):
             raise ValueError("a parameter is listed twice; it would be stepped twice")
         for p in self.params:
-            p.leave_grad_as_factors(False)  # as SGD(fused=True) on the same may have asked
+            p.send_grad_to(None)  # where SGD(fused=True) on the same may have sent it
 
     def zero_grad(self) -> None:
         for p in self.params:
@@ -99,6 +99,64 @@ def _gradient(p: Tensor) -> Array:
     return np.empty(0) if p.grad is None else p.grad.numpy()
 
 
+class _Factors:
+    """xᵀ·g, not multiplied out: for a batch of ten a hundredth of the size of ∂L/∂W."""
+
+    __array_ufunc__ = None  # array + factors is computed here
+
+    def __init__(self, x: Array, g: Array) -> None:
+        self.x, self.g = x, g
+        self.shape, self.dtype = (x.shape[1], g.shape[1]), x.dtype
+
+    def __add__(self, other: Any) -> Array:
+        return np.asarray(_whole(self) + _whole(other))
+
+    __radd__ = __add__
+
+
+def _whole(gradient: Any) -> Any:
+    return matmul(gradient.x.T, gradient.g) if isinstance(gradient, _Factors) else gradient
+
+
+@final
+class _Product:
+    """Where SGD(fused=True) sends a parameter's gradient: factors, until somebody looks."""
+
+    untraced = "which SGD(…, fused=True) leaves out; train with fused=False while you trace"
+
+    def __init__(self, p: Tensor) -> None:
+        self._sum: Any = p.grad
+
+    def product(self, x: Array, g: Array) -> _Factors:
+        return _Factors(x.copy(), g)  # x may be a variable, and change before the step
+
+    def add(self, gradient: Any) -> None:
+        if self._sum is None:
+            self._sum = gradient
+        elif isinstance(gradient, Tensor):  # of a recorded backward pass
+            self._sum = gradient + _whole(self._sum)
+        else:
+            with no_grad():
+                self._sum = _whole(self._sum) + _whole(gradient)
+
+    @property
+    def factors(self) -> tuple[Array, Array] | None:
+        """x and g, where the gradient is one product xᵀ·g at which nobody has looked."""
+        return (self._sum.x, self._sum.g) if isinstance(self._sum, _Factors) else None
+
+    @property
+    def is_empty(self) -> bool:
+        return self._sum is None
+
+    def get(self) -> Tensor | None:
+        if self._sum is not None and not isinstance(self._sum, Tensor):
+            self._sum = Tensor(_whole(self._sum))
+        return self._sum
+
+    def set(self, gradient: Tensor | None) -> None:
+        self._sum = gradient
+
+
 @final
 class SGD(Optimizer):
     """Gradient descent: θ ← θ − η g; with momentum μ: v ← μ v + g, θ ← θ − η v.
@@ -130,11 +188,16 @@ class SGD(Optimizer):
                 "the other"
             )
         self.momentum, self.nesterov, self.fused = momentum, nesterov, fused
-        for p in self.params if fused else ():
-            p.leave_grad_as_factors()
+        self._products = [_Product(p) for p in self.params] if fused else []
+        for p, product in zip(self.params, self._products, strict=False):
+            p.send_grad_to(product)
         self._velocity: list[Array | None] = [None] * len(self.params)
 
     def _change(self, i: int, p: Tensor) -> None:
+        factors = self._products[i].factors if self.fused else None
+        if factors is not None:
+            p.move_by_product(*factors, -self.lr)
+            return
         if self.momentum == 0:
             p.descend(self.lr)
             return

@@ -102,7 +102,6 @@ class Activation:
             name,
             self.value,
             partials(lambda g, y, s: self.scale(g, s)),
-            silent=True,
             kind=kind,
         )
         self._scale_rule = Rule(
@@ -112,7 +111,6 @@ class Activation:
                 lambda h, y, g, s: self.scale(h, s),
                 lambda h, y, g, s: h * self.derivative.scale(g, s),
             ),
-            silent=True,
             kind="scale",
         )
 

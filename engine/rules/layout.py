@@ -27,7 +27,6 @@ _reshape = rule(
     partials(lambda g, y, a, shape: g.reshape(a.shape)),
     view=True,
     linear=True,
-    silent=True,
 )
 _transpose = rule(
     "transpose",
@@ -35,7 +34,6 @@ _transpose = rule(
     partials(lambda g, y, a, axes: g.transpose(tuple(int(i) for i in np.argsort(axes)))),
     view=True,
     linear=True,
-    silent=True,
 )
 _broadcast_to = rule(
     "broadcast_to",
@@ -43,7 +41,6 @@ _broadcast_to = rule(
     partials(lambda g, y, a, shape: sum_to_shape(g, a.shape)),
     view=True,
     linear=True,
-    silent=True,
 )
 _index = rule(
     "index",
@@ -51,7 +48,6 @@ _index = rule(
     partials(lambda g, y, a, key: _scatter_to(g, a.shape, key)),
     view=True,
     linear=True,
-    silent=True,
 )
 _scatter = rule(
     "scatter",

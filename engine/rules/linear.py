@@ -18,15 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import kernels, scope
+from engine import kernels
 from engine.activations import Activation, find_activation, identity
 from engine.errors import ShapeError
-from engine.factors import Factors
 from engine.operation import apply, shape_of
 from engine.rules.layout import reshape, transpose
-from engine.rules.table import QUIET, partials, rule
+from engine.rules.table import partials, rule
 from engine.scope import at_place, state
-from engine.tape import FACTORS
 from engine.tensor import Operand, Tensor
 
 Array = npt.NDArray[Any]
@@ -52,7 +50,6 @@ _matmul = rule(
         lambda g, y, a, b: _product(_swapped(a), g),
     ),
     broadcasts=True,
-    silent=True,
 )
 
 
@@ -96,7 +93,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
 
 def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array | None]:
     if f.compiled and "dense" in kernels.FUSED:
-        traced = scope.open_traces > 0 and state.trace is not None
+        traced = state.trace is not None
         value = kernels.FUSED["dense"].value
         return value(x, W, *b, f=f.kernel, parameters=f.constants, keep=traced)
     with np.errstate(all="ignore"):
@@ -109,12 +106,12 @@ def _dense_vjp(
 ) -> list[Any]:
     if type(g) is Tensor:
         return list(_derivation(g, _affine(x, W, *b), x, W, *b, f=f, needs=needs)[1:])
-    as_factors = needs[1] is FACTORS
-    wanted = (needs[0], bool(needs[1]) and not as_factors, *needs[2:])
+    sink = needs[1] if needs[1] not in (True, False) else None
+    wanted = (needs[0], needs[1] is True, *needs[2:])
     dL_ds, dL_dx, dL_dW, *dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=wanted)
-    if scope.open_traces and state.trace is not None:
+    if state.trace is not None:
         state.trace.saw_slopes(dL_ds)
-    return [dL_dx, Factors(x, dL_ds) if as_factors else dL_dW, *dL_db][: len(needs)]
+    return [dL_dx, sink.product(x, dL_ds) if sink else dL_dW, *dL_db][: len(needs)]
 
 
 def dense_gradients(
@@ -155,7 +152,7 @@ def _affine(x: Any, W: Any, *b: Any) -> Any:
     return s + b[0] if b else s
 
 
-DENSE = rule("dense", _dense_value, _dense_vjp, saves=True, **QUIET)
+DENSE = rule("dense", _dense_value, _dense_vjp, saves=True)
 
 
 def dense(

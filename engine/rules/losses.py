@@ -14,7 +14,7 @@ from engine.errors import ShapeError
 from engine.operation import apply, shape_of
 from engine.rules.layout import reshape
 from engine.rules.reductions import softmax
-from engine.rules.table import QUIET, partials, rule
+from engine.rules.table import partials, rule
 from engine.scope import at_place
 from engine.tensor import Operand, Tensor, plain
 
@@ -35,9 +35,7 @@ def _cross_entropy_vjp(
     return [(softmax(logits) - target) * (g * (1.0 / len(labels)))]
 
 
-_cross_entropy = rule(
-    "cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True, **QUIET
-)
+_cross_entropy = rule("cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True)
 
 
 def _squared_error_value(a: Array, t: Array, *, over: float) -> Array:
@@ -58,7 +56,6 @@ _squared_error = rule(
         lambda g, y, a, t, over: _difference(g, a, t, over),
         lambda g, y, a, t, over: _difference(g, t, a, over),
     ),
-    **QUIET,
 )
 
 

@@ -23,8 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.kernels import COMPILED
-
 Gradients = Sequence[Any]
 
 
@@ -44,8 +42,6 @@ class Rule:
         saves: see `value`.
         linear: the derivative looks at no values of the operands, so it does not matter if they are
             changed before the backward pass.
-        silent: value never raises NumPy's floating-point warnings, so they need not be caught.
-        silent_vjp: nor does the vjp of arrays.
         kind: "built-in" for the rules of the table and the built-in activations, whose formulas
             are known by name; "activation" and "scale" for f(s) and g ⊙ f′(s) of other functions
             f; "own" for all else.
@@ -58,13 +54,7 @@ class Rule:
     view: bool = False
     saves: bool = False
     linear: bool = False
-    silent: bool = False
-    silent_vjp: bool = False
     kind: str = "own"
-
-
-# Of kernels alone, both ways; run as Python, without the compiler, they warn as NumPy does.
-QUIET = {"silent": COMPILED, "silent_vjp": COMPILED}
 
 
 RULES: dict[str, Rule] = {}

@@ -406,3 +406,61 @@ def test_the_floor_of_a_sweep_makes_older_nodes_constants():
     found = sweep(z._node, np.ones(1), floor=y._node.number, retain_graph=True)
     assert found == {}
     assert sweep(z._node, np.ones(1)) == {x._node: np.array([12.0])}
+
+
+# --- sums of gradients ---------------------------------------------------------------------------
+
+
+def test_many_gradients_of_one_variable_share_one_array():
+    """T operations on W: the sum of their gradients is one array, not T of them."""
+    n, T = 400, 50
+    W = Tensor(np.ones((n, n)), requires_grad=True)
+    loss = sum((W * float(t)).sum() for t in range(1, T + 1))
+    tracemalloc.start()
+    try:
+        loss.backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(W.grad.numpy(), np.full((n, n), T * (T + 1) / 2))
+    # g of the sum, g times t, and the sum: a handful of arrays at any moment.
+    assert peak < 8 * W.numpy().nbytes
+
+
+def test_a_sum_allocates_once(monkeypatch):
+    sums = []
+    add = engine.tape.Sums.add
+
+    def spy(self, parent, gradient, in_place):
+        add(self, parent, gradient, in_place)
+        if isinstance(parent, engine.tape.Leaf):
+            sums.append(self.of[parent])
+
+    monkeypatch.setattr(engine.tape.Sums, "add", spy)
+    W = Tensor(np.arange(6.0), requires_grad=True)
+    sum((W * float(t)).sum() for t in range(5)).backward()
+    first, second, *later = sums
+    assert first is not second
+    assert all(total is second for total in later)
+    assert W.grad.numpy().tolist() == [10.0] * 6
+
+
+def test_no_array_of_a_rule_is_written_to():
+    """A rule that gives the same array to both operands, and keeps the array."""
+    kept = []
+
+    def vjp(g, y, a, b, needs):
+        kept.append((g, g.copy()))
+        return [g, g]
+
+    rule = Rule("keeps g", np.add, vjp)
+    W = Tensor(np.arange(4.0), requires_grad=True)
+    y = W * 1.0
+    for _ in range(4):
+        y = apply(rule, y, W)
+    gradient = np.array([1.0, 2.0, 3.0, 4.0])
+    y.backward(gradient)
+    for array, before in kept:
+        np.testing.assert_array_equal(array, before)
+    assert gradient.tolist() == [1, 2, 3, 4]
+    assert W.grad.numpy().tolist() == [5, 10, 15, 20]

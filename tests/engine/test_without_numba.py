@@ -90,7 +90,7 @@ def close(plain, compiled):
         rtol, atol = (5e-6, 1e-37) if single else (1e-12, 1e-300)
         if name.startswith("cross_entropy"):  # p − 1 cancels
             atol = 1e-9 if single else 1e-17
-        # The fused kernel takes f′ of y, which cancels where y ≈ 1; f″ of own functions cancels too.
+        # The fused kernel takes f′ of y, which cancels where y ≈ 1; so does f″ of own functions.
         if "backward" in name or name.split()[0] in OWN:
             atol = 16 * np.finfo(np.float32 if single else np.float64).eps
         np.testing.assert_allclose(plain[name], values, rtol=rtol, atol=atol, err_msg=name)

@@ -71,7 +71,7 @@ def test_only_a_variable_can_leave_its_gradient_so():
     W = Tensor(np.ones((2, 2)), requires_grad=True)
     for wrong in (W * 2, Tensor([1.0])):
         with pytest.raises(GraphError, match="variable"):
-            wrong.leave_grad_as_factors()
+            wrong.send_grad_to(None)
 
 
 def test_recorded_backward_passes_and_second_derivatives():
