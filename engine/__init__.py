@@ -44,7 +44,15 @@ from engine.rules.elementwise import (
     subtract,
     where,
 )
-from engine.rules.layout import broadcast_to, concatenate, reshape, stack, transpose
+from engine.rules.layout import (
+    broadcast_to,
+    concatenate,
+    reshape,
+    split,
+    stack,
+    transpose,
+    unstack,
+)
 from engine.rules.linear import dense, matmul
 from engine.rules.losses import cross_entropy, mse, quadratic
 from engine.rules.own import Operation, custom_vjp
@@ -121,12 +129,14 @@ __all__ = [
     "reshape",
     "sign",
     "softmax",
+    "split",
     "sqrt",
     "stack",
     "subtract",
     "sum",
     "trace",
     "transpose",
+    "unstack",
     "value_and_grad",
     "vjp",
     "where",

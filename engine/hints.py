@@ -62,7 +62,7 @@ _NUMPY = {
         "engine.concatenate or engine.stack",
     ),
     **dict.fromkeys(
-        ("split", "array_split", "take", "take_along_axis", "diagonal", "diag", "flip", "roll"),
+        ("array_split", "take", "take_along_axis", "diagonal", "diag", "flip", "roll"),
         "an index, t[…]",
     ),
     **dict.fromkeys(

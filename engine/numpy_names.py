@@ -151,7 +151,12 @@ def _functions() -> dict[Any, Callable[..., Any]]:
         np.broadcast_to: lambda array, shape: layout.broadcast_to(array, shape),
         np.concatenate: lambda arrays, axis=0, out=None: layout.concatenate(arrays, axis),
         np.stack: lambda arrays, axis=0, out=None: layout.stack(arrays, axis),
+        np.split: lambda ary, indices_or_sections, axis=0: layout.split(
+            ary, indices_or_sections, axis
+        ),
         np.dot: dotted,
+        # NumPy has it since 2.1.
+        getattr(np, "unstack", None): lambda x, *, axis=0: layout.unstack(x, axis),
     }
 
 

@@ -177,7 +177,29 @@ def sweep(
                         _watch(node, g, [pending.of[parent]], "the sum of gradients at operand")
             if not retain_graph:
                 node.free(this.backward_pass)
-    return kept | pending.of
+    return kept | {leaf: whole(g) for leaf, g in pending.of.items()}
+
+
+class Part:
+    """A gradient that is g at one basic index of an operand and 0 elsewhere.
+
+    T parts of an array, as of a sequence of T steps, are added into one array of zeros. Written out
+    one by one, their gradients would take T times the memory of the whole.
+    """
+
+    __slots__ = ("dtype", "g", "key", "shape")
+
+    def __init__(self, g: Array, shape: tuple[int, ...], key: Any) -> None:
+        self.g, self.shape, self.key, self.dtype = g, shape, key, g.dtype
+
+    def whole(self) -> Array:
+        out = np.zeros(self.shape, self.dtype)
+        out[self.key] = self.g
+        return out
+
+
+def whole(gradient: Any) -> Any:
+    return gradient.whole() if type(gradient) is Part else gradient
 
 
 class Sums:
@@ -196,7 +218,7 @@ class Sums:
 
     def pop(self) -> tuple[Node, Any]:
         node = heapq.heappop(self.nodes)[1]
-        return node, self.of.pop(node)
+        return node, whole(self.of.pop(node))
 
     def add(self, parent: Any, gradient: Any, in_place: bool) -> None:
         """Add a gradient; from the third on, with `in_place`, no memory is allocated for the sum.
@@ -209,10 +231,12 @@ class Sums:
             self.of[parent] = gradient
             if type(parent) is Node:
                 heapq.heappush(self.nodes, (-parent.number, parent))
+        elif parent in self._owned and type(gradient) is Part:
+            before[gradient.key] += gradient.g
         elif parent in self._owned and type(gradient) is np.ndarray:
             before += gradient
         else:
-            self.of[parent] = total = before + gradient
+            self.of[parent] = total = whole(before) + whole(gradient)
             if in_place and type(total) is np.ndarray:
                 self._owned.add(parent)
 
@@ -282,6 +306,8 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
             gradients[i] = _checked(node, i, gradient, x)
         if wrap is not None and type(gradients[i]) is np.ndarray:
             gradients[i] = wrap(gradients[i], None, None)  # a constant, such as sign's
+    if watching or state.trace is not None:
+        gradients = [whole(gradient) for gradient in gradients]
     if watching:
         _watch(node, g, gradients)
     if state.trace is not None:

@@ -18,7 +18,7 @@ from engine.operation import apply, shape_of
 from engine.rules.arguments import integers, one_axis
 from engine.rules.table import partials, rule
 from engine.scope import at_place
-from engine.tape import sum_to_shape
+from engine.tape import Part, sum_to_shape
 from engine.tensor import Operand, Tensor, plain
 
 _reshape = rule(
@@ -45,7 +45,7 @@ _broadcast_to = rule(
 _index = rule(
     "index",
     lambda a, *, key: a[key],
-    partials(lambda g, y, a, key: _scatter_to(g, a.shape, key)),
+    partials(lambda g, y, a, key: _put_back(g, a.shape, key)),
     view=True,
     linear=True,
 )
@@ -132,14 +132,22 @@ def _index_part(part: Any) -> Any:
     return array.astype(np.intp) if array.size == 0 else array
 
 
-def _scatter_to(g: Any, shape: tuple[int, ...], key: Any) -> Any:
+def _put_back(g: Any, shape: tuple[int, ...], key: Any) -> Any:
+    """g at its places of an array of zeros; of arrays, where no place repeats, as a `Part`."""
+    if type(g) is np.ndarray and not _repeats(key):
+        return Part(g, shape, key)
     return apply(_scatter, g, shape=shape, key=key)
+
+
+def _repeats(key: Any) -> bool:
+    """Whether an index may name a place more than once."""
+    return any(isinstance(part, np.ndarray) for part in (key if isinstance(key, tuple) else (key,)))
 
 
 def _add_at(a: npt.NDArray[Any], shape: tuple[int, ...], key: Any) -> npt.NDArray[Any]:
     out = np.zeros(shape, a.dtype)
-    if any(isinstance(part, np.ndarray) for part in (key if isinstance(key, tuple) else (key,))):
-        np.add.at(out, key, a)  # a place may be named more than once
+    if _repeats(key):
+        np.add.at(out, key, a)
     else:
         out[key] = a
     return out
@@ -173,6 +181,52 @@ def stack(tensors: Sequence[Operand], axis: int = 0, **others: Any) -> Tensor:
     ndim = len(shape_of(operands[0])) + 1
     axis = one_axis("stack", axis, others)
     return apply(_stack, *operands, axis=_axis("stack", axis, ndim, operands))
+
+
+def unstack(a: Operand, axis: int = 0) -> tuple[Tensor, ...]:
+    """The layers of a along an axis, without that axis: what `stack` joins, taken apart.
+
+    For a sequence x of shape (T, batch, n), `unstack(x)` gives the T steps. The backward passes of
+    all parts write into one array of a's shape, so they cost no more than a itself.
+
+    Raises: ShapeError if a has no such axis.
+    """
+    before, n = _before_axis("unstack", a, axis)
+    return tuple(index(a, (*before, i)) for i in range(n))
+
+
+def split(a: Operand, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Parts of a along an axis: `split(a, 3)` in three equal ones, `split(a, [2, 5])` at 2 and 5.
+
+    Raises: ShapeError if a has no such axis, or if the axis is no multiple of a number of parts.
+    """
+    before, n = _before_axis("split", a, axis)
+    if isinstance(indices_or_sections, int | np.integer):
+        sections = int(indices_or_sections)
+        if sections < 1 or n % sections:
+            raise ShapeError(
+                f"split{at_place()}: an axis of {n} entries can't be cut into {sections} equal "
+                "parts; give the places to cut at, for example [2, 5]"
+            )
+        size = n // sections
+        cuts = [size * i for i in range(1, sections)]
+    else:
+        cuts = list(integers("split", "indices", indices_or_sections))
+    ends = zip([0, *cuts], [*cuts, n], strict=True)
+    return [index(a, (*before, slice(start, stop))) for start, stop in ends]
+
+
+def _before_axis(name: str, a: Operand, axis: int) -> tuple[tuple[slice, ...], int]:
+    """What an index needs before the entry of that axis, and the axis's length."""
+    shape = shape_of(a)
+    number = one_axis(name, axis, {})
+    if not -len(shape) <= number < len(shape):
+        raise ShapeError(
+            f"{name}{at_place()}: axis {axis} is not one of the {len(shape)} axes of a tensor of "
+            f"shape {shape}"
+        )
+    number %= len(shape)
+    return (slice(None),) * number, shape[number]
 
 
 def _several(tensors: Sequence[Operand], name: str) -> list[Operand]:
