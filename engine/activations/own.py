@@ -80,31 +80,26 @@ class OwnActivation(Activation):
     root: OwnActivation
     source: str
 
-    def __init__(
-        self,
-        definition: Definition,
-        describe: str,
-        root: OwnActivation | None = None,
-        parameters: dict[str, float] | None = None,
-    ) -> None:
-        given, kinks = definition.slope, definition.kinks
-        if root is None:
-            slope = derivative(definition.f) if given is None else given
-            kernel, source = kernel_of(definition.title, definition.f, slope, definition.parameters)
-        else:
-            slope, kernel, source = root.slope_expression, root.kernel, root.source
-        self.definition, self.source = definition, source
-        self.slope_expression: Expression = slope
+    def __init__(self, definition: Definition, describe: str) -> None:
+        self._define(definition)
         super().__init__(
             definition.title,
-            kernel=kernel,
-            second=lambda s, *_: self.derivative.derivative(s),
-            kinks=self._found_kinks if kinks is None else kinks,
-            range=lambda *_: find_range(partial(self._values, self.expression), self.breaks),
-            parameters=definition.parameters if parameters is None else parameters,
+            kernel=self.kernel,
+            second=lambda s, *values: self._variant_of(values).derivative.derivative(s),
+            parameters=definition.parameters,
             describe=describe,
-            root=root,
         )
+
+    def _define(self, definition: Definition) -> None:
+        """Take the formulas, and make the kernel of f and f′."""
+        self.definition, slope = definition, definition.slope
+        self.slope_expression = derivative(definition.f) if slope is None else slope
+        self.kernel, self.source = kernel_of(
+            definition.title, definition.f, self.slope_expression, definition.parameters
+        )
+
+    def _variant_of(self, values: tuple[float, ...]) -> Activation:
+        return self.variant(dict(zip(self.parameters, values, strict=True)))
 
     @property
     def expression(self) -> Expression:
@@ -116,6 +111,16 @@ class OwnActivation(Activation):
         if self.definition.slope is None:
             return self.expression
         return operation("with slope", self.expression, self.slope_expression, S)
+
+    @cached_property
+    def kinks(self) -> tuple[float, ...]:
+        if self.definition.kinks is not None:
+            return self.definition.kinks
+        return find_kinks(self.expression, self.slope_expression, self._values, self._special)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        return find_range(partial(self._values, self.expression), self.breaks)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -166,31 +171,21 @@ class OwnActivation(Activation):
             where = "".join(f"with {key} = {number:g}, " for key, number in other.items())
             with located(function, title):
                 check_slope(self.name, value, right, given, f.kinks, where)
+        definition = replace(self.definition, slope=slope)
         with located(function, title):
-            new = OwnActivation(replace(self.definition, slope=slope), self._describe)
-        _warn(new.findings)
-        for own in (self, self.root):
-            own._take_slope_of(new)
+            findings = OwnActivation(definition, self.__doc__ or "").findings
+        _warn(findings)
+        for own in {self, self.root}:
+            own._define(definition)
+            own._forget()
         return self
-
-    def _take_slope_of(self, new: OwnActivation) -> None:
-        self.definition, self.slope_expression = new.definition, new.slope_expression
-        self.kernel, self.source = new.kernel, new.source
-        for cached in ("derivative", "findings", "kinks", "range", "breaks", "_special"):
-            self.__dict__.pop(cached, None)
-
-    def _with(self, parameters: dict[str, float]) -> OwnActivation:
-        return OwnActivation(self.definition, self._describe, self, parameters)
 
     def _values(self, e: Expression, s: Array) -> Array:
         return values_of(e, s, self.parameters)
 
-    def _found_kinks(self, *_: float) -> tuple[float, ...]:
-        return find_kinks(self.expression, self.slope_expression, self._values, self._special)
-
     def __reduce__(self) -> Any:
         values = tuple(self.parameters.values())
-        return _restored, (self.definition.as_data(), self._describe, values)
+        return _restored, (self.definition.as_data(), self.__doc__, values)
 
 
 @final
@@ -287,7 +282,7 @@ def _restored(data: tuple[Any, ...], describe: str, values: tuple[float, ...]) -
         own = _foreign.get(data)
     if own is None or own.definition.as_data() != data:  # its f′ may have been given since
         own = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
-    return own.variant(dict(zip(own.parameters, values, strict=True)))
+    return own._variant_of(values)
 
 
 def _warn(findings: tuple[Finding, ...]) -> None:

@@ -83,29 +83,32 @@ class Activation:
         extrema: Kinks = (),
         slope_extrema: Kinks = (),
         kind: str = "activation",
-        root: Activation | None = None,
     ) -> None:
-        self.name, self.root = name, root or self
+        self.name, self.root, self.kind = name, self, kind
+        self.kernel, self.second = kernel, second
         self.slope_formula, self.bends = slope_formula, bends
         self.extrema, self.slope_extrema = extrema, slope_extrema
-        self.parameters = dict(parameters or {})
-        self.kernel, self.second, self._describe = kernel, second, describe
-        self.constants = tuple(self.parameters.values())
-        self._variants: WeakValueDictionary[tuple[float, ...], Activation]
-        self._variants = WeakValueDictionary() if root is None else root._variants
-        # Functions of the parameters where they depend on the parameters.
-        self._kinks, self._range = kinks, range
+        self._kinks, self._range = (
+            kinks,
+            range,
+        )  # functions of the parameters, if they depend on them
+        self._variants: WeakValueDictionary[tuple[float, ...], Activation] = WeakValueDictionary()
         if describe:
             self.__doc__ = describe
+        self._take(dict(parameters or {}))
+
+    def _take(self, parameters: dict[str, float]) -> None:
+        """Set the parameters, and the rules of f and of scale."""
+        self.parameters, self.constants = parameters, tuple(parameters.values())
         self._rule = Rule(
-            name,
+            self.name,
             self.value,
             partials(lambda g, y, s: self.scale(g, s)),
             silent=True,
-            kind=kind,
+            kind=self.kind,
         )
         self._scale_rule = Rule(
-            f"scale by {name}′",
+            f"scale by {self.name}′",
             lambda g, s: self.kernel.scaled_slope(g, s, *self.constants),
             partials(
                 lambda h, y, g, s: self.scale(h, s),
@@ -143,7 +146,7 @@ class Activation:
     @property
     def built_in(self) -> bool:
         """Whether f is one of the engine's own, with whatever parameters."""
-        return self._rule.kind == "built-in"
+        return self.kind == "built-in"
 
     def value(self, s: Array) -> Array:
         """f(s) of an array."""
@@ -214,22 +217,18 @@ class Activation:
             for key, value in parameters.items()
         }
 
-    def _with(self, parameters: dict[str, float]) -> Activation:
-        return Activation(
-            self.name,
-            kernel=self.kernel,
-            second=self.second,
-            kinks=self._kinks,
-            range=self._range,
-            parameters=parameters,
-            describe=self._describe,
-            slope_formula=self.slope_formula,
-            bends=self.bends,
-            extrema=self.extrema,
-            slope_extrema=self.slope_extrema,
-            kind=self._rule.kind,
-            root=self,
-        )
+    def _with(self, parameters: dict[str, float]) -> Self:
+        variant = object.__new__(type(self))
+        vars(variant).update(vars(self))
+        variant._forget()
+        variant._take(parameters)
+        return variant
+
+    def _forget(self) -> None:
+        """Drop the cached properties, which depend on the parameters and on f′."""
+        for name in list(vars(self)):
+            if isinstance(getattr(type(self), name, None), cached_property):
+                del vars(self)[name]
 
 
 @lru_cache(maxsize=256)
@@ -256,10 +255,11 @@ class Derivative(Activation):
 
     def __init__(self, of: Activation, slope: Formula) -> None:
         self.name, self.of, self.root = f"{of.name}′", of, self
+        self.kind = "activation"
         self.parameters = of.parameters
         self._slope = slope
         vjp = partials(lambda g, y, s: self.scale(g, s))
-        self._rule = Rule(self.name, of.slope, vjp, kind="activation")
+        self._rule = Rule(self.name, of.slope, vjp, kind=self.kind)
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
         if parameters:
