@@ -21,9 +21,9 @@ Data = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
 def evaluate(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Any:
-    """The expression of a tensor or array s, and tensors or numbers for its names.
+    """The expression's value for a tensor or array s, with tensors or numbers for its names.
 
-    Computed by the engine's operations, in s's dtype.
+    The engine's operations compute the value, in s's dtype.
     """
     s = s if isinstance(s, Tensor) else as_floats(s)
     values: dict[int, Any] = {}
@@ -55,7 +55,7 @@ def values_of(root: Expression, s: Array, parameters: dict[str, float]) -> Array
 
 
 def _as_number(x: Any, s: Any) -> Any:
-    """Of a condition, 1 or 0 in s's dtype."""
+    """A condition as 1 or 0 in s's dtype; numbers unchanged."""
     return np.asarray(x, s.dtype) if x.dtype == bool else x
 
 
@@ -74,9 +74,9 @@ def as_data(root: Expression) -> Data:
 
 
 def from_data(data: Data) -> Expression:
-    """What `as_data` was given.
+    """The expression whose `as_data` this is.
 
-    Raises: ValueError for an operation that there is not.
+    Raises: ValueError for an unknown operation.
     """
     xs: list[Expression] = []
     for kind, value, operands in data:

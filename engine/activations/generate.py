@@ -1,11 +1,10 @@
-"""From an expression to a scalar function that Numba compiles into the same kernels as the
-built-in ones.
+"""From an expression to scalar functions, which Numba compiles as it compiles built-in ones.
 
-The source is written from the expression alone, a line for each distinct part, in the arithmetic
-of `engine.kernels.exponential` (no literal numbers, which would be float64). No text of a user's
-gets into it: parameters are p0, p1, …, parts are t0, t1, …. It is kept as a module under a name
-made of its digest, by which Numba's cache knows it again in the next process; equal formulas share
-the module and its compiled code.
+The source has a line for each distinct part of the expression, in the arithmetic of
+`engine.kernels.exponential` (no literal numbers, which would be float64). The source holds no text
+of the user's: parameters are p0, p1, …, parts are t0, t1, …. The source becomes a module, whose
+name is the source's digest. Numba's cache knows the module by that name in the next process, and
+equal formulas share the module and its compiled code.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ from engine.kernels.exponential import exp, like
 from engine.kernels.scalars import larger, log, scalar, sign, smaller, sqrt
 '''
 
-# Where kernels are compared with the definition: on both sides of 0, at no round numbers.
+# Where kernels are compared with the definition: on both sides of 0, never at round numbers.
 _POINTS = np.array([-41.3, -7.3, -3.1, -1.7, -0.83, -0.37, -0.11, 0.13, 0.41, 0.79, 1.9, 3.3, 6.7])
 
 
@@ -69,8 +68,8 @@ def kernel_of(
 ) -> tuple[Elementwise, str]:
     """The kernel of f and f′, which are compiled when they are first used, and its source.
 
-    The Python functions are compared with the expressions here, the compiled ones when they are
-    made, at the parameters given.
+    The Python functions are compared with the expressions at once, the compiled functions when they
+    are compiled, at the parameters given.
 
     Raises: ActivationError if their values differ.
     """
@@ -181,7 +180,7 @@ def _body(root: Expression, parameters: dict[str, float]) -> str:
 
 
 def _is_number_place(x: Expression, position: int) -> bool:
-    """Whether a comparison standing there counts as 1 or 0."""
+    """Whether a comparison at that place counts as 1 or 0."""
     return not (x.kind in ("and", "or") or (x.kind == "where" and position == 0))
 
 
@@ -202,7 +201,7 @@ def _operation(x: Expression, operands: list[str]) -> str:
 
 
 def _local(kind: str) -> str:
-    """What the source calls a built-in activation or, of "tanh′", its slope."""
+    """The source's name of a built-in activation, or of the slope of "tanh′"."""
     return kind.replace("′", "_slope")
 
 

@@ -1,4 +1,4 @@
-"""Bounds of a formula over intervals of s: what samples can't show.
+"""Bounds of a formula over intervals of s, which no samples can give.
 
 `bounds(f, low, high, value)` encloses the values of f on each interval [low, high]: every f(s) with
 s in the interval lies between them. An interval whose bounds exclude 0 has no zero of f, however
@@ -26,8 +26,8 @@ def bounds(
 ) -> Bounds:
     """The least and the largest value that `root` can have for s in [low, high], entry by entry.
 
-    −∞ and ∞ where nothing is known. s where root isn't defined (log of a negative number) doesn't
-    count. `value` evaluates a formula; it is asked for the parameters.
+    The bounds are −∞ and ∞ where nothing is known. Points where root isn't defined (log of a
+    negative number) don't count. `value` evaluates a formula, here the parameters.
     """
     known: dict[int, Bounds] = {}
     with np.errstate(all="ignore"):
@@ -140,8 +140,8 @@ def _power(a0: Array, a1: Array, b0: Array, b1: Array) -> Bounds:
         least, most = corners.min(axis=0), corners.max(axis=0)
         return np.where(a0 < 0, -np.inf, least), np.where(a0 < 0, np.inf, most)
     if n < 0:
-        one = np.ones_like(a0)
-        return _quotient(one, one, *_power(a0, a1, -b0, -b1))
+        ones = np.ones_like(a0)
+        return _quotient(ones, ones, *_power(a0, a1, -b0, -b1))
     if n % 2 == 0:
         return _even(a0, a1, n)
     if n % 2 == 1:
@@ -157,7 +157,7 @@ def _choice(condition: Bounds, a: Bounds, b: Bounds) -> Bounds:
 
 
 def _condition(sign: str, xs: list[Bounds]) -> Bounds:
-    """1 where it certainly holds (the first) and where it may hold (the second), 0 elsewhere."""
+    """(1 where the condition certainly holds, else 0; 1 where it may hold, else 0)."""
     (a0, a1), (b0, b1) = xs
     match sign:
         case ">" | ">=":

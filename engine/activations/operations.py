@@ -1,6 +1,6 @@
-"""What a formula can be made of: arithmetic, comparisons and the built-in activations.
+"""The operations of a formula: arithmetic, comparisons and the built-in activations.
 
-Each operation has the rule of its own derivative. Of an activation, the parameters are operands.
+Each operation has a rule with its derivative. An activation's parameters are operands.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAMES = ("exp", "log", "sqrt", "abs", "sign", "maximum", "minimum")
 ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
 OPERATIONS = frozenset({*NAMES, *ARITHMETIC, "clip", "where"})
 
-# With bounds that can be formulas, or learned; between the bounds, they included, f′ is 1.
+# The bounds can be formulas, or learned; f′ is 1 between the bounds and at the bounds.
 _CLIP = Rule(
     "clip",
     lambda a, low, high: np.minimum(np.maximum(a, low), high),

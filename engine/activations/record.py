@@ -38,7 +38,7 @@ Kinks = tuple[float, ...]
 Range = tuple[float, float]
 
 ACTIVATIONS: dict[str, Activation] = {}
-BUILT_IN: dict[str, Activation] = {}  # what users change in ACTIVATIONS is not changed here
+BUILT_IN: dict[str, Activation] = {}  # users change ACTIVATIONS, never this table
 
 
 @printable
@@ -47,11 +47,10 @@ class Activation:
 
     Attributes:
         name: for errors, traces and the command line.
-        kinks: where f is not differentiable; the one-sided choice made there is in the
-            function's docstring.
+        kinks: where f is not differentiable; the function's docstring gives f′ at a kink.
         range: the infimum and supremum of f.
-        parameters: the values of its parameters by name; `f(a=0.2)` is f with another one, and
-            `f(s, a=0.2)` applies that.
+        parameters: the values of f's parameters by name; `f(a=0.2)` is f with another value, and
+            `f(s, a=0.2)` applies that variant.
         root: f with the parameters that it was defined with.
         kernel: f and f′ as scalar functions that are compiled into loops over arrays.
         compiled: whether there is such a kernel; derivatives have none.
@@ -61,8 +60,8 @@ class Activation:
         extrema, slope_extrema: where f and f′ have a local minimum or maximum, apart from kinks.
             Between these points f and f′ are taken to be monotone.
 
-    A copy is the activation itself. A pickle of a built-in one holds its name and parameters, that
-    of one made by `@activation` its formula.
+    A copy is the activation itself. The pickle of a built-in activation holds its name and
+    parameters, the pickle of an activation from `@activation` holds its formula.
     """
 
     kernel: Elementwise
@@ -145,7 +144,7 @@ class Activation:
 
     @property
     def built_in(self) -> bool:
-        """Whether f is one of the engine's own, with whatever parameters."""
+        """Whether f is in the engine's table, with any values of its parameters."""
         return self.kind == "built-in"
 
     def value(self, s: Array) -> Array:
@@ -186,7 +185,7 @@ class Activation:
         return _built_in, (self.name, tuple(self.parameters.items()))
 
     def variant(self, parameters: Mapping[str, Any]) -> Activation:
-        """f with these parameters; the same ones give the same object for as long as it is kept."""
+        """f with these parameters; equal values give the same object while the object lives."""
         new = {**self.parameters, **self.checked(parameters)}
         for key, value in new.items():
             if not isinstance(value, float):
@@ -200,7 +199,7 @@ class Activation:
     def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as floats; tensors and formulas are left as they are.
 
-        Raises: TypeError for a name that is no parameter, ValueError for what is no finite number.
+        Raises: TypeError for an unknown parameter, ValueError for a value that is no finite number.
         """
         unknown = set(parameters) - set(self.parameters)
         if unknown:
@@ -233,9 +232,9 @@ class Activation:
 
 @lru_cache(maxsize=256)
 def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -> Activation:
-    """The root with these parameters; anew once f′ was given, and the kernel is another.
+    """The root with these parameters; a new variant if the user has given f′ since.
 
-    What is no longer kept here, but is still in use somewhere, is found again.
+    A variant that left this cache while a user still holds it comes back from `_variants`.
     """
     f = root._variants.get(values)
     if f is None or f.kernel is not kernel:
@@ -247,8 +246,7 @@ def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -
 class Derivative(Activation):
     """f′, f″ …: an activation given by formulas in the engine's own operations.
 
-    The slope of f′ is written down for every built-in; from f‴ on, it is the derivative of
-    that formula, taken by the engine.
+    Each built-in record writes f″ down; the engine derives f‴ and later derivatives from it.
     """
 
     compiled = False
