@@ -113,7 +113,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """The rule applied to expressions; called by `engine.operation.apply`."""
-        known = RULES[rule.name] if rule.name in OPERATIONS else call_rule(rule.name)
+        known = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
         if rule is not known:  # another rule may have the name of one that is known
             raise SymbolicError(
                 f"{rule.name} is not a function of single numbers with a formula; use arithmetic, "
@@ -214,12 +214,14 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
     match kind, numbers:
         case "where", [condition, *_] if condition is not None:
             return xs[1] if condition else xs[2]
+        case "with slope", _ if None not in numbers:
+            return xs[0]
         case "where", _ if xs[1] is xs[2]:
             return xs[1]
         case (("and" | "or"), [*_]) if numbers != [None, None]:
             known, other = xs if numbers[0] is not None else xs[::-1]
             return expression(bool(known.value)) if bool(known.value) == (kind == "or") else other
-        case _ if None not in numbers and kind in CONDITIONS | OPERATIONS:
+        case _ if None not in numbers and kind in OPERATIONS:
             compute = COMPARE.get(kind) or rule_of(kind).value
             with np.errstate(all="ignore"):
                 return expression(compute(*map(np.float64, numbers)))
@@ -317,15 +319,8 @@ def _not(a: Any) -> Expression:
 
 _NUMPY: dict[Any, Callable[..., Any]] = {
     **{getattr(np, key): getattr(elementwise, key) for key in (*NAMES, *ARITHMETIC, "where")},
-    np.less: _compare("<"),
-    np.less_equal: _compare("<="),
-    np.greater: _compare(">"),
-    np.greater_equal: _compare(">="),
-    np.equal: _compare("=="),
-    np.not_equal: _compare("!="),
-    np.logical_and: _compare("and"),
+    **{ufunc: _compare(sign) for sign, ufunc in COMPARE.items()},
     np.bitwise_and: _compare("and"),
-    np.logical_or: _compare("or"),
     np.bitwise_or: _compare("or"),
     np.logical_not: _not,
     np.invert: _not,

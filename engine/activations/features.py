@@ -1,6 +1,6 @@
 """Where a formula can have a kink, a jump or a pole, and where it has a narrow feature.
 
-Bounds over `intervals` find both, not samples: an interval of s is dropped only when its bounds
+`bounds` over intervals find both, not samples: an interval of s is dropped only when its bounds
 show that the interval hides nothing, and is halved otherwise. So neither the width of a feature nor
 its place between ±1000 matters, as long as the budget of intervals suffices.
 """
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.activations.evaluating import bounds
 from engine.activations.expression import Expression, derivative, parts
-from engine.activations.intervals import bounds
 from engine.activations.record import BUILT_IN
 from engine.singularities import NODES, WEIGHTS
 

@@ -22,31 +22,12 @@ import numpy.typing as npt
 
 from engine.activations.evaluating import values_of
 from engine.activations.expression import Expression, parts
-from engine.activations.operations import CONDITIONS
+from engine.activations.operations import CONDITIONS, OPERATIONS
 from engine.errors import ActivationError
 from engine.kernels import Elementwise
 
 Array = npt.NDArray[Any]
 
-_TEXTS = {
-    "add": "{0} + {1}",
-    "subtract": "{0} - {1}",
-    "multiply": "{0} * {1}",
-    "divide": "{0} / {1}",
-    "power": "{0} ** {1}",
-    "negative": "-{0}",
-    "exp": "exp({0})",
-    "log": "log({0})",
-    "sqrt": "sqrt({0})",
-    "abs": "abs({0})",
-    "sign": "sign({0})",
-    "maximum": "larger({0}, {1})",
-    "minimum": "smaller({0}, {1})",
-    "clip": "smaller(larger({0}, {1}), {2})",
-    "where": "{1} if {0} else {2}",
-    "with slope": "{0}",
-    **{sign: f"{{0}} {sign} {{1}}" for sign in CONDITIONS},
-}
 _LEAVES = ("input", "name", "number")
 _MOST_FACTORS = 4  # x⁴ as a product of products; beyond, the C library's pow
 
@@ -79,7 +60,7 @@ def kernel_of(
         f"\n\n@scalar\ndef {key}({arguments}):\n{_body(root, parameters)}"
         for key, root in roots.items()
     )
-    used = {x.kind for root in roots.values() for x in parts(root)} - {*_TEXTS, *_LEAVES}
+    used = {x.kind for root in roots.values() for x in parts(root)} - {*OPERATIONS, *_LEAVES}
     imports = "".join(f"{_local(kind)} = {_kernel_text(kind)}\n" for kind in sorted(used))
     source = _HEAD + ("\n" + imports if imports else "") + functions
     module = _module(source)
@@ -190,14 +171,14 @@ def _number(x: Expression, texts: dict[int, str]) -> str:
 
 
 def _operation(x: Expression, operands: list[str]) -> str:
-    if x.kind not in _TEXTS:  # run as Python, an activation may give a plain float
+    if x.kind not in OPERATIONS:  # run as Python, an activation may give a plain float
         return f"like(s, {_local(x.kind)}({', '.join(operands)}))"
     if x.kind == "power" and x.operands[1].kind == "number":
         n = x.operands[1].value
         if n == int(n) and 0 < abs(n) <= _MOST_FACTORS:
             product = " * ".join([operands[0]] * abs(int(n)))
             return product if n > 0 else f"like(s, 1) / ({product})"
-    return _TEXTS[x.kind].format(*operands)
+    return OPERATIONS[x.kind].source.format(*operands)
 
 
 def _local(kind: str) -> str:

@@ -11,7 +11,7 @@ from engine.user_files import run_file
 
 
 def find_activation(f: Activation | str) -> Activation:
-    """The activation of that name, "file.py:swish" for swish of a file; f itself if f is an Activation.
+    """The activation of that name, or swish of a file for "file.py:swish"; an Activation itself.
 
     Raises: ValueError with the known names for an unknown name; TypeError for a plain function.
     """
