@@ -11,7 +11,7 @@ every s (x·1, x + 0, arithmetic of constants) keep derivatives readable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast, final
 from weakref import WeakValueDictionary
 
@@ -44,6 +44,13 @@ class SymbolicError(TypeError, AttributeError):
     """
 
 
+def _refusal(text: str) -> Callable[..., Any]:
+    def refuse(self: Expression, *args: Any, **keywords: Any) -> Any:
+        raise SymbolicError(text)
+
+    return refuse
+
+
 @printable
 @final
 class Expression(NDArrayOperatorsMixin, Symbolic):
@@ -74,26 +81,17 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     __hash__ = object.__hash__
 
-    def __bool__(self) -> bool:
-        raise SymbolicError(
-            "`if`, `and`, `or`, `min` and `max` can't decide for each entry of an array; write "
-            "where(condition, a, b), maximum(a, b) or minimum(a, b) of the engine, and & for and"
-        )
-
-    def __float__(self) -> float:
-        raise SymbolicError(
-            "float(), math.… and other functions of plain numbers can't take it; use the engine's "
-            "(exp, log, sqrt, abs, where, maximum, … and the activations)"
-        )
-
-    def __array__(self, *args: Any, **keywords: Any) -> Any:
-        raise SymbolicError("it stands for one number, and can't be put into an array")
-
-    def __iter__(self) -> Iterator[Any]:
-        raise SymbolicError("it is one number, an entry of s, and has no entries of its own")
-
-    def __getitem__(self, index: Any) -> Any:
-        raise SymbolicError("it is one number, an entry of s, and can't be indexed")
+    __bool__: Any = _refusal(
+        "`if`, `and`, `or`, `min` and `max` can't decide for each entry of an array; write "
+        "where(condition, a, b), maximum(a, b) or minimum(a, b) of the engine, and & for and"
+    )
+    __float__: Any = _refusal(
+        "float(), math.… and other functions of plain numbers can't take it; use the engine's "
+        "(exp, log, sqrt, abs, where, maximum, … and the activations)"
+    )
+    __array__: Any = _refusal("it stands for one number, and can't be put into an array")
+    __iter__: Any = _refusal("it is one number, an entry of s, and has no entries of its own")
+    __getitem__: Any = _refusal("it is one number, an entry of s, and can't be indexed")
 
     def __getattr__(self, name: str) -> Any:
         raise SymbolicError(f"it has no {name!r}: it stands for one number, an entry of s")
