@@ -1,4 +1,4 @@
-"""What an activation does to a normal distribution: the moments that theory is made of.
+"""The moments of f(s) and f′(s) for a normally distributed s, from which theory follows.
 
 With s ~ N(0, q), as in a wide layer with random weights of mean zero:
 
@@ -51,8 +51,8 @@ def variance(f: Activation, q: float) -> float:
     centre = mean(f, q)
     with _named("Var f(s)", f):
         # Centred first: the difference of two large numbers would lose the small variance.
-        found = normal_mean(lambda s: (f.value(s) - centre) ** 2, q, f.breaks)
-    return 0.0 if found <= 1e-28 * centre * centre else found
+        variance = normal_mean(lambda s: (f.value(s) - centre) ** 2, q, f.breaks)
+    return 0.0 if variance <= 1e-28 * centre * centre else variance
 
 
 def slope_second_moment(f: Activation, q: float) -> float:

@@ -29,7 +29,7 @@ _SIZE_PRECISION = 1e-4  # the same of a piece's mean of |function|: ±∞ beside
 _HALVINGS = 24
 _MOST_PIECES = 100_000
 _MOST_POINTS = 200  # that are followed one by one
-_CERTAIN = 1e-6  # of the mean of |function|: an estimated error above that is refused
+_CERTAIN = 1e-6  # of the mean of |function|: a larger estimated error is refused
 _SEEN = 5.0  # standard deviations, within which no pole escapes the pieces
 _PAIR_REACH = 9.0  # e^(−40) outside
 
@@ -63,7 +63,7 @@ def _about(q: float) -> Iterator[None]:
 def _mean(function: Function, q: float, kinks: tuple[float, ...]) -> float:
     if q == 0:
         return _at_zero(function, kinks)
-    # A pole is one at any distance, though no piece sees it where the density is 0.
+    # A pole makes the mean infinite at any distance, also where the density rounds to 0.
     check_integrable(function, [kink for kink in kinks if abs(kink) > _SEEN * math.sqrt(q)])
     for reach in (_REACH, _FURTHEST):
         edges, means = _pieces(function, q, kinks, reach)
@@ -127,8 +127,8 @@ def pair_mean(
 def _smoothed(f: Function, sd: float, shared: float, t: Array, bends: Array) -> Array:
     """E[f(√q (√c t + √(1−c) z))] for each t."""
     own = sd * math.sqrt(1 - shared)
-    # Each t has pieces of its own, which end where s is a bend. In s, not in z: beside a kink the
-    # distance from it must keep its digits.
+    # Each t has its own pieces, which end where s is a bend. The pieces are intervals of s, not of
+    # z, so that the distance from a kink keeps its digits.
     centre = sd * math.sqrt(shared) * t[:, None]
     even = centre + own * np.linspace(-_PAIR_REACH, _PAIR_REACH, 10)
     inner = np.clip(bends, even[:, :1], even[:, -1:])
@@ -152,14 +152,14 @@ def _bends(functions: tuple[Function, Function], q: float, kinks: tuple[float, .
     """Points of s between which the functions are polynomials to the rule's precision."""
     first, second = functions
     sd = math.sqrt(q)
-    found = [_pieces(first, q, kinks, _REACH)[0]]
+    edges = [_pieces(first, q, kinks, _REACH)[0]]
     if second is not first:
-        found.append(_pieces(second, q, kinks, _REACH)[0])
-    return np.asarray(np.unique(np.concatenate([*found, np.array(kinks) / sd])) * sd)
+        edges.append(_pieces(second, q, kinks, _REACH)[0])
+    return np.asarray(np.unique(np.concatenate([*edges, np.array(kinks) / sd])) * sd)
 
 
 def _graded(bends: Array, kinks: tuple[float, ...], sd: float) -> Array:
-    """More points about each kink at which halving didn't end: there a function has a pole."""
+    """More points about each kink at which halving didn't end, because a function has a pole."""
     steps = 2.0**-_HALVINGS * sd * 0.5 ** np.arange(64)
     more = [bends]
     for kink in {0.0, *kinks}:
@@ -173,7 +173,7 @@ def _graded(bends: Array, kinks: tuple[float, ...], sd: float) -> Array:
 def _pieces(
     function: Function, q: float, kinks: tuple[float, ...], reach: float
 ) -> tuple[Array, Array]:
-    """Edges in units of √q, and what the pieces contribute to the mean, from left to right."""
+    """Edges in units of √q, and the contributions of the pieces, from left to right."""
     sd = math.sqrt(q)
     # Saturating functions bend within a few units of s, however large q is, and those that
     # saturate like a power of s go on bending: so the pieces double from there.
@@ -236,7 +236,7 @@ def _followed(
     apart: Array,
     size: float,
 ) -> tuple[Array, float, list[float]]:
-    """What the pieces contribute that halving didn't settle; their error; where they are rough."""
+    """The contributions of the pieces that halving didn't settle, their error, the rough points."""
     if low.size > _MOST_POINTS or float(apart.sum()) <= 1e-12 * size:
         return means, float(apart.sum()), []
     sd, points = math.sqrt(q), np.array(sorted({0.0, *kinks}))

@@ -20,7 +20,7 @@ Function = Callable[[Array], Array]
 
 
 class DivergenceError(ValueError):
-    """Why a mean is no number; the message continues "the mean"."""
+    """The reason why a mean is no number; the message continues "the mean"."""
 
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(14)
@@ -34,8 +34,8 @@ def near_points(
 ) -> tuple[float, float, Sequence[float]]:
     """The part of E[function(s)], s ~ N(0, q), from s in [low, high]; its estimated error; points.
 
-    `points` are those in [low, high] where the function isn't smooth; if none is known, one is
-    looked for. A contribution below 1e-16 `size` doesn't count.
+    `points` are the points in [low, high] where the function isn't smooth; if none is given, the
+    worst point is searched for. A contribution below 1e-16 `size` doesn't count.
 
     Raises: DivergenceError where the mean is infinite, with the point and the power.
     """
@@ -89,7 +89,7 @@ def _one_side(
     fine = np.isfinite(sizes)
     usable = count if fine.all() else int(np.argmin(fine))
     negligible = sizes[:usable] <= 1e-16 * size
-    # The rest of a sum whose shells halve, at least: all that is left is as small.
+    # Shells that at least halve: the rest of the sum is as small as the last shell.
     if negligible.any() and (sizes[1:usable] <= 0.75 * sizes[: usable - 1])[-3:].all():
         return float(shells[:usable].sum()), 1e-16 * size
     shells, sizes = shells[:usable], sizes[:usable]

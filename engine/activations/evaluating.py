@@ -1,15 +1,17 @@
-"""Formulas with numbers put in, and formulas as data that can be compared and pickled."""
+"""Formulas of numbers or of intervals, and formulas as data that can be compared and pickled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.activations.expression import Expression, S, expression, name, operation, parts
-from engine.activations.operations import COMPARE, CONDITIONS, rule_of
+from engine.activations.intervals import Bounds, even_power
+from engine.activations.operations import COMPARE, CONDITIONS, OPERATIONS, rule_of
+from engine.activations.record import BUILT_IN
 from engine.dtypes import as_floats
 from engine.operation import apply
 from engine.rules.elementwise import where
@@ -21,9 +23,9 @@ Data = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
 def evaluate(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Any:
-    """The expression of a tensor or array s, and tensors or numbers for its names.
+    """The expression's value for a tensor or array s, with tensors or numbers for its names.
 
-    Computed by the engine's operations, in s's dtype.
+    The engine's operations compute the value, in s's dtype.
     """
     s = s if isinstance(s, Tensor) else as_floats(s)
     values: dict[int, Any] = {}
@@ -55,8 +57,58 @@ def values_of(root: Expression, s: Array, parameters: dict[str, float]) -> Array
 
 
 def _as_number(x: Any, s: Any) -> Any:
-    """Of a condition, 1 or 0 in s's dtype."""
+    """A condition as 1 or 0 in s's dtype; numbers unchanged."""
     return np.asarray(x, s.dtype) if x.dtype == bool else x
+
+
+def bounds(
+    root: Expression, low: Array, high: Array, value: Callable[[Expression, Array], Array]
+) -> Bounds:
+    """The least and the largest value that `root` can have for s in [low, high], entry by entry.
+
+    An interval whose bounds exclude 0 has no zero of root, however narrow a feature is. The bounds
+    are wide where s appears twice, as in s·σ(s): each s is taken to be independent. They are −∞ and
+    ∞ where nothing is known. `value` evaluates a formula, here the parameters.
+    """
+    known: dict[int, Bounds] = {}
+    with np.errstate(all="ignore"):
+        for x in parts(root):
+            xs = [known[id(y)] for y in x.operands]
+            if x.kind == "input":
+                known[id(x)] = low, high
+            elif x.kind in ("name", "number"):
+                number = value(x, low) if x.kind == "name" else np.full(low.shape, x.value)
+                known[id(x)] = number, number
+            else:
+                if x.kind == "multiply" and x.operands[0] is x.operands[1]:
+                    least, most = even_power(xs[0])
+                elif x.kind in OPERATIONS:
+                    least, most = OPERATIONS[x.kind].bounds(*xs)
+                else:
+                    least, most = _of_activation(x.kind, *xs)
+                known[id(x)] = (
+                    np.where(np.isnan(least), -np.inf, least),
+                    np.where(np.isnan(most), np.inf, most),
+                )
+    return known[id(root)]
+
+
+def _of_activation(kind: str, s: Bounds, *parameters: Bounds) -> Bounds:
+    """The bounds of a built-in f or f′, which is monotone between its extrema and kinks."""
+    (low, high), name = s, kind.removesuffix("′")
+    values = [float(least.flat[0]) for least, _ in parameters if least.size]
+    vary = any(not (x[0] == x[1]).all() or np.ptp(x[0]) for x in parameters if x[0].size)
+    f = BUILT_IN.get(name)
+    if f is None or len(values) != f.kernel.parameters or vary:
+        return np.full_like(low, -np.inf), np.full_like(low, np.inf)
+    if kind == name:
+        function, turns = f.kernel.value, f.extrema
+    else:
+        function, turns = f.kernel.slope, (*f.slope_extrema, *f.kinks)
+    # 0 from both sides: an f′ may jump there.
+    inside = [np.clip(turn, low, high) for turn in (*turns, -5e-324, 5e-324)]
+    results = np.stack([function(np.ascontiguousarray(s), *values) for s in (low, high, *inside)])
+    return results.min(axis=0), results.max(axis=0)
 
 
 def as_data(root: Expression) -> Data:
@@ -74,9 +126,9 @@ def as_data(root: Expression) -> Data:
 
 
 def from_data(data: Data) -> Expression:
-    """What `as_data` was given.
+    """The expression whose `as_data` this is.
 
-    Raises: ValueError for an operation that there is not.
+    Raises: ValueError for an unknown operation.
     """
     xs: list[Expression] = []
     for kind, value, operands in data:

@@ -1,4 +1,4 @@
-"""What to know of a function before training with it: kinks, range, where it breaks down."""
+"""What a user must know of a function before training: its kinks, and where it breaks down."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def examine(
 ) -> tuple[Finding, ...]:
     """Where f and f′ are NaN or infinite on [−1000, 1000], in float32 and float64; whether f′ is 0.
 
-    Looked at on a grid of 1/20 to ±100 and of 1/2 beyond, and at and between `points` (kinks,
-    poles); the ends of a bad interval are found to the float. Before f′ is said to be 0, `breaks`
-    is asked for narrow features.
+    Both are evaluated on a grid of step 1/20 to ±100 and 1/2 beyond, and at and between `points`
+    (kinks, poles); bisection then gives the ends of each bad interval to the float. Before f′ is
+    reported as 0 everywhere, f′ is evaluated beside the narrow features that `breaks` returns.
     """
     side = np.concatenate([np.linspace(0, 100, 2001), np.linspace(100, REACH, 1801)[1:]])
     grid = np.concatenate([-side, side, _between(points)])
@@ -87,7 +87,7 @@ def _between(points: tuple[float, ...]) -> Array:
 
 
 def _places(function: Evaluate, test: Evaluate, s: Array) -> list[str]:
-    """In words, the intervals and the single points of s where the function fails the test."""
+    """The intervals and single points of s where the function fails the test, as text."""
 
     def bad(s: Array) -> Array:
         return test(function(s))
@@ -112,7 +112,7 @@ def _places(function: Evaluate, test: Evaluate, s: Array) -> list[str]:
 
 
 def _last_good(bad: Evaluate, good: Any, worse: Any) -> float:
-    """The float nearest to the bad side that is good."""
+    """The good float that is nearest to the bad side."""
     for _ in range(60):
         middle = good + (worse - good) / 2
         if middle in (good, worse) or abs(worse - good) <= 1e-10 * max(abs(good), abs(worse)):
@@ -136,10 +136,10 @@ def find_kinks(
 ) -> tuple[float, ...]:
     """Where f or f′ jumps or grows without bound, between −1000 and 1000.
 
-    The candidates, `special_points`, come from the formula, so the width of a feature and the
-    distance of kinks do not matter. Then f and f′ are compared on both sides of each: a difference
-    that stays as the distance falls to a sixteenth is a jump. Jumps of f′ below 1e-6 of it (at
-    poles that cancel, as of (eˢ − 1)/s in 0, below 1/40) are lost in rounding.
+    The candidates, `special_points`, come from the formula, so neither the width of a feature nor
+    the distance of kinks matters. f and f′ are compared on both sides of each candidate: a
+    difference that stays while the distance falls to a sixteenth is a jump. Jumps of f′ below 1e-6
+    of f′ are lost in rounding; at poles that cancel, as of (eˢ − 1)/s in 0, jumps below 1/40.
     """
     special = special_points(f, slope, evaluate) if special is None else special
     s = np.array(special.points)
@@ -199,7 +199,7 @@ def check_slope(
 def _likely(
     s: Array, f: Evaluate, slope: Evaluate, right: Array, got: Array, given: Evaluate
 ) -> str:
-    """The mistake that gives these values, if it is one of the usual ones."""
+    """The usual mistake that gives these values, in words."""
 
     def same(a: Array, b: Array) -> bool:
         return bool(np.allclose(a, b, rtol=1e-5, atol=1e-7))

@@ -1,18 +1,18 @@
-"""A function of one number as data: what `@activation` sees of a user's function.
+"""`Expression`: a user's function of one number as data, for `@activation`.
 
-The function is called once with an `Expression` in place of s. The engine's operations, which on
-arrays compute and on tensors record, build an expression of expressions; comparisons become
-expressions as well, and NumPy's functions of the same names reach the same operations. Since the
-derivative rules are written in those operations, the derivative of an expression is an expression.
+The function is called once with an `Expression` in place of s. The engine's operations compute on
+arrays, record on tensors, and build a larger expression of expressions. Comparisons give
+expressions as well, and NumPy's functions of the same names reach the same operations. The rules'
+derivatives are written in those operations, so the derivative of an expression is an expression.
 
-Equal expressions are one object, so common parts are found by looking. A few certain
-simplifications (x·1, x + 0, arithmetic of constants) keep derivatives readable.
+Equal expressions are the same object, so `is` finds common parts. Simplifications that hold for
+every s (x·1, x + 0, arithmetic of constants) keep derivatives readable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, final
+from collections.abc import Callable, Mapping
+from typing import Any, cast, final
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -37,10 +37,18 @@ from engine.spelling import printable
 
 
 class SymbolicError(TypeError, AttributeError):
-    """What a function does that a formula for single numbers can't.
+    """A function uses s in a way that a formula for single numbers can't express.
 
-    An AttributeError too, so that `hasattr` and NumPy, which look for attributes, go on.
+    The error is an AttributeError too, because `hasattr` and NumPy look for attributes of s and
+    expect that error.
     """
+
+
+def _refusal(text: str) -> Callable[..., Any]:
+    def refuse(self: Expression, *args: Any, **keywords: Any) -> Any:
+        raise SymbolicError(text)
+
+    return refuse
 
 
 @printable
@@ -51,9 +59,9 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
     Attributes:
         kind: "input" (s), "name" (a parameter), "number", the operation's name, a comparison's
             sign, or a built-in activation's name, with ′ for its slope.
-        operands: the expressions it is made of; a condition and bounds are operands too, and an
+        operands: the expressions that the operation takes, conditions and bounds included; an
             activation's parameters follow its argument.
-        value: of a number, the number; of a name, its text.
+        value: the number of a "number", the text of a "name".
     """
 
     __slots__ = ("__weakref__", "kind", "operands", "value")
@@ -62,7 +70,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
     operands: tuple[Expression, ...]
     value: Any
 
-    # What the rules ask of an operand; a number has no axes.
+    # The attributes that rules read of an operand; a number has no axes.
     shape: tuple[int, ...] = ()
     ndim = 0
     size = 1
@@ -73,26 +81,17 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     __hash__ = object.__hash__
 
-    def __bool__(self) -> bool:
-        raise SymbolicError(
-            "`if`, `and`, `or`, `min` and `max` can't decide for each entry of an array; write "
-            "where(condition, a, b), maximum(a, b) or minimum(a, b) of the engine, and & for and"
-        )
-
-    def __float__(self) -> float:
-        raise SymbolicError(
-            "float(), math.… and other functions of plain numbers can't take it; use the engine's "
-            "(exp, log, sqrt, abs, where, maximum, … and the activations)"
-        )
-
-    def __array__(self, *args: Any, **keywords: Any) -> Any:
-        raise SymbolicError("it stands for one number, and can't be put into an array")
-
-    def __iter__(self) -> Iterator[Any]:
-        raise SymbolicError("it is one number, an entry of s, and has no entries of its own")
-
-    def __getitem__(self, index: Any) -> Any:
-        raise SymbolicError("it is one number, an entry of s, and can't be indexed")
+    __bool__: Any = _refusal(
+        "`if`, `and`, `or`, `min` and `max` can't decide for each entry of an array; write "
+        "where(condition, a, b), maximum(a, b) or minimum(a, b) of the engine, and & for and"
+    )
+    __float__: Any = _refusal(
+        "float(), math.… and other functions of plain numbers can't take it; use the engine's "
+        "(exp, log, sqrt, abs, where, maximum, … and the activations)"
+    )
+    __array__: Any = _refusal("it stands for one number, and can't be put into an array")
+    __iter__: Any = _refusal("it is one number, an entry of s, and has no entries of its own")
+    __getitem__: Any = _refusal("it is one number, an entry of s, and can't be indexed")
 
     def __getattr__(self, name: str) -> Any:
         raise SymbolicError(f"it has no {name!r}: it stands for one number, an entry of s")
@@ -101,7 +100,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
         return f"Expression({self.kind}{self.operands or self.value})"
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        """Operators arrive here, too; `out` is s itself for `s += 1`, which binds a new s."""
+        """NumPy's functions and all operators; `s += 1` passes s as `out` and binds a new s."""
         out = keywords.pop("out", ())
         if method != "__call__" or keywords or not all(isinstance(x, Expression) for x in out):
             raise SymbolicError(f"np.{ufunc.__name__} can be called with operands alone here")
@@ -112,7 +111,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """The rule applied to expressions; called by `engine.operation.apply`."""
-        known = RULES[rule.name] if rule.name in OPERATIONS else call_rule(rule.name)
+        known = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
         if rule is not known:  # another rule may have the name of one that is known
             raise SymbolicError(
                 f"{rule.name} is not a function of single numbers with a formula; use arithmetic, "
@@ -131,30 +130,31 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
         return operation(rule.name, *operands)
 
     def through(self, f: Activation, parameters: dict[str, Any]) -> Expression:
-        """f of it; called by activations."""
+        """f of this expression; called by activations."""
         return substitute(formula(f), self, {**f.parameters, **f.checked(parameters)})
 
 
-_known: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
+_instances: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
 
 
-def _made(kind: str, operands: tuple[Expression, ...] = (), value: Any = None) -> Expression:
+def _interned(kind: str, operands: tuple[Expression, ...] = (), value: Any = None) -> Expression:
+    """The one expression with these attributes."""
     # repr tells −0.0 from 0.0, which are equal. Operands are themselves unique, and alive.
     key = (kind, tuple(id(x) for x in operands), repr(value))
-    x = _known.get(key)
+    x = _instances.get(key)
     if x is None:
         x = object.__new__(Expression)
         x.kind, x.operands, x.value = kind, operands, value
-        _known[key] = x
+        _instances[key] = x
     return x
 
 
-S = _made("input")
+S = _interned("input")
 
 
 def name(text: str) -> Expression:
     """A parameter."""
-    return _made("name", value=text)
+    return _interned("name", value=text)
 
 
 def expression(x: Any) -> Expression:
@@ -167,7 +167,7 @@ def expression(x: Any) -> Expression:
     number = np.asarray(x)
     if number.ndim or number.dtype.kind not in "fiub":
         raise SymbolicError(f"it is combined with {x!r}; only numbers and engine operations can be")
-    return _made("number", value=float(number))
+    return _interned("number", value=float(number))
 
 
 def operation(kind: str, *operands: Any) -> Expression:
@@ -181,7 +181,7 @@ def operation(kind: str, *operands: Any) -> Expression:
     if kind == "power" and xs[1].kind == "number" and not np.isfinite(xs[1].value):
         raise SymbolicError(f"a power with the exponent {xs[1].value:g} has no derivative")
     simpler = _simplified(kind, xs)
-    return _made(kind, xs) if simpler is None else simpler
+    return _interned(kind, xs) if simpler is None else simpler
 
 
 def formula(f: Activation) -> Expression:
@@ -189,9 +189,8 @@ def formula(f: Activation) -> Expression:
 
     Raises: SymbolicError for an activation that is neither built in nor made by `@activation`.
     """
-    own: Expression | None = getattr(f, "formula", None)
-    if own is not None:
-        return own
+    if (own := getattr(f, "formula", None)) is not None:
+        return cast(Expression, own)
     order, of = 0, f
     while isinstance(of, Derivative):
         order, of = order + 1, of.of
@@ -213,12 +212,14 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
     match kind, numbers:
         case "where", [condition, *_] if condition is not None:
             return xs[1] if condition else xs[2]
+        case "with slope", _ if None not in numbers:
+            return xs[0]
         case "where", _ if xs[1] is xs[2]:
             return xs[1]
         case (("and" | "or"), [*_]) if numbers != [None, None]:
             known, other = xs if numbers[0] is not None else xs[::-1]
             return expression(bool(known.value)) if bool(known.value) == (kind == "or") else other
-        case _ if None not in numbers and kind in CONDITIONS | OPERATIONS:
+        case _ if None not in numbers and kind in OPERATIONS:
             compute = COMPARE.get(kind) or rule_of(kind).value
             with np.errstate(all="ignore"):
                 return expression(compute(*map(np.float64, numbers)))
@@ -238,17 +239,17 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
 
 
 def parts(root: Expression) -> list[Expression]:
-    """All expressions that it is made of, itself last, each after its operands."""
-    found: dict[int, Expression] = {}
+    """Every part of the expression after its own operands, so that the root comes last."""
+    ordered: dict[int, Expression] = {}
     stack = [(root, False)]
     while stack:
         x, ready = stack.pop()
         if ready:
-            found.setdefault(id(x), x)
-        elif id(x) not in found:
+            ordered.setdefault(id(x), x)
+        elif id(x) not in ordered:
             stack.append((x, True))
             stack.extend((y, False) for y in reversed(x.operands))
-    return list(found.values())
+    return list(ordered.values())
 
 
 def substitute(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Expression:
@@ -269,8 +270,8 @@ def substitute(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Expre
 def derivative(root: Expression) -> Expression:
     """d root / ds, from the operands to the result, by the rules' own derivatives.
 
-    Where one of two branches is taken, so is its derivative: a product with 0 would be NaN where
-    the other branch's derivative is infinite.
+    `where`, `maximum` and `minimum` choose between the branches' derivatives. Products with 1 and 0
+    would be NaN where the derivative of the branch not taken is infinite.
     """
     slopes: dict[int, Expression] = {id(S): expression(1.0)}
     zero = expression(0.0)
@@ -316,15 +317,8 @@ def _not(a: Any) -> Expression:
 
 _NUMPY: dict[Any, Callable[..., Any]] = {
     **{getattr(np, key): getattr(elementwise, key) for key in (*NAMES, *ARITHMETIC, "where")},
-    np.less: _compare("<"),
-    np.less_equal: _compare("<="),
-    np.greater: _compare(">"),
-    np.greater_equal: _compare(">="),
-    np.equal: _compare("=="),
-    np.not_equal: _compare("!="),
-    np.logical_and: _compare("and"),
+    **{ufunc: _compare(sign) for sign, ufunc in COMPARE.items()},
     np.bitwise_and: _compare("and"),
-    np.logical_or: _compare("or"),
     np.bitwise_or: _compare("or"),
     np.logical_not: _not,
     np.invert: _not,

@@ -1,8 +1,8 @@
 """Where a formula can have a kink, a jump or a pole, and where it has a narrow feature.
 
-Both are found by `intervals`, not by samples: an interval of s is dropped only when its bounds show
-that nothing is hidden in it, and is halved otherwise. So neither the width of a feature nor its
-place between ±1000 matters, as long as the budget of intervals suffices.
+`bounds` over intervals find both, not samples: an interval of s is dropped only when its bounds
+show that the interval hides nothing, and is halved otherwise. So neither the width of a feature nor
+its place between ±1000 matters, as long as the budget of intervals suffices.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.activations.evaluating import bounds
 from engine.activations.expression import Expression, derivative, parts
-from engine.activations.intervals import bounds
 from engine.activations.record import BUILT_IN
 from engine.singularities import NODES, WEIGHTS
 
@@ -56,11 +56,11 @@ class Special:
 def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Special:
     """Where f or f′ can have a kink, a jump or a pole; at some of the points both are smooth.
 
-    Complete, unless the bounds of a difference stay so wide that 1500 intervals can't be told from
-    zeros of it: of that difference, only the changes of sign are found.
+    The points are complete unless the bounds of a difference stay so wide that more than 1500
+    intervals may hold a zero; then only its changes of sign are returned.
     """
     seen: set[int] = set()
-    found: dict[bool, set[float]] = {}
+    kinds: dict[bool, set[float]] = {}
     points: set[float] = set()
     for poles in (False, True):
         before = set(points)
@@ -69,12 +69,12 @@ def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Spec
             if id(difference) not in seen and difference.kind != "number":
                 seen.add(id(difference))
                 points |= _zeros(difference, derivative(difference), points, evaluate)
-        found[poles] = points - before
-    return Special(tuple(sorted(found[False])), tuple(sorted(found[True])))
+        kinds[poles] = points - before
+    return Special(tuple(sorted(kinds[False])), tuple(sorted(kinds[True])))
 
 
 def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
-    """What is 0 where one of f's branches takes over, or where an operation has a pole."""
+    """The expressions whose zeros are f's changes of branch, or the poles of its operations."""
     for x in parts(f):
         xs: Any = x.operands
         of = x.kind.removesuffix("′")
@@ -128,7 +128,7 @@ def _zeros(g: Expression, slope: Expression, points: set[float], evaluate: Evalu
 
 
 def _nearest(g: Expression, touched: list[float], evaluate: Evaluate) -> list[float]:
-    """Of each group of neighbours where |g| can't be told from 0, the one where it is least."""
+    """The s with the least |g| in each group of neighbours where g may be 0."""
     s = np.sort(touched)
     size = np.abs(evaluate(g, s))
     ends = np.flatnonzero(np.diff(s) > 1e-6 * np.maximum(1, np.abs(s[1:]))) + 1
@@ -140,7 +140,7 @@ def _nearest(g: Expression, touched: list[float], evaluate: Evaluate) -> list[fl
 
 
 def _open_cells(edges: Array, points: set[float]) -> tuple[Array, Array]:
-    """Cells between edges and points, without their ends: there f may jump."""
+    """Cells between edges and points, without the ends of cells, where f may jump."""
     edges = np.unique([*edges, *(point for point in points if abs(point) < REACH)])
     low, high = np.nextafter(edges[:-1], np.inf), np.nextafter(edges[1:], -np.inf)
     return low[low < high], high[low < high]
@@ -149,7 +149,7 @@ def _open_cells(edges: Array, points: set[float]) -> tuple[Array, Array]:
 def _enclosed(
     g: Expression, slope: Expression, low: Array, high: Array, evaluate: Evaluate
 ) -> tuple[Array, Array, Array]:
-    """Bounds of g, the narrower ones of g's and of the mean value theorem's; whether g′ ≠ 0."""
+    """The tighter of g's bounds and those by the mean value theorem; and whether g′ ≠ 0."""
     least, most = bounds(g, low, high, evaluate)
     flat, steep = bounds(slope, low, high, evaluate)
     with np.errstate(all="ignore"):
@@ -173,7 +173,7 @@ def _crossings(g: Expression, low: Array, high: Array, evaluate: Evaluate) -> li
             break
         s = low[:, None] + (high - low)[:, None] * shares
         s[:, -1] = high
-        # The first node that isn't on low's side; the last one is not.
+        # The first node that isn't on low's side; the last node never is.
         ahead = np.sign(evaluate(g, s)) != sign[:, None]
         first = np.where(ahead.any(axis=1), np.argmax(ahead, axis=1), 256)
         rows = np.arange(len(s))

@@ -1,9 +1,8 @@
-"""From an expression to a scalar function that Numba compiles into the same kernels as the
-built-in ones.
+"""From an expression to scalar functions, which Numba compiles as it compiles built-in ones.
 
-The source is written from the expression alone, a line for each distinct part, in the arithmetic
-of `compiled.exponential` (no literal numbers, which would be float64). No text of a user's gets
-into it: parameters are p0, p1, …, parts are t0, t1, ….
+The source has a line for each distinct part of the expression, in the arithmetic of
+`compiled.exponential` (no literal numbers, which would be float64). The source holds no text of the
+user's: parameters are p0, p1, …, parts are t0, t1, ….
 """
 
 from __future__ import annotations
@@ -17,31 +16,12 @@ import numpy.typing as npt
 
 from engine.activations.evaluating import values_of
 from engine.activations.expression import Expression, parts
-from engine.activations.operations import CONDITIONS
+from engine.activations.operations import CONDITIONS, OPERATIONS
 from engine.errors import ActivationError
-from engine.kernels import Elementwise, own_kernel
+from engine.kernels import KERNELS, Elementwise, own_kernel, plain
 
 Array = npt.NDArray[Any]
 
-_TEXTS = {
-    "add": "{0} + {1}",
-    "subtract": "{0} - {1}",
-    "multiply": "{0} * {1}",
-    "divide": "{0} / {1}",
-    "power": "{0} ** {1}",
-    "negative": "-{0}",
-    "exp": "exp({0})",
-    "log": "log({0})",
-    "sqrt": "sqrt({0})",
-    "abs": "abs({0})",
-    "sign": "sign({0})",
-    "maximum": "larger({0}, {1})",
-    "minimum": "smaller({0}, {1})",
-    "clip": "smaller(larger({0}, {1}), {2})",
-    "where": "{1} if {0} else {2}",
-    "with slope": "{0}",
-    **{sign: f"{{0}} {sign} {{1}}" for sign in CONDITIONS},
-}
 _LEAVES = ("input", "name", "number")
 _MOST_FACTORS = 4  # x⁴ as a product of products; beyond, the C library's pow
 
@@ -54,7 +34,7 @@ from engine.kernels.compiled.exponential import exp, like
 from engine.kernels.compiled.scalars import larger, log, scalar, sign, smaller, sqrt
 '''
 
-# Where kernels are compared with the definition: on both sides of 0, at no round numbers.
+# Where kernels are compared with the definition: on both sides of 0, never at round numbers.
 _POINTS = np.array([-41.3, -7.3, -3.1, -1.7, -0.83, -0.37, -0.11, 0.13, 0.41, 0.79, 1.9, 3.3, 6.7])
 
 
@@ -63,8 +43,8 @@ def kernel_of(
 ) -> tuple[Elementwise, str]:
     """The kernel of f and f′, which are compiled when they are first used, and its source.
 
-    The Python functions are compared with the expressions here, the compiled ones when they are
-    made, at the parameters given.
+    The Python functions are compared with the expressions at once, the compiled functions when they
+    are compiled, at the parameters given.
 
     Raises: ActivationError if their values differ.
     """
@@ -74,7 +54,7 @@ def kernel_of(
         f"\n\n@scalar\ndef {key}({arguments}):\n{_body(root, parameters)}"
         for key, root in roots.items()
     )
-    used = {x.kind for root in roots.values() for x in parts(root)} - {*_TEXTS, *_LEAVES}
+    used = {x.kind for root in roots.values() for x in parts(root)} - {*OPERATIONS, *_LEAVES}
     imports = "".join(f"{_local(kind)} = {_kernel_text(kind)}\n" for kind in sorted(used))
     source = _HEAD + ("\n" + imports if imports else "") + functions
 
@@ -85,6 +65,8 @@ def kernel_of(
         return values_of(root, s, dict(zip(parameters, values, strict=True)))
 
     formulas = partial(reference, f), partial(reference, slope)
+    if not all(KERNELS[kind.rstrip("′")].compiled for kind in used):
+        return plain.own_kernel(source, *formulas, len(parameters), check), source
     return own_kernel(source, *formulas, len(parameters), check), source
 
 
@@ -142,7 +124,7 @@ def _body(root: Expression, parameters: dict[str, float]) -> str:
 
 
 def _is_number_place(x: Expression, position: int) -> bool:
-    """Whether a comparison standing there counts as 1 or 0."""
+    """Whether a comparison at that place counts as 1 or 0."""
     return not (x.kind in ("and", "or") or (x.kind == "where" and position == 0))
 
 
@@ -152,18 +134,18 @@ def _number(x: Expression, texts: dict[int, str]) -> str:
 
 
 def _operation(x: Expression, operands: list[str]) -> str:
-    if x.kind not in _TEXTS:  # run as Python, an activation may give a plain float
+    if x.kind not in OPERATIONS:  # run as Python, an activation may give a plain float
         return f"like(s, {_local(x.kind)}({', '.join(operands)}))"
     if x.kind == "power" and x.operands[1].kind == "number":
         n = x.operands[1].value
         if n == int(n) and 0 < abs(n) <= _MOST_FACTORS:
             product = " * ".join([operands[0]] * abs(int(n)))
             return product if n > 0 else f"like(s, 1) / ({product})"
-    return _TEXTS[x.kind].format(*operands)
+    return OPERATIONS[x.kind].source.format(*operands)
 
 
 def _local(kind: str) -> str:
-    """What the source calls a built-in activation or, of "tanh′", its slope."""
+    """The source's name of a built-in activation, or of the slope of "tanh′"."""
     return kind.replace("′", "_slope")
 
 

@@ -11,9 +11,9 @@ from engine.user_files import run_file
 
 
 def find_activation(f: Activation | str) -> Activation:
-    """The activation of that name, or the one given; "file.py:swish" is swish of that file.
+    """The activation of that name, or swish of a file for "file.py:swish"; an Activation itself.
 
-    Raises: ValueError naming those there are; TypeError for a plain function.
+    Raises: ValueError with the known names for an unknown name; TypeError for a plain function.
     """
     if isinstance(f, Activation):
         return f

@@ -1,39 +1,38 @@
-"""What a formula can be made of: arithmetic, comparisons and the built-in activations.
+"""The operations of a formula: arithmetic, comparisons and the built-in activations.
 
-Each operation has the rule of its own derivative. Of an activation, the parameters are operands.
+`OPERATIONS` is their only table: the rule with the derivative, the source that is compiled, and the
+bounds over intervals. An activation's parameters are operands.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.activations import intervals
+from engine.activations.intervals import Bounds, increasing
 from engine.activations.record import BUILT_IN
 from engine.kernels import KERNELS
 from engine.operation import apply
 from engine.rules.elementwise import where
 from engine.rules.table import RULES, Rule, partials
 
-COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
+COMPARE: dict[str, np.ufunc] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
     "and": np.logical_and,
     "or": np.logical_or,
 }
 CONDITIONS = frozenset(COMPARE)
-NAMES = ("exp", "log", "sqrt", "abs", "sign", "maximum", "minimum")
-ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
-OPERATIONS = frozenset({*NAMES, *ARITHMETIC, "clip", "where"})
 
-# With bounds that can be formulas, or learned; between the bounds, they included, f′ is 1.
+# The bounds can be formulas, or learned; f′ is 1 between the bounds and at the bounds.
 _CLIP = Rule(
     "clip",
     lambda a, low, high: np.minimum(np.maximum(a, low), high),
@@ -46,12 +45,60 @@ _CLIP = Rule(
 )
 
 
+class Operation(NamedTuple):
+    """One operation of formulas.
+
+    Attributes:
+        rule: its value and derivative; None for comparisons, which have none.
+        source: Python text of the scalar operation, with {0}, {1}, … for the operands.
+        bounds: its bounds from the bounds of its operands (`engine.activations.intervals`).
+    """
+
+    rule: Rule | None
+    source: str
+    bounds: Callable[..., Bounds]
+
+
+def _named(name: str, source: str, bounds: Callable[..., Bounds]) -> dict[str, Operation]:
+    return {name: Operation(_CLIP if name == "clip" else RULES[name], source, bounds)}
+
+
+OPERATIONS: dict[str, Operation] = {
+    **_named("add", "{0} + {1}", increasing(np.add)),
+    **_named("subtract", "{0} - {1}", intervals.subtract),
+    **_named("multiply", "{0} * {1}", intervals.multiply),
+    **_named("divide", "{0} / {1}", intervals.divide),
+    **_named("power", "{0} ** {1}", intervals.power),
+    **_named("negative", "-{0}", intervals.negative),
+    **_named("exp", "exp({0})", increasing(np.exp)),
+    **_named("log", "log({0})", increasing(lambda a: np.log(np.maximum(a, 0)))),
+    **_named("sqrt", "sqrt({0})", increasing(lambda a: np.sqrt(np.maximum(a, 0)))),
+    **_named("abs", "abs({0})", intervals.absolute),
+    **_named("sign", "sign({0})", increasing(np.sign)),
+    **_named("maximum", "larger({0}, {1})", increasing(np.maximum)),
+    **_named("minimum", "smaller({0}, {1})", increasing(np.minimum)),
+    **_named("clip", "smaller(larger({0}, {1}), {2})", increasing(_CLIP.value)),
+    **_named("where", "{1} if {0} else {2}", intervals.where),
+    "with slope": Operation(None, "{0}", lambda a, *others: a),
+    **{
+        sign: Operation(None, f"{{0}} {sign} {{1}}", intervals.comparison(sign)) for sign in COMPARE
+    },
+}
+ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
+# The functions that users write, beside clip, where and activations.
+NAMES = tuple(
+    kind
+    for kind, operation in OPERATIONS.items()
+    if operation.rule and kind not in (*ARITHMETIC, "clip", "where")
+)
+
+
 def rule_of(kind: str) -> Rule:
     """The rule of an operation, or of a built-in activation whose parameters are operands.
 
     Raises: ValueError if there is none.
     """
-    rule = _CLIP if kind == "clip" else RULES[kind] if kind in OPERATIONS else call_rule(kind)
+    rule = OPERATIONS[kind].rule if kind in OPERATIONS else call_rule(kind)
     if rule is None:
         raise ValueError(f"{kind!r} is no operation of a formula")
     return rule

@@ -1,11 +1,11 @@
-"""`@activation`: a function of one's own, with its derivatives and its kernels.
+"""`@activation`: a user's function, with its derivatives and its kernels.
 
     @activation
     def swish(s):
         return s / (1 + exp(-s))
 
-The function is read once, as a formula (`expression`); f′ and f″ are derived from it, and f and f′
-become kernels like the built-in ones when they are first used.
+The function is read once, as a formula (`expression`). f′ and f″ are derived from the formula. f
+and f′ become compiled kernels at their first use, as built-in activations do.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Function = Callable[..., Any]
 
 
 class ActivationWarning(UserWarning):
-    """Something in a function of one's own that works, but not everywhere."""
+    """A user's activation works, but not for every s."""
 
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """What an activation of one's own is made of; all of it is data.
+    """The data that define a user's activation.
 
     Attributes: the formulas `f` and, if the user gave one, `slope`; the defaults of the parameters;
     `kinks`, if the user declared them.
@@ -60,7 +60,7 @@ class Definition:
 
     @classmethod
     def from_data(cls, data: tuple[Any, ...]) -> Definition:
-        """Raises: ValueError for an operation that there is not."""
+        """Raises: ValueError for an unknown operation."""
         title, f, slope, parameters, kinks = data
         given = from_data(slope) if slope else None
         return cls(title, from_data(f), given, dict(parameters), kinks)
@@ -80,31 +80,26 @@ class OwnActivation(Activation):
     root: OwnActivation
     source: str
 
-    def __init__(
-        self,
-        definition: Definition,
-        describe: str,
-        root: OwnActivation | None = None,
-        parameters: dict[str, float] | None = None,
-    ) -> None:
-        given, kinks = definition.slope, definition.kinks
-        if root is None:
-            slope = derivative(definition.f) if given is None else given
-            kernel, source = kernel_of(definition.title, definition.f, slope, definition.parameters)
-        else:
-            slope, kernel, source = root.slope_expression, root.kernel, root.source
-        self.definition, self.source = definition, source
-        self.slope_expression: Expression = slope
+    def __init__(self, definition: Definition, describe: str) -> None:
+        self._define(definition)
         super().__init__(
             definition.title,
-            kernel=kernel,
-            second=lambda s, *_: self.derivative.derivative(s),
-            kinks=self._found_kinks if kinks is None else kinks,
-            range=lambda *_: find_range(partial(self._values, self.expression), self.breaks),
-            parameters=definition.parameters if parameters is None else parameters,
+            kernel=self.kernel,
+            second=lambda s, *values: self._variant_of(values).derivative.derivative(s),
+            parameters=definition.parameters,
             describe=describe,
-            root=root,
         )
+
+    def _define(self, definition: Definition) -> None:
+        """Take the formulas, and make the kernel of f and f′."""
+        self.definition, slope = definition, definition.slope
+        self.slope_expression = derivative(definition.f) if slope is None else slope
+        self.kernel, self.source = kernel_of(
+            definition.title, definition.f, self.slope_expression, definition.parameters
+        )
+
+    def _variant_of(self, values: tuple[float, ...]) -> Activation:
+        return self.variant(dict(zip(self.parameters, values, strict=True)))
 
     @property
     def expression(self) -> Expression:
@@ -112,10 +107,20 @@ class OwnActivation(Activation):
 
     @property
     def formula(self) -> Expression:
-        """f as a part of another formula: with f′ beside it, if that was given."""
+        """f as a part of another formula, together with f′ if the user gave f′."""
         if self.definition.slope is None:
             return self.expression
         return operation("with slope", self.expression, self.slope_expression, S)
+
+    @cached_property
+    def kinks(self) -> tuple[float, ...]:
+        if self.definition.kinks is not None:
+            return self.definition.kinks
+        return find_kinks(self.expression, self.slope_expression, self._values, self._special)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        return find_range(partial(self._values, self.expression), self.breaks)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -133,7 +138,7 @@ class OwnActivation(Activation):
         return special_points(self.expression, self.slope_expression, self._values)
 
     def __call__(self, s: Operand | None = None, /, **parameters: Any) -> Any:
-        """f(s); with parameters alone, f with those. A tensor as parameter is learned."""
+        """f(s); with parameters alone, the variant of f. A tensor as parameter gets a gradient."""
         if any(isinstance(value, Tensor) for value in parameters.values()) and s is not None:
             return evaluate(self.formula, s, {**self.parameters, **self.checked(parameters)})
         return super().__call__(s, **parameters)
@@ -144,7 +149,7 @@ class OwnActivation(Activation):
         return OwnDerivative(self)
 
     def with_slope(self, function: Function) -> OwnActivation:
-        """This activation with f′ as the function says, once it is seen to be f's derivative."""
+        """This activation with the function as f′, once a check has passed that f′ is right."""
         title = f"{self.name}′"
         parameters = parameters_of(function, title)
         with located(function, title):
@@ -155,8 +160,8 @@ class OwnActivation(Activation):
                 )
         slope = read(function, title, parameters)
         exact = derivative(self.expression)
-        # With a = 1, a slope that forgot the factor a, or wrote 1 for it, would pass. So each
-        # parameter has a second value, too.
+        # With a = 1, a slope that forgot the factor a, or wrote 1 for it, would pass. So the slope
+        # is checked at a second value of each parameter too.
         for other in ({}, *({key: value + 0.5} for key, value in self.parameters.items())):
             f = self.variant(other)
             value, right, given = (
@@ -166,36 +171,26 @@ class OwnActivation(Activation):
             where = "".join(f"with {key} = {number:g}, " for key, number in other.items())
             with located(function, title):
                 check_slope(self.name, value, right, given, f.kinks, where)
+        definition = replace(self.definition, slope=slope)
         with located(function, title):
-            new = OwnActivation(replace(self.definition, slope=slope), self._describe)
-        _warn(new.findings)
-        for own in (self, self.root):
-            own._take_slope_of(new)
+            findings = OwnActivation(definition, self.__doc__ or "").findings
+        _warn(findings)
+        for own in {self, self.root}:
+            own._define(definition)
+            own._forget()
         return self
-
-    def _take_slope_of(self, new: OwnActivation) -> None:
-        self.definition, self.slope_expression = new.definition, new.slope_expression
-        self.kernel, self.source = new.kernel, new.source
-        for cached in ("derivative", "findings", "kinks", "range", "breaks", "_special"):
-            self.__dict__.pop(cached, None)
-
-    def _with(self, parameters: dict[str, float]) -> OwnActivation:
-        return OwnActivation(self.definition, self._describe, self, parameters)
 
     def _values(self, e: Expression, s: Array) -> Array:
         return values_of(e, s, self.parameters)
 
-    def _found_kinks(self, *_: float) -> tuple[float, ...]:
-        return find_kinks(self.expression, self.slope_expression, self._values, self._special)
-
     def __reduce__(self) -> Any:
         values = tuple(self.parameters.values())
-        return _restored, (self.definition.as_data(), self._describe, values)
+        return _restored, (self.definition.as_data(), self.__doc__, values)
 
 
 @final
 class OwnDerivative(Derivative):
-    """f′, f″ … of one's own activation, by their formulas."""
+    """f′, f″ … of a user's activation, by their formulas."""
 
     def __init__(self, of: OwnActivation | OwnDerivative) -> None:
         self.expression = of.slope_expression
@@ -239,19 +234,19 @@ def activation(
     """Make an activation of a function of one number, written with the engine's operations.
 
     Args:
-        function: `f(s)`, or `f(s, a=0.1)` with parameters, which have defaults. It is called once,
-            with a formula in place of s, so `if` can't decide by s: write `where`. Other
-            activations can be a part of it.
-        kinks: where f is not differentiable; left out, they are looked for.
-        title: its name, by default the function's; `MLP(…, "swish")` finds it by that. Any line of
-            text will do.
+        function: `f(s)`, or `f(s, a=0.1)` with parameters, which have defaults. The function is
+            called once, with a formula in place of s, so `if` can't decide by s: write `where`.
+            The function may call other activations.
+        kinks: where f is not differentiable; by default, the engine searches the formula for kinks.
+        title: the activation's name, any line of text, by default the function's name.
+            `MLP(…, "swish")` finds the activation by its title.
 
-    Returns: an `Activation`. f′ is derived from the definition, or given as
-    `@swish.derivative`, which is checked against it at once. A copy of it is the activation itself;
-    a pickle holds the formula, and gives the same function in any process.
+    Returns: an `Activation`. f′ is derived from the formula, or given as `@swish.derivative`, which
+    is compared with the formula's derivative at once. A copy is the activation itself; a pickle
+    holds the formula, and gives the same function in any process.
 
-    Raises: ActivationError with the line of the function that can't be a formula, or if the name is
-    a built-in activation's. Warns (ActivationWarning) where f or f′ overflows or is NaN on
+    Raises: ActivationError with the line of the function that can't be a formula, or if the title
+    is a built-in activation's. Warns (ActivationWarning) where f or f′ overflows or is NaN on
     [−1000, 1000], and if no gradient passes.
     """
     if function is None:
@@ -275,19 +270,19 @@ def _defined(
     return own
 
 
-# What pickles gave that ACTIVATIONS doesn't hold, by definition.
+# Activations from pickles that ACTIVATIONS doesn't hold, by definition.
 _foreign: WeakValueDictionary[tuple[Any, ...], OwnActivation] = WeakValueDictionary()
 
 
 def _restored(data: tuple[Any, ...], describe: str, values: tuple[float, ...]) -> Activation:
-    """The activation of that definition; ACTIVATIONS stays as it is."""
+    """The activation of that definition, without a change of ACTIVATIONS."""
     known = ACTIVATIONS.get(data[0])
     own = known if isinstance(known, OwnActivation) else None
     if own is None or own.definition.as_data() != data:
         own = _foreign.get(data)
-    if own is None or own.definition.as_data() != data:  # its f′ may have been given since
+    if own is None or own.definition.as_data() != data:  # the user may have given another f′ since
         own = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
-    return own.variant(dict(zip(own.parameters, values, strict=True)))
+    return own._variant_of(values)
 
 
 def _warn(findings: tuple[Finding, ...]) -> None:

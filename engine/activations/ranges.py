@@ -15,12 +15,12 @@ _ANYWHERE = (-np.inf, np.inf)
 
 
 def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, float]:
-    """The infimum and the supremum of f, as samples show them.
+    """The infimum and the supremum of f, from samples.
 
-    On a grid of 1/100 to ±30, at powers of 10 to ±1e100 and at ±∞, around and between `points`
-    (kinks, poles, narrow features), and closer and closer to the extrema of these. −∞ and ∞ where f
-    grows without bound: where f(±∞) is infinite, where f(10¹⁰⁰) still differs from f(10⁵⁰) as
-    f(10⁵⁰) does from f(10²⁵), and so towards a pole.
+    f is sampled on a grid of step 1/100 to ±30, at powers of 10 to ±1e100 and at ±∞, around and
+    between `points` (kinks, poles, narrow features), and then ever closer to the extrema of these
+    samples. A bound is infinite where f(±∞) is infinite, or where f(10¹⁰⁰) still differs from
+    f(10⁵⁰) as much as f(10⁵⁰) from f(10²⁵); towards a pole, by the same test.
     """
     marks = np.array(sorted(points))
     between = marks[:-1, None] + np.diff(marks)[:, None] * np.linspace(0, 1, 33)
@@ -43,11 +43,11 @@ def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, floa
 
 
 def _largest(f: Evaluate, s: Array, values: Array) -> float:
-    """The largest value, and what is found beside the largest few."""
+    """The largest value, after a search beside the largest few."""
     best = float(values.max())
     if not np.isfinite(best):
         return best
-    # A value that is no less than its neighbours may have a larger one beside it.
+    # A value that is no less than its neighbours may have a larger value beside it.
     sides = np.concatenate([[-np.inf], values, [-np.inf]])
     peaks = np.flatnonzero((values >= sides[:-2]) & (values >= sides[2:]))
     peaks = peaks[np.argsort(values[peaks])[-8:]]
@@ -63,7 +63,7 @@ def _largest(f: Evaluate, s: Array, values: Array) -> float:
 
 
 def _limits(f: Evaluate, s: Array) -> list[float]:
-    """f at ±∞; where that is NaN, what f does on its way to s[-1], if it grows without bound."""
+    """f at ±∞; if that is NaN, ±∞ where f grows without bound towards s[-1]."""
     value = float(f(np.array([np.copysign(np.inf, s[-1])]))[0])
     if not np.isnan(value):
         return [value]
@@ -72,7 +72,7 @@ def _limits(f: Evaluate, s: Array) -> list[float]:
 
 
 def _growth(first: float, middle: float, last: float) -> list[float]:
-    """±∞ if what grows like this, at distances that are squared each time, has no limit."""
+    """±∞ if values at distances that are squared each time grow without limit."""
     with np.errstate(all="ignore"):
         steps = last - middle, middle - first
     if abs(steps[0]) >= 0.7 * abs(steps[1]) and abs(steps[0]) > 1e-9 * abs(last):

@@ -28,8 +28,8 @@ _LONGEST_LINE = 80  # of a user's file, in a message
 def title_of(function: Function, title: str | None) -> str:
     """The title given, or the function's name.
 
-    Raises: ActivationError for a built-in activation's name, or a title that can't be shown in one
-        line or stored as UTF-8; TypeError for what can't be called.
+    Raises: ActivationError for a built-in activation's name, or a title that is no line of UTF-8
+        text; TypeError for an object that can't be called.
     """
     if isinstance(function, Activation) or not callable(function):
         raise TypeError(f"@activation takes a function of s, not {function!r}")
@@ -75,7 +75,7 @@ def parameters_of(function: Function, title: str) -> dict[str, float]:
 def read(function: Function, title: str, parameters: dict[str, float]) -> Expression:
     """The function as a formula.
 
-    Raises: ActivationError naming the line that can't be one.
+    Raises: ActivationError with the line of the function that can't be a formula.
     """
     places = [a.name for a in _arguments(function)[1:] if a.kind is a.POSITIONAL_ONLY]
     with located(function, title):
@@ -122,7 +122,7 @@ def _in_words(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = " ".join(str(error).split())
-    except Exception:  # its own text can't be had
+    except Exception:  # the error's own text raises
         return kind
     return text if isinstance(error, SymbolicError | ActivationError) else f"{kind}: {text}"
 
@@ -148,7 +148,7 @@ def _code(function: Function) -> CodeType | None:
 
 
 def _arguments(function: Function) -> list[inspect.Parameter]:
-    """The first argument and the named ones; *arguments beside them take nothing."""
+    """The first argument and the named arguments; *args and **kwargs get nothing."""
     arguments = list(inspect.signature(function).parameters.values())
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [a for i, a in enumerate(arguments) if i == 0 or a.kind not in variadic]

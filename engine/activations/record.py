@@ -38,7 +38,7 @@ Kinks = tuple[float, ...]
 Range = tuple[float, float]
 
 ACTIVATIONS: dict[str, Activation] = {}
-BUILT_IN: dict[str, Activation] = {}  # what users change in ACTIVATIONS is not changed here
+BUILT_IN: dict[str, Activation] = {}  # users change ACTIVATIONS, never this table
 
 
 @printable
@@ -47,11 +47,10 @@ class Activation:
 
     Attributes:
         name: for errors, traces and the command line.
-        kinks: where f is not differentiable; the one-sided choice made there is in the
-            function's docstring.
+        kinks: where f is not differentiable; the function's docstring gives f′ at a kink.
         range: the infimum and supremum of f.
-        parameters: the values of its parameters by name; `f(a=0.2)` is f with another one, and
-            `f(s, a=0.2)` applies that.
+        parameters: the values of f's parameters by name; `f(a=0.2)` is f with another value, and
+            `f(s, a=0.2)` applies that variant.
         root: f with the parameters that it was defined with.
         kernel: f and f′ as scalar functions that are compiled into loops over arrays.
         compiled: whether that kernel is machine code; derivatives have none.
@@ -61,8 +60,8 @@ class Activation:
         extrema, slope_extrema: where f and f′ have a local minimum or maximum, apart from kinks.
             Between these points f and f′ are taken to be monotone.
 
-    A copy is the activation itself. A pickle of a built-in one holds its name and parameters, that
-    of one made by `@activation` its formula.
+    A copy is the activation itself. The pickle of a built-in activation holds its name and
+    parameters, the pickle of an activation from `@activation` holds its formula.
     """
 
     kernel: Elementwise
@@ -83,29 +82,30 @@ class Activation:
         extrema: Kinks = (),
         slope_extrema: Kinks = (),
         kind: str = "activation",
-        root: Activation | None = None,
     ) -> None:
-        self.name, self.root = name, root or self
+        self.name, self.root, self.kind = name, self, kind
+        self.kernel, self.second = kernel, second
         self.slope_formula, self.bends = slope_formula, bends
         self.extrema, self.slope_extrema = extrema, slope_extrema
-        self.parameters = dict(parameters or {})
-        self.kernel, self.second, self._describe = kernel, second, describe
         self.compiled = kernel.compiled
-        self.constants = tuple(self.parameters.values())
-        self._variants: WeakValueDictionary[tuple[float, ...], Activation]
-        self._variants = WeakValueDictionary() if root is None else root._variants
-        # Functions of the parameters where they depend on the parameters.
+        # Functions of the parameters, if they depend on the parameters.
         self._kinks, self._range = kinks, range
+        self._variants: WeakValueDictionary[tuple[float, ...], Activation] = WeakValueDictionary()
         if describe:
             self.__doc__ = describe
+        self._take(dict(parameters or {}))
+
+    def _take(self, parameters: dict[str, float]) -> None:
+        """Set the parameters, and the rules of f and of scale."""
+        self.parameters, self.constants = parameters, tuple(parameters.values())
         self._rule = Rule(
-            name,
+            self.name,
             self.value,
             partials(lambda g, y, s: self.scale(g, s)),
-            kind=kind,
+            kind=self.kind,
         )
         self._scale_rule = Rule(
-            f"scale by {name}′",
+            f"scale by {self.name}′",
             lambda g, s: self.kernel.scaled_slope(g, s, *self.constants),
             partials(
                 lambda h, y, g, s: self.scale(h, s),
@@ -141,8 +141,8 @@ class Activation:
 
     @property
     def built_in(self) -> bool:
-        """Whether f is one of the engine's own, with whatever parameters."""
-        return self._rule.kind == "built-in"
+        """Whether f is in the engine's table, with any values of its parameters."""
+        return self.kind == "built-in"
 
     def value(self, s: Array) -> Array:
         """f(s) of an array."""
@@ -182,7 +182,7 @@ class Activation:
         return _built_in, (self.name, tuple(self.parameters.items()))
 
     def variant(self, parameters: Mapping[str, Any]) -> Activation:
-        """f with these parameters; the same ones give the same object for as long as it is kept."""
+        """f with these parameters; equal values give the same object while the object lives."""
         new = {**self.parameters, **self.checked(parameters)}
         for key, value in new.items():
             if not isinstance(value, float):
@@ -196,7 +196,7 @@ class Activation:
     def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as floats; tensors and formulas are left as they are.
 
-        Raises: TypeError for a name that is no parameter, ValueError for what is no finite number.
+        Raises: TypeError for an unknown parameter, ValueError for a value that is no finite number.
         """
         unknown = set(parameters) - set(self.parameters)
         if unknown:
@@ -213,29 +213,25 @@ class Activation:
             for key, value in parameters.items()
         }
 
-    def _with(self, parameters: dict[str, float]) -> Activation:
-        return Activation(
-            self.name,
-            kernel=self.kernel,
-            second=self.second,
-            kinks=self._kinks,
-            range=self._range,
-            parameters=parameters,
-            describe=self._describe,
-            slope_formula=self.slope_formula,
-            bends=self.bends,
-            extrema=self.extrema,
-            slope_extrema=self.slope_extrema,
-            kind=self._rule.kind,
-            root=self,
-        )
+    def _with(self, parameters: dict[str, float]) -> Self:
+        variant = object.__new__(type(self))
+        vars(variant).update(vars(self))
+        variant._forget()
+        variant._take(parameters)
+        return variant
+
+    def _forget(self) -> None:
+        """Drop the cached properties, which depend on the parameters and on f′."""
+        for name in list(vars(self)):
+            if isinstance(getattr(type(self), name, None), cached_property):
+                del vars(self)[name]
 
 
 @lru_cache(maxsize=256)
 def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -> Activation:
-    """The root with these parameters; anew once f′ was given, and the kernel is another.
+    """The root with these parameters; a new variant if the user has given f′ since.
 
-    What is no longer kept here, but is still in use somewhere, is found again.
+    A variant that left this cache while a user still holds it comes back from `_variants`.
     """
     f = root._variants.get(values)
     if f is None or f.kernel is not kernel:
@@ -247,18 +243,18 @@ def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -
 class Derivative(Activation):
     """f′, f″ …: an activation given by formulas in the engine's own operations.
 
-    The slope of f′ is written down for every built-in; from f‴ on, it is the derivative of
-    that formula, taken by the engine.
+    Each built-in record writes f″ down; the engine derives f‴ and later derivatives from it.
     """
 
     compiled = False
 
     def __init__(self, of: Activation, slope: Formula) -> None:
         self.name, self.of, self.root = f"{of.name}′", of, self
+        self.kind = "activation"
         self.parameters = of.parameters
         self._slope = slope
         vjp = partials(lambda g, y, s: self.scale(g, s))
-        self._rule = Rule(self.name, of.slope, vjp, kind="activation")
+        self._rule = Rule(self.name, of.slope, vjp, kind=self.kind)
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
         if parameters:

@@ -46,14 +46,15 @@ _matmul = rule(
     "matmul",
     _matmul_value,
     partials(
-        lambda g, y, a, b: _product(g, _swapped(b)),
-        lambda g, y, a, b: _product(_swapped(a), g),
+        lambda g, y, a, b: product(g, _swapped(b)),
+        lambda g, y, a, b: product(_swapped(a), g),
     ),
     broadcasts=True,
 )
 
 
-def _product(a: Any, b: Any) -> Tensor:
+def product(a: Any, b: Any) -> Tensor:
+    """a·b of matrices or stacks of matrices, tensors or arrays; the shapes are not checked."""
     return apply(_matmul, a, b)
 
 
@@ -83,9 +84,9 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     if left.ndim > 2 and right.ndim == 2:  # one large product is faster than many small ones
         lead = left.shape[:-1]
         flat = reshape(left, (int(np.prod(lead)), left.shape[-1]))
-        y = reshape(_product(flat, right), (*lead, right.shape[1]))
+        y = reshape(product(flat, right), (*lead, right.shape[1]))
     else:
-        y = _product(left, right)
+        y = product(left, right)
     if row or column:
         y = reshape(y, y.shape[: -1 - row] + (() if column else y.shape[-1:]))
     return y
@@ -126,8 +127,8 @@ def dense_gradients(
 ) -> Sequence[Any]:
     """∂L/∂s of a layer of arrays, then the gradients that are needed of x, W and b.
 
-    g = ∂L/∂y, with y = x⁽ⁱ⁺¹⁾ and s as the rule's value gave them. Equal to a backward pass's
-    own numbers to the last bit.
+    g is ∂L/∂y; y = x⁽ⁱ⁺¹⁾ and s are the results of the rule's value. The backward pass calls this
+    function, so a trace that calls it again gets the same bits.
     """
     if f.compiled and "dense" in kernels.FUSED:
         vjp = kernels.FUSED["dense"].vjp
@@ -140,15 +141,15 @@ def _derivation(
     g: Any, s: Any, x: Any, W: Any, *b: Any, f: Activation, needs: Sequence[bool]
 ) -> Sequence[Any]:
     """(∂L/∂s, ∂L/∂x, ∂L/∂W, ∂L/∂b) from g = ∂L/∂x⁽ⁱ⁺¹⁾, of tensors or arrays."""
-    dL_ds = g if f is identity else f.scale(g, s)
-    dL_dW = _product(x.T, dL_ds) if needs[1] else None
-    dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]
-    dL_dx = _product(dL_ds, W.T) if needs[0] else None
+    dL_ds = g if f is identity else f.scale(g, s)  # ∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′(s)
+    dL_dW = product(x.T, dL_ds) if needs[1] else None  # ∂L/∂w_jk = Σ_batch x_j ∂L/∂s_k
+    dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]  # ∂L/∂b_k = Σ_batch ∂L/∂s_k
+    dL_dx = product(dL_ds, W.T) if needs[0] else None  # ∂L/∂x_j = Σ_k w_jk ∂L/∂s_k
     return dL_ds, dL_dx, dL_dW, *dL_db
 
 
 def _affine(x: Any, W: Any, *b: Any) -> Any:
-    s = _product(x, W)
+    s = product(x, W)
     return s + b[0] if b else s
 
 

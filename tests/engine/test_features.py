@@ -27,10 +27,10 @@ from engine import (
     tanh,
     where,
 )
+from engine.activations.evaluating import bounds
 from engine.activations.expression import derivative
 from engine.activations.features import features, special_points
 from engine.activations.generate import values_of
-from engine.activations.intervals import bounds
 from engine.activations.reading import read
 
 FORMULAS = {

@@ -32,8 +32,8 @@ from engine import (
     tanh,
     where,
 )
-from engine.activations import generate
 from engine.activations.expression import _NUMPY
+from engine.activations.operations import OPERATIONS
 from engine.kernels import Elementwise
 
 FOUR = np.float32(4)
@@ -109,7 +109,8 @@ def test_thresholds_named_like_generated_parts():
 
 def test_a_kernel_that_differs_from_the_definition_is_refused(monkeypatch):
     """Uncompiled at the definition, and compiled when it is made."""
-    monkeypatch.setitem(generate._TEXTS, "subtract", "{1} - {0}")
+    swapped = OPERATIONS["subtract"]._replace(source="{1} - {0}")
+    monkeypatch.setitem(OPERATIONS, "subtract", swapped)
     with pytest.raises(ActivationError, match=r"own.*as compiled for float64.*definition gives"):
         own(lambda s: s * 1.7 - 3.3)
     assert "own" not in ACTIVATIONS

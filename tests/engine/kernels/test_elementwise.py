@@ -34,7 +34,8 @@ OF_VALUE = [name for name, k in KERNELS.items() if k.slope_of_value is not None]
 
 def test_which_slopes_are_functions_of_the_value():
     # At gelu's and silu's minimum two s have one value; leaky_relu's a may be negative.
-    assert set(KERNELS) - set(OF_VALUE) == {"leaky_relu", "gelu", "silu"}
+    assert not {"leaky_relu", "gelu", "silu"} & set(OF_VALUE)
+    assert {"sigmoid", "tanh", "softsign", "relu", "elu", "selu", "softplus"} < set(OF_VALUE)
 
 
 @pytest.mark.parametrize("name", OF_VALUE)

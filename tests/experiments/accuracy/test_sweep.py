@@ -10,6 +10,7 @@ import pytest
 from engine.kernels import KERNELS
 from experiments.accuracy import special, sweep
 from experiments.accuracy.cases import cases
+from experiments.accuracy.exact import EXACT
 from experiments.accuracy.special import KINDS, points, wrong_results
 from experiments.accuracy.sweep import BINS, EDGES, Errors, Piece, bins, n_pieces, sample
 from experiments.accuracy.ulp import wider
@@ -161,11 +162,11 @@ class TestSpecialValues:
         assert points("±largest", dtype)[1] == info.max
 
     @pytest.mark.parametrize("dtype", FLOATS)
-    @pytest.mark.parametrize("name", KERNELS)
+    @pytest.mark.parametrize("name", EXACT)
     def test_the_kernels_are_right(self, name, dtype):
         assert wrong_results(name, dtype) == []
 
-    @pytest.mark.parametrize("name", KERNELS)
+    @pytest.mark.parametrize("name", EXACT)
     def test_and_can_be_judged_without_a_wider_type(self, name, monkeypatch):
         monkeypatch.setattr(special, "wider", lambda dtype: None)
         assert wrong_results(name, "float64") == []
