@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from engine import hints, numpy_names, rules
+from engine import hints, numpy_names
 from engine.errors import GraphError, ShapeError
+from engine.registry import OPERATIONS
 from engine.scope import state
 from engine.tape import Array, Leaf, Node
 
@@ -38,8 +39,7 @@ def _augmented(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, 
 class ArrayMethods:
     """What reads a tensor's values: its shape, operators, and methods with NumPy's names.
 
-    An operator is one line, to its rule. The rules are written with `Tensor`, which is made of this
-    class, so they are looked up when they are used.
+    An operator is one line, to its operation, which a rule's file has put into the registry.
     """
 
     __slots__ = ()
@@ -86,52 +86,52 @@ class ArrayMethods:
     # --- operators: one line to the rule each -------------------------------------------------
 
     def __add__(self, other: Operand) -> Tensor:
-        return rules.elementwise.add(self, other)
+        return OPERATIONS["add"](self, other)
 
     def __radd__(self, other: Operand) -> Tensor:
-        return rules.elementwise.add(other, self)
+        return OPERATIONS["add"](other, self)
 
     def __sub__(self, other: Operand) -> Tensor:
-        return rules.elementwise.subtract(self, other)
+        return OPERATIONS["subtract"](self, other)
 
     def __rsub__(self, other: Operand) -> Tensor:
-        return rules.elementwise.subtract(other, self)
+        return OPERATIONS["subtract"](other, self)
 
     def __mul__(self, other: Operand) -> Tensor:
-        return rules.elementwise.multiply(self, other)
+        return OPERATIONS["multiply"](self, other)
 
     def __rmul__(self, other: Operand) -> Tensor:
-        return rules.elementwise.multiply(other, self)
+        return OPERATIONS["multiply"](other, self)
 
     def __truediv__(self, other: Operand) -> Tensor:
-        return rules.elementwise.divide(self, other)
+        return OPERATIONS["divide"](self, other)
 
     def __rtruediv__(self, other: Operand) -> Tensor:
-        return rules.elementwise.divide(other, self)
+        return OPERATIONS["divide"](other, self)
 
     def __pow__(self, other: Operand) -> Tensor:
-        return rules.elementwise.power(self, other)
+        return OPERATIONS["power"](self, other)
 
     def __rpow__(self, other: Operand) -> Tensor:
-        return rules.elementwise.power(other, self)
+        return OPERATIONS["power"](other, self)
 
     def __matmul__(self, other: Operand) -> Tensor:
-        return rules.linear.matmul(self, other)
+        return OPERATIONS["matmul"](self, other)
 
     def __rmatmul__(self, other: Operand) -> Tensor:
-        return rules.linear.matmul(other, self)
+        return OPERATIONS["matmul"](other, self)
 
     def __neg__(self) -> Tensor:
-        return rules.elementwise.negative(self)
+        return OPERATIONS["negative"](self)
 
     def __pos__(self) -> Self:
         return self
 
     def __abs__(self) -> Tensor:
-        return rules.elementwise.abs(self)
+        return OPERATIONS["abs"](self)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return rules.layout.index(self, index)
+        return OPERATIONS["index"](self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
@@ -177,29 +177,29 @@ class ArrayMethods:
     # --- methods with NumPy's names ------------------------------------------------------------
 
     def sum(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
-        return rules.reductions.sum(self, axis, keepdims, **others)
+        return OPERATIONS["sum"](self, axis, keepdims, **others)
 
     def mean(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
-        return rules.reductions.mean(self, axis, keepdims, **others)
+        return OPERATIONS["mean"](self, axis, keepdims, **others)
 
     def max(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
-        return rules.reductions.max(self, axis, keepdims, **others)
+        return OPERATIONS["max"](self, axis, keepdims, **others)
 
     def min(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
-        return rules.reductions.min(self, axis, keepdims, **others)
+        return OPERATIONS["min"](self, axis, keepdims, **others)
 
     def reshape(self, *shape: Any) -> Tensor:
-        return rules.layout.reshape(self, *shape)
+        return OPERATIONS["reshape"](self, *shape)
 
     def transpose(self, *axes: Any) -> Tensor:
-        return rules.layout.transpose(self, *axes)
+        return OPERATIONS["transpose"](self, *axes)
 
     @property
     def T(self) -> Tensor:
-        return rules.layout.transpose(self)
+        return OPERATIONS["transpose"](self)
 
     def astype(self, dtype: npt.DTypeLike) -> Tensor:
-        return rules.layout.cast(self, dtype)
+        return OPERATIONS["cast"](self, dtype)
 
     # --- as Python and NumPy see it --------------------------------------------------------------
 

@@ -13,17 +13,15 @@ NumPy gets the values as `t.numpy()` gives them, and can't write to them.
 
 from __future__ import annotations
 
-import operator
 import sys
 from collections.abc import Callable
-from functools import cache
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from engine import hints
-from engine.dtypes import FLOATS
+from engine.registry import NUMPY
 from engine.scope import state
 
 _PLAIN_UFUNCS = {
@@ -43,137 +41,10 @@ _PLAIN_FUNCTIONS = {
 _NEUTRAL = {"out": None, "dtype": None, "where": True}
 
 
-@cache
-def _ufuncs() -> dict[Any, Callable[..., Any]]:
-    from engine import activations  # this module is read before the rules are
-    from engine.rules import elementwise, layout, linear
-
-    return {
-        np.add: elementwise.add,
-        np.subtract: elementwise.subtract,
-        np.multiply: elementwise.multiply,
-        np.divide: elementwise.divide,
-        np.power: elementwise.power,
-        np.float_power: lambda a, b: elementwise.power(layout.cast(a, np.float64), b),
-        np.negative: elementwise.negative,
-        np.positive: operator.pos,
-        np.exp: elementwise.exp,
-        np.log: elementwise.log,
-        np.sqrt: elementwise.sqrt,
-        np.absolute: elementwise.abs,
-        np.fabs: elementwise.abs,
-        np.sign: elementwise.sign,
-        np.square: lambda a: elementwise.multiply(a, a),
-        np.maximum: elementwise.maximum,
-        np.minimum: elementwise.minimum,
-        np.tanh: activations.tanh,
-        np.matmul: linear.matmul,
-    }
-
-
-@cache
-def _functions() -> dict[Any, Callable[..., Any]]:
-    """For each function, an adapter with NumPy's own signature; `out` stays None.
-
-    It returns NotImplemented for arguments that the engine's operation doesn't have.
-    """
-    from engine.rules import elementwise, layout, linear, reductions
-
-    def added(
-        a: Any,
-        axis: Any = None,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: Any = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Any:
-        if not _is_float(dtype):
-            return NotImplemented
-        a = a if dtype is None else layout.cast(a, dtype)
-        if where is not True:
-            a = elementwise.where(np.broadcast_to(_truth(where), a.shape), a, 0.0)
-        y = reductions.sum(a, axis, keepdims)
-        return y if initial is None else y + initial
-
-    def averaged(
-        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
-    ) -> Any:
-        if not _is_float(dtype):
-            return NotImplemented
-        return reductions.mean(a if dtype is None else layout.cast(a, dtype), axis, keepdims)
-
-    def largest(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
-        return reductions.max(a, axis, keepdims)
-
-    def smallest(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
-        return reductions.min(a, axis, keepdims)
-
-    def chosen(condition: Any, x: Any = None, y: Any = None) -> Any:
-        if x is None and y is None:
-            return np.nonzero(_plain(condition))
-        return elementwise.where(_truth(condition), x, y)
-
-    def clipped(
-        a: Any,
-        a_min: Any = None,
-        a_max: Any = None,
-        out: Any = None,
-        *,
-        min: Any = None,
-        max: Any = None,
-    ) -> Any:
-        low, high = (a_min if min is None else min), (a_max if max is None else max)
-        return elementwise.clip(a, low, high)
-
-    def reshaped(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None) -> Any:
-        if order != "C":
-            return NotImplemented
-        return layout.reshape(a, newshape if shape is None else shape)
-
-    def dotted(a: Any, b: Any, out: Any = None) -> Any:
-        ndims = np.ndim(_plain(a)), np.ndim(_plain(b))
-        if max(ndims) > 2:  # matmul sums over other axes then
-            return NotImplemented
-        return linear.matmul(a, b) if min(ndims) else elementwise.multiply(a, b)
-
-    return {
-        np.sum: added,
-        np.mean: averaged,
-        np.max: largest,
-        np.amax: largest,
-        np.min: smallest,
-        np.amin: smallest,
-        np.where: chosen,
-        np.clip: clipped,
-        np.reshape: reshaped,
-        np.transpose: lambda a, axes=None: layout.transpose(a, axes),
-        np.broadcast_to: lambda array, shape: layout.broadcast_to(array, shape),
-        np.concatenate: lambda arrays, axis=0, out=None: layout.concatenate(arrays, axis),
-        np.stack: lambda arrays, axis=0, out=None: layout.stack(arrays, axis),
-        np.split: lambda ary, indices_or_sections, axis=0: layout.split(
-            ary, indices_or_sections, axis
-        ),
-        np.dot: dotted,
-        # NumPy has it since 2.1.
-        getattr(np, "unstack", None): lambda x, *, axis=0: layout.unstack(x, axis),
-    }
-
-
-def _is_float(dtype: Any) -> bool:
-    return dtype is None or np.dtype(dtype) in FLOATS
-
-
-def _truth(condition: Any) -> Any:
-    """NumPy takes 0 and 1 for a condition too."""
-    mask = np.asarray(_plain(condition))
-    return mask if mask.dtype == np.bool_ else mask != 0
-
-
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """What `Tensor.__array_ufunc__` answers."""
     called = method == "__call__"
-    rule = _ufuncs().get(ufunc) if called else None
+    rule = NUMPY.get(ufunc) if called else None
     given = _meant(keywords) if keywords else keywords
     if rule is not None and not given:
         return rule(*inputs)
@@ -186,7 +57,7 @@ def call_function(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
     """What `Tensor.__array_function__` answers."""
     if function in _PLAIN_FUNCTIONS:
         return _on_values(function, args, keywords)
-    adapter = _functions().get(function)
+    adapter = NUMPY.get(function)
     given = _meant(keywords)
     if adapter is not None and _fits(adapter, args, given):
         answer = adapter(*args, **given)

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, cast
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, cast, overload
 
 import numpy as np
 from numpy.exceptions import AxisError
 
 from engine.dtypes import FLOATS, as_floats
 from engine.errors import NonFiniteError, ShapeError
-from engine.rules.table import Rule
+from engine.registry import answers, named
+from engine.rules.table import Rule, partials, rule
 from engine.scope import at_place, state
 from engine.tape import Array, Leaf, Node, Version
-from engine.tensor import Tensor
+from engine.tensor import Operand, Tensor
+
+Partial = Callable[..., Any]
 
 _ARRAYS = (Tensor, np.ndarray)
 _ABOUT_SHAPES = re.compile(r"shape|broadcast|dimension|zero-size|\bax[ie]s\b")  # NumPy's words
@@ -191,3 +196,51 @@ def _report_nonfinite(rule: Rule, arrays: tuple[Array, ...], y: Any) -> None:
         f"{rule.name}{at_place()}: {bad} of {y.size} entries of the result, shape "
         f"{y.shape}, are NaN or Inf; {source}"
     )
+
+
+class _One(Protocol):
+    def __call__(self, a: Operand, /) -> Tensor: ...
+
+
+class _Two(Protocol):
+    def __call__(self, a: Operand, b: Operand, /) -> Tensor: ...
+
+
+@overload
+def operation(
+    da: Partial, /, *, formula: str, numpy: tuple[Any, ...] = (), **flags: bool
+) -> Callable[[Callable[[Any], Any]], _One]: ...
+@overload
+def operation(
+    da: Partial, db: Partial, /, *, formula: str, numpy: tuple[Any, ...] = (), **flags: bool
+) -> Callable[[Callable[[Any, Any], Any]], _Two]: ...
+def operation(
+    *gradients: Partial, formula: str, numpy: tuple[Any, ...] = (), **flags: bool
+) -> Callable[[Any], Any]:
+    """Make an operation of the function that computes its value on arrays.
+
+    Args:
+        gradients: ∂L/∂a, for two operands ∂L/∂a and ∂L/∂b, as functions of (g, y, a, …), written in
+            the engine's operations; g = ∂L/∂y.
+        formula: the same as text, which `walk` shows.
+        numpy: NumPy's ufuncs for which the operation answers on a Tensor.
+        flags: of `Rule`.
+
+    Returns: a decorator. The decorated function is the public operation; its name is the rule's.
+    """
+
+    def define(value: Callable[..., Any]) -> Any:
+        made = rule(value.__name__, value, partials(*gradients), formula, (), **flags)
+
+        if len(gradients) == 1:
+
+            def applied(a: Any, /) -> Tensor:
+                return apply(made, a)
+        else:
+
+            def applied(a: Any, b: Any, /) -> Tensor:  # type: ignore[misc]
+                return apply(made, a, b)
+
+        return answers(*numpy)(named(wraps(value)(applied)))
+
+    return define

@@ -23,7 +23,7 @@ from engine.tensor import Operand, Tensor
 
 Function = Callable[..., Any]
 
-_variable = rule("variable", lambda x: x, partials(lambda g, y, x: g), view=True)
+_variable = rule("variable", lambda x: x, partials(lambda g, y, x: g), "∂L/∂a = g", view=True)
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:

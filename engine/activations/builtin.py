@@ -22,6 +22,7 @@ import numpy.typing as npt
 from engine.activations.record import ACTIVATIONS, BUILT_IN, Activation, Formula
 from engine.kernels import KERNELS, kernel_of
 from engine.kernels.plain import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
+from engine.registry import answers
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
 
@@ -151,6 +152,9 @@ tanh: Activation = _built_in(
     second=lambda s: -2.0 * tanh(s) * tanh.derivative(s),
     range=(-1.0, 1.0),
 )
+
+
+answers(np.tanh)(tanh)
 
 
 def _softsign_second(s: Any) -> Any:

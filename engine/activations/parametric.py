@@ -18,6 +18,8 @@ _prelu = rule(
         lambda g, y, s, a: where(s > 0, g, g * a),
         lambda g, y, s, a: where(s > 0, 0.0, _product(g, s)),
     ),
+    formula="∂L/∂s = g where s > 0, else a g; ∂L/∂a = Σ g min(s, 0)",
+    letters=("s", "a"),
     broadcasts=True,
 )
 

@@ -1,6 +1,6 @@
 """Arithmetic and the elementary functions, entry by entry, with NumPy's names and broadcasting.
 
-Each line of the table reads: name, value, and ∂L/∂a (and ∂L/∂b) from g = ∂L/∂y.
+Each operation is one function: above it ∂L/∂a (and ∂L/∂b) from g = ∂L/∂y, in it the value.
 """
 
 from __future__ import annotations
@@ -11,71 +11,182 @@ import numpy as np
 
 from engine.dtypes import as_floats
 from engine.errors import ShapeError
-from engine.operation import Symbolic, apply, shape_of
+from engine.operation import Symbolic, apply, operation, shape_of
+from engine.registry import OPERATIONS, answers, truth
 from engine.rules.table import constant, partials, rule
 from engine.scope import at_place, state
 from engine.tensor import Operand, Tensor, plain
 
-_add = rule(
-    "add",
-    np.add,
-    partials(lambda g, y, a, b: g, lambda g, y, a, b: g),
+
+@operation(
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: g,
+    formula="∂L/∂a = g, ∂L/∂b = g",
+    numpy=(np.add,),
     broadcasts=True,
     linear=True,
 )
-_subtract = rule(
-    "subtract",
-    np.subtract,
-    partials(lambda g, y, a, b: g, lambda g, y, a, b: -g),
+def add(a: Any, b: Any) -> Any:
+    """y = a + b; ∂L/∂a = ∂L/∂b = g."""
+    return np.add(a, b)
+
+
+@operation(
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g,
+    formula="∂L/∂a = g, ∂L/∂b = −g",
+    numpy=(np.subtract,),
     broadcasts=True,
     linear=True,
 )
-_multiply = rule(
-    "multiply",
-    np.multiply,
-    partials(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+def subtract(a: Any, b: Any) -> Any:
+    """y = a − b; ∂L/∂a = g, ∂L/∂b = −g."""
+    return np.subtract(a, b)
+
+
+@operation(
+    lambda g, y, a, b: g * b,
+    lambda g, y, a, b: g * a,
+    formula="∂L/∂a = g b, ∂L/∂b = g a",
+    numpy=(np.multiply,),
     broadcasts=True,
 )
-_divide = rule(
-    "divide",
-    np.divide,
-    partials(lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b),
+def multiply(a: Any, b: Any) -> Any:
+    """y = a b; ∂L/∂a = g b, ∂L/∂b = g a."""
+    return np.multiply(a, b)
+
+
+@operation(
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+    formula="∂L/∂a = g / b, ∂L/∂b = −g a / b²",
+    numpy=(np.divide,),
     broadcasts=True,
 )
-_power = rule(
-    "power",
-    np.power,
+def divide(a: Any, b: Any) -> Any:
+    """y = a / b; ∂L/∂a = g / b, ∂L/∂b = −g a / b²."""
+    return np.divide(a, b)
+
+
+@operation(
+    lambda g, y, a: -g,
+    formula="∂L/∂a = −g",
+    numpy=(np.negative,),
+    linear=True,
+)
+def negative(a: Any) -> Any:
+    """y = −a; ∂L/∂a = −g."""
+    return np.negative(a)
+
+
+@operation(
+    lambda g, y, a: g * y,
+    formula="∂L/∂a = g y",
+    numpy=(np.exp,),
+)
+def exp(a: Any) -> Any:
+    """y = eᵃ; ∂L/∂a = g y."""
+    return np.exp(a)
+
+
+@operation(
+    lambda g, y, a: g / a,
+    formula="∂L/∂a = g / a",
+    numpy=(np.log,),
+)
+def log(a: Any) -> Any:
+    """y = ln a, NaN for a < 0 and −∞ at 0, without a warning; ∂L/∂a = g / a."""
+    return np.log(a)
+
+
+@operation(
+    lambda g, y, a: g * 0.5 / y,
+    formula="∂L/∂a = g / (2 y)",
+    numpy=(np.sqrt,),
+)
+def sqrt(a: Any) -> Any:
+    """y = √a, NaN for a < 0, without a warning; ∂L/∂a = g / 2y."""
+    return np.sqrt(a)
+
+
+@operation(
+    constant,
+    formula="∂L/∂a = 0",
+    numpy=(np.sign,),
+)
+def sign(a: Any) -> Any:
+    """y = −1, 0 or 1; its derivative is taken as 0 everywhere."""
+    return np.sign(a)
+
+
+@operation(
     # a⁰ is 1 everywhere, and 0ᵇ is 0 for b > 0: without care both would give 0 · ∞.
-    partials(
-        lambda g, y, a, b: g * b * where((a == 0) & (b == 0), 1.0, a) ** (b - 1),
-        lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a)),
-    ),
+    lambda g, y, a, b: g * b * where((a == 0) & (b == 0), 1.0, a) ** (b - 1),
+    lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a)),
+    formula="∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a",
+    numpy=(np.power,),
     broadcasts=True,
 )
-_negative = rule("negative", np.negative, partials(lambda g, y, a: -g), linear=True)
-_exp = rule("exp", np.exp, partials(lambda g, y, a: g * y))
-_log = rule("log", np.log, partials(lambda g, y, a: g / a))
-_sqrt = rule("sqrt", np.sqrt, partials(lambda g, y, a: g * 0.5 / y))
-_abs = rule("abs", np.abs, partials(lambda g, y, a: g * sign(a)))
-_sign = rule("sign", np.sign, partials(constant))
-_maximum = rule(
-    "maximum",
-    np.maximum,
-    partials(
-        lambda g, y, a, b: g * _share(y, a > b, a == b),
-        lambda g, y, a, b: g * _share(y, b > a, a == b),
-    ),
+def power(a: Any, b: Any) -> Any:
+    """y = aᵇ; ∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a (NaN for a < 0, as ln is)."""
+    return np.power(a, b)
+
+
+@operation(
+    lambda g, y, a: g * sign(a),
+    formula="∂L/∂a = g sign(a)",
+    numpy=(np.absolute, np.fabs),
+)
+def abs(a: Any) -> Any:
+    """y = |a|; ∂L/∂a = g sign(a), 0 at 0."""
+    return np.abs(a)
+
+
+@operation(
+    lambda g, y, a, b: g * _share(y, a > b, a == b),
+    lambda g, y, a, b: g * _share(y, b > a, a == b),
+    formula="∂L/∂a = g where a > b, ∂L/∂b = g where b > a, each g / 2 where a = b",
+    numpy=(np.maximum,),
     broadcasts=True,
 )
-_minimum = rule(
-    "minimum",
-    np.minimum,
-    partials(
-        lambda g, y, a, b: g * _share(y, a < b, a == b),
-        lambda g, y, a, b: g * _share(y, b < a, a == b),
-    ),
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of each pair, which gets g; where they are equal, each gets g / 2.
+
+    NaN if one of the pair is NaN, and so are both gradients there.
+    """
+    return np.maximum(a, b)
+
+
+@operation(
+    lambda g, y, a, b: g * _share(y, a < b, a == b),
+    lambda g, y, a, b: g * _share(y, b < a, a == b),
+    formula="∂L/∂a = g where a < b, ∂L/∂b = g where b < a, each g / 2 where a = b",
+    numpy=(np.minimum,),
     broadcasts=True,
 )
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of each pair, which gets g; where they are equal, each gets g / 2.
+
+    NaN if one of the pair is NaN, and so are both gradients there.
+    """
+    return np.minimum(a, b)
+
+
+@answers(np.float_power)
+def _float_power(a: Any, b: Any) -> Any:
+    return power(OPERATIONS["cast"](a, np.float64), b)
+
+
+@answers(np.positive)
+def _positive(a: Any) -> Any:
+    return +a
+
+
+@answers(np.square)
+def _square(a: Any) -> Any:
+    return multiply(a, a)
+
+
 _where = rule(
     "where",
     lambda a, b, *, condition: np.where(condition, a, b),
@@ -83,6 +194,7 @@ _where = rule(
         lambda g, y, a, b, condition: where(condition, g, 0.0),
         lambda g, y, a, b, condition: where(condition, 0.0, g),
     ),
+    "∂L/∂a = g where the condition holds, ∂L/∂b = g elsewhere",
     broadcasts=True,
     linear=True,
 )
@@ -92,78 +204,8 @@ _clip = rule(
     partials(
         lambda g, y, a, low, high: where(y == y, where(_inside(a, low, high), g, 0.0), np.nan)
     ),
+    "∂L/∂a = g where low ≤ a ≤ high, else 0",
 )
-
-
-def add(a: Operand, b: Operand) -> Tensor:
-    """y = a + b; ∂L/∂a = ∂L/∂b = g."""
-    return apply(_add, a, b)
-
-
-def subtract(a: Operand, b: Operand) -> Tensor:
-    """y = a − b; ∂L/∂a = g, ∂L/∂b = −g."""
-    return apply(_subtract, a, b)
-
-
-def multiply(a: Operand, b: Operand) -> Tensor:
-    """y = a b; ∂L/∂a = g b, ∂L/∂b = g a."""
-    return apply(_multiply, a, b)
-
-
-def divide(a: Operand, b: Operand) -> Tensor:
-    """y = a / b; ∂L/∂a = g / b, ∂L/∂b = −g a / b²."""
-    return apply(_divide, a, b)
-
-
-def power(a: Operand, b: Operand) -> Tensor:
-    """y = aᵇ; ∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a (NaN for a < 0, as ln is)."""
-    return apply(_power, a, b)
-
-
-def negative(a: Operand) -> Tensor:
-    """y = −a."""
-    return apply(_negative, a)
-
-
-def exp(a: Operand) -> Tensor:
-    """y = eᵃ; ∂L/∂a = g y."""
-    return apply(_exp, a)
-
-
-def log(a: Operand) -> Tensor:
-    """y = ln a, NaN for a < 0 and −∞ at 0, without a warning; ∂L/∂a = g / a."""
-    return apply(_log, a)
-
-
-def sqrt(a: Operand) -> Tensor:
-    """y = √a, NaN for a < 0, without a warning; ∂L/∂a = g / 2y."""
-    return apply(_sqrt, a)
-
-
-def abs(a: Operand) -> Tensor:
-    """y = |a|; ∂L/∂a = g sign(a), 0 at 0."""
-    return apply(_abs, a)
-
-
-def sign(a: Operand) -> Tensor:
-    """y = −1, 0 or 1; its derivative is taken as 0 everywhere."""
-    return apply(_sign, a)
-
-
-def maximum(a: Operand, b: Operand) -> Tensor:
-    """The larger of each pair, which gets g; where they are equal, each gets g / 2.
-
-    NaN if one of the pair is NaN, and so are both gradients there.
-    """
-    return apply(_maximum, a, b)
-
-
-def minimum(a: Operand, b: Operand) -> Tensor:
-    """The smaller of each pair, which gets g; where they are equal, each gets g / 2.
-
-    NaN if one of the pair is NaN, and so are both gradients there.
-    """
-    return apply(_minimum, a, b)
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
@@ -202,6 +244,26 @@ def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) ->
     a = a if isinstance(a, Tensor) else as_floats(a)
     shape, dtype = a.shape, a.dtype
     return apply(_clip, a, low=_bound(low, shape, dtype), high=_bound(high, shape, dtype))
+
+
+@answers(np.where)
+def _np_where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None and y is None:
+        return np.nonzero(plain(condition))
+    return where(truth(condition), x, y)
+
+
+@answers(np.clip)
+def _np_clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Any:
+    return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
 def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from engine.dtypes import chosen_dtype
 from engine.errors import ShapeError
 from engine.operation import apply, shape_of
+from engine.registry import answers, named
 from engine.rules.arguments import integers, one_axis
 from engine.rules.table import partials, rule
 from engine.scope import at_place
@@ -27,6 +28,7 @@ _reshape = rule(
     partials(lambda g, y, a, shape: g.reshape(a.shape)),
     view=True,
     linear=True,
+    formula="∂L/∂a = g in the shape of a",
 )
 _transpose = rule(
     "transpose",
@@ -34,6 +36,7 @@ _transpose = rule(
     partials(lambda g, y, a, axes: g.transpose(tuple(int(i) for i in np.argsort(axes)))),
     view=True,
     linear=True,
+    formula="∂L/∂a = g with its axes put back",
 )
 _broadcast_to = rule(
     "broadcast_to",
@@ -41,6 +44,7 @@ _broadcast_to = rule(
     partials(lambda g, y, a, shape: sum_to_shape(g, a.shape)),
     view=True,
     linear=True,
+    formula="∂L/∂a = Σ g over the repeated axes",
 )
 _index = rule(
     "index",
@@ -48,18 +52,21 @@ _index = rule(
     partials(lambda g, y, a, key: _put_back(g, a.shape, key)),
     view=True,
     linear=True,
+    formula="∂L/∂a = Σ g put back in its places, 0 elsewhere",
 )
 _scatter = rule(
     "scatter",
     lambda a, *, shape, key: _add_at(a, shape, key),
     partials(lambda g, y, a, shape, key: index(g, key)),
     linear=True,
+    formula="∂L/∂a = g[key]",
 )
 _cast = rule(
     "cast",
     lambda a, *, dtype: a.astype(dtype),
     partials(lambda g, y, a, dtype: g.astype(a.dtype)),
     linear=True,
+    formula="∂L/∂a = g in the precision of a",
 )
 
 
@@ -81,16 +88,32 @@ def _layers(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[
     return [g[(*before, i)] if need else None for i, need in enumerate(needs)]
 
 
-_concatenate = rule("concatenate", lambda *xs, axis: np.concatenate(xs, axis), _parts, linear=True)
-_stack = rule("stack", lambda *xs, axis: np.stack(xs, axis), _layers, linear=True)
+_concatenate = rule(
+    "concatenate",
+    lambda *xs, axis: np.concatenate(xs, axis),
+    _parts,
+    linear=True,
+    formula="∂L/∂x_i = the slice of g that x_i became",
+    letters=("x_i",),
+)
+_stack = rule(
+    "stack",
+    lambda *xs, axis: np.stack(xs, axis),
+    _layers,
+    linear=True,
+    formula="∂L/∂x_i = the layer of g that x_i became",
+    letters=("x_i",),
+)
 
 
+@named
 def reshape(a: Operand, *shape: Any) -> Tensor:
     """The same entries in another shape: `reshape(a, 6, 4)`, `(a, (6, 4))` or `(a, 6, -1)`."""
     wanted = integers("reshape", "shape", shape[0] if len(shape) == 1 else shape)
     return apply(_reshape, a, shape=wanted)
 
 
+@named
 def transpose(a: Operand, *axes: Any) -> Tensor:
     """Axes reversed, or in the order given: `transpose(a, 2, 0, 1)` or `(a, (2, 0, 1))`."""
     ndim = np.ndim(plain(a))
@@ -107,11 +130,13 @@ def transpose(a: Operand, *axes: Any) -> Tensor:
     return apply(_transpose, a, axes=tuple(axis % ndim for axis in order))
 
 
+@named
 def broadcast_to(a: Operand, shape: Sequence[int] | int) -> Tensor:
     """a repeated along new and stretched axes; g is summed over them."""
     return apply(_broadcast_to, a, shape=integers("broadcast_to", "shape", shape))
 
 
+@named
 def index(a: Operand, key: Any) -> Tensor:
     """a[key] with NumPy's indexing; ∂L/∂a is g put back in its place, added where places repeat."""
     parts = key if isinstance(key, tuple) else (key,)
@@ -153,6 +178,7 @@ def _add_at(a: npt.NDArray[Any], shape: tuple[int, ...], key: Any) -> npt.NDArra
     return out
 
 
+@named
 def concatenate(tensors: Sequence[Operand], axis: int | None = 0, **others: Any) -> Tensor:
     """Tensors joined along an existing axis; each gets its slice of g.
 
@@ -172,6 +198,7 @@ def concatenate(tensors: Sequence[Operand], axis: int | None = 0, **others: Any)
     return apply(_concatenate, *operands, axis=_axis("concatenate", axis, ndim, operands))
 
 
+@named
 def stack(tensors: Sequence[Operand], axis: int = 0, **others: Any) -> Tensor:
     """Tensors of one shape joined along a new axis; each gets its layer of g.
 
@@ -183,6 +210,7 @@ def stack(tensors: Sequence[Operand], axis: int = 0, **others: Any) -> Tensor:
     return apply(_stack, *operands, axis=_axis("stack", axis, ndim, operands))
 
 
+@named
 def unstack(a: Operand, axis: int = 0) -> tuple[Tensor, ...]:
     """The layers of a along an axis, without that axis: what `stack` joins, taken apart.
 
@@ -195,6 +223,7 @@ def unstack(a: Operand, axis: int = 0) -> tuple[Tensor, ...]:
     return tuple(index(a, (*before, i)) for i in range(n))
 
 
+@named
 def split(a: Operand, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Parts of a along an axis: `split(a, 3)` in three equal ones, `split(a, [2, 5])` at 2 and 5.
 
@@ -251,9 +280,47 @@ def _axis(name: str, axis: int, ndim: int, operands: list[Operand]) -> int:
     return axis % ndim
 
 
+@named
 def cast(a: Operand, dtype: npt.DTypeLike) -> Tensor:
     """a in float32 or float64; the gradient comes back in a's own.
 
     Raises: DtypeError for any other dtype.
     """
     return apply(_cast, a, dtype=chosen_dtype(dtype, f"astype{at_place()}"))
+
+
+@answers(np.reshape)
+def _np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None) -> Any:
+    if order != "C":
+        return NotImplemented
+    return reshape(a, newshape if shape is None else shape)
+
+
+@answers(np.transpose)
+def _np_transpose(a: Any, axes: Any = None) -> Any:
+    return transpose(a, axes)
+
+
+@answers(np.broadcast_to)
+def _np_broadcast_to(array: Any, shape: Any) -> Any:
+    return broadcast_to(array, shape)
+
+
+@answers(np.concatenate)
+def _np_concatenate(arrays: Any, axis: Any = 0, out: Any = None) -> Any:
+    return concatenate(arrays, axis)
+
+
+@answers(np.stack)
+def _np_stack(arrays: Any, axis: Any = 0, out: Any = None) -> Any:
+    return stack(arrays, axis)
+
+
+@answers(np.split)
+def _np_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
+    return split(ary, indices_or_sections, axis)
+
+
+@answers(getattr(np, "unstack", None))  # since NumPy 2.1
+def _np_unstack(x: Any, *, axis: Any = 0) -> Any:
+    return unstack(x, axis)

@@ -22,10 +22,12 @@ from engine import kernels
 from engine.activations import Activation, find_activation, identity
 from engine.errors import ShapeError
 from engine.operation import apply, shape_of
+from engine.registry import answers, named
+from engine.rules.elementwise import multiply
 from engine.rules.layout import reshape, transpose
 from engine.rules.table import partials, rule
 from engine.scope import at_place, state
-from engine.tensor import Operand, Tensor
+from engine.tensor import Operand, Tensor, plain
 
 Array = npt.NDArray[Any]
 
@@ -50,6 +52,7 @@ _matmul = rule(
         lambda g, y, a, b: product(_swapped(a), g),
     ),
     broadcasts=True,
+    formula="∂L/∂a = g bᵀ, ∂L/∂b = aᵀ g",
 )
 
 
@@ -62,6 +65,8 @@ def _swapped(a: Any) -> Any:
     return transpose(a, (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2))
 
 
+@answers(np.matmul)
+@named
 def matmul(a: Operand, b: Operand) -> Tensor:
     """The product of vectors, matrices, or stacks of matrices, as NumPy's `@` defines it.
 
@@ -90,6 +95,14 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     if row or column:
         y = reshape(y, y.shape[: -1 - row] + (() if column else y.shape[-1:]))
     return y
+
+
+@answers(np.dot)
+def _np_dot(a: Any, b: Any, out: Any = None) -> Any:
+    ndims = np.ndim(plain(a)), np.ndim(plain(b))
+    if max(ndims) > 2:  # np.dot sums over other axes then
+        return NotImplemented
+    return matmul(a, b) if min(ndims) else multiply(a, b)
 
 
 def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array | None]:
@@ -153,9 +166,17 @@ def _affine(x: Any, W: Any, *b: Any) -> Any:
     return s + b[0] if b else s
 
 
-DENSE = rule("dense", _dense_value, _dense_vjp, saves=True)
+DENSE = rule(
+    "dense",
+    _dense_value,
+    _dense_vjp,
+    saves=True,
+    formula="∂L/∂s = g ⊙ f′(s), ∂L/∂x = ∂L/∂s Wᵀ, ∂L/∂W = xᵀ ∂L/∂s, ∂L/∂b = Σ_n ∂L/∂s",
+    letters=("x", "W", "b"),
+)
 
 
+@named
 def dense(
     x: Operand, W: Operand, b: Operand | None = None, f: Activation | str = identity
 ) -> Tensor:

@@ -35,7 +35,14 @@ def _cross_entropy_vjp(
     return [(softmax(logits) - target) * (g * (1.0 / len(labels)))]
 
 
-_cross_entropy = rule("cross_entropy", _cross_entropy_value, _cross_entropy_vjp, saves=True)
+_cross_entropy = rule(
+    "cross_entropy",
+    _cross_entropy_value,
+    _cross_entropy_vjp,
+    saves=True,
+    formula="∂L/∂o = g (softmax(o) − onehot(label)) / N",
+    letters=("o",),
+)
 
 
 def _squared_error_value(a: Array, t: Array, *, over: float) -> Array:
@@ -56,6 +63,8 @@ _squared_error = rule(
         lambda g, y, a, t, over: _difference(g, a, t, over),
         lambda g, y, a, t, over: _difference(g, t, a, over),
     ),
+    formula="∂L/∂a = 2 g (a − t) / n, ∂L/∂t = −∂L/∂a",
+    letters=("a", "t"),
 )
 
 

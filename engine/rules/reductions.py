@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.dtypes import FLOATS
 from engine.operation import apply
+from engine.registry import answers, named, truth
 from engine.rules.arguments import Axis, axes
 from engine.rules.elementwise import exp
-from engine.rules.layout import broadcast_to
+from engine.rules.elementwise import where as choose
+from engine.rules.layout import broadcast_to, cast
 from engine.rules.table import partials, rule
 from engine.tensor import Operand, Tensor, plain
 
@@ -24,12 +27,14 @@ _sum = rule(
     lambda a, *, axis, keepdims: np.sum(a, axis=axis, keepdims=keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis)),
     linear=True,
+    formula="∂L/∂a = g for every entry",
 )
 _mean = rule(
     "mean",
     lambda a, *, axis, keepdims: _mean_value(a, axis, keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) / _count(a, axis)),
     linear=True,
+    formula="∂L/∂a = g / count for every entry",
 )
 
 
@@ -42,39 +47,47 @@ _max = rule(
     "max",
     lambda a, *, axis, keepdims: np.max(a, axis=axis, keepdims=keepdims),
     partials(_extreme_vjp),
+    formula="∂L/∂a = g where a is the largest (shared where several are), else 0",
 )
 _min = rule(
     "min",
     lambda a, *, axis, keepdims: np.min(a, axis=axis, keepdims=keepdims),
     partials(_extreme_vjp),
+    formula="∂L/∂a = g where a is the smallest (shared where several are), else 0",
 )
 _softmax = rule(
     "softmax",
     lambda a, *, axis: _stable_softmax(a, axis),
     partials(lambda g, y, a, axis: y * (g - (g * y).sum(axis=axis, keepdims=True))),
+    formula="∂L/∂a_k = y_k (g_k − Σ_j g_j y_j)",
 )
 _log_softmax = rule(
     "log_softmax",
     lambda a, *, axis: _stable_log_softmax(a, axis),
     partials(lambda g, y, a, axis: g - exp(y) * g.sum(axis=axis, keepdims=True)),
+    formula="∂L/∂a_k = g_k − e^{y_k} Σ_j g_j",
 )
 _logsumexp = rule(
     "logsumexp",
     lambda a, *, axis, keepdims: _stable_logsumexp(a, axis, keepdims),
     partials(lambda g, y, a, axis, keepdims: _spread(g, a, axis) * apply(_softmax, a, axis=axis)),
+    formula="∂L/∂a = g softmax(a)",
 )
 
 
+@named
 def sum(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
     """Σ over the axes, 0 of no entries; g goes to every entry."""
     return apply(_sum, a, axis=axes("sum", axis, others), keepdims=keepdims)
 
 
+@named
 def mean(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
     """The mean over the axes, NaN of no entries; g / count goes to every entry."""
     return apply(_mean, a, axis=axes("mean", axis, others), keepdims=keepdims)
 
 
+@named
 def max(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
     """The largest over the axes; entries that tie for it share g equally.
 
@@ -83,6 +96,7 @@ def max(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) ->
     return apply(_max, a, axis=axes("max", axis, others), keepdims=keepdims)
 
 
+@named
 def min(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
     """The smallest over the axes; entries that tie for it share g equally.
 
@@ -91,16 +105,61 @@ def min(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) ->
     return apply(_min, a, axis=axes("min", axis, others), keepdims=keepdims)
 
 
+@answers(np.sum)
+def _np_sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    if not _is_float(dtype):
+        return NotImplemented
+    a = a if dtype is None else cast(a, dtype)
+    if where is not True:
+        a = choose(np.broadcast_to(truth(where), a.shape), a, 0.0)
+    y = sum(a, axis, keepdims)
+    return y if initial is None else y + initial
+
+
+@answers(np.mean)
+def _np_mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
+) -> Any:
+    if not _is_float(dtype):
+        return NotImplemented
+    return mean(a if dtype is None else cast(a, dtype), axis, keepdims)
+
+
+@answers(np.max, np.amax)
+def _np_max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+    return max(a, axis, keepdims)
+
+
+@answers(np.min, np.amin)
+def _np_min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+    return min(a, axis, keepdims)
+
+
+def _is_float(dtype: Any) -> bool:
+    return dtype is None or np.dtype(dtype) in FLOATS
+
+
+@named
 def logsumexp(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
     """ln Σ eᵃ without overflow, −∞ of no entries; ∂L/∂a = g softmax(a)."""
     return apply(_logsumexp, a, axis=axes("logsumexp", axis, others), keepdims=keepdims)
 
 
+@named
 def softmax(a: Operand, axis: Axis = -1, **others: Any) -> Tensor:
     """y_k = e^{a_k} / Σ_j e^{a_j}; ∂L/∂a_k = y_k (g_k − Σ_j g_j y_j)."""
     return apply(_softmax, a, axis=axes("softmax", axis, others))
 
 
+@named
 def log_softmax(a: Operand, axis: Axis = -1, **others: Any) -> Tensor:
     """y_k = a_k − ln Σ_j e^{a_j}; ∂L/∂a_k = g_k − e^{y_k} Σ_j g_j."""
     return apply(_log_softmax, a, axis=axes("log_softmax", axis, others))

@@ -40,6 +40,9 @@ class Rule:
         broadcasts: operands are broadcast against each other.
         view: y may share memory with its first operand.
         saves: see `value`.
+        formula: what the derivative sends back, as `walk` shows it; g = ∂L/∂y.
+        letters: what the formula calls the operands, where that is not a, b; "x_i" for each of any
+            number of operands.
         linear: the derivative looks at no values of the operands, so it does not matter if they are
             changed before the backward pass.
         kind: "built-in" for the rules of the table and the built-in activations, whose formulas
@@ -50,6 +53,8 @@ class Rule:
     name: str
     value: Callable[..., Any]
     vjp: Callable[..., Gradients]
+    formula: str = ""
+    letters: tuple[str, ...] = ()
     broadcasts: bool = False
     view: bool = False
     saves: bool = False
@@ -61,12 +66,17 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    name: str, value: Callable[..., Any], vjp: Callable[..., Gradients], **flags: bool
+    name: str,
+    value: Callable[..., Any],
+    vjp: Callable[..., Gradients],
+    formula: str,
+    letters: tuple[str, ...] = (),
+    **flags: bool,
 ) -> Rule:
     """Put a rule into the table."""
     if name in RULES:
         raise ValueError(f"the table of rules already has one named {name!r}")
-    RULES[name] = Rule(name, value, vjp, kind="built-in", **flags)
+    RULES[name] = Rule(name, value, vjp, formula, letters, kind="built-in", **flags)
     return RULES[name]
 
 

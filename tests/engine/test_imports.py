@@ -90,7 +90,6 @@ def test_importing_the_engine_loads_no_heavy_library_and_compiles_nothing():
 
 PRODUCTS = {"dot", "matmul", "einsum", "inner", "vdot", "tensordot", "linalg", "multi_dot"}
 MAY_REACH_BLAS = {
-    Path("engine/numpy_names.py"): "the table from NumPy's functions to the engine's",
     Path("engine/tracing/jacobians.py"): "singular values, which look at a net and train nothing",
 }
 
@@ -113,6 +112,8 @@ def blas_uses(tree):
                 yield node.lineno, f"np.{node.attr}"
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("numpy"):
                 yield from ((node.lineno, a.name) for a in node.names if a.name in PRODUCTS)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "answers":
+            return  # names NumPy's functions and calls none
         for child in ast.iter_child_nodes(node):
             yield from visit(child, inside)
 
