@@ -15,9 +15,6 @@ from engine.registry import OPERATIONS
 from engine.scope import state
 from engine.tape import Array, Leaf, Node
 
-if TYPE_CHECKING:
-    from engine.tensor import Operand, Tensor
-
 
 def _augmented(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """`t += u` and its kind: a new tensor, except for a variable, where it is an error.
@@ -85,53 +82,53 @@ class ArrayMethods:
 
     # --- operators: one line to the rule each -------------------------------------------------
 
-    def __add__(self, other: Operand) -> Tensor:
+    def __add__(self, other: Any) -> Self:
         return OPERATIONS["add"](self, other)
 
-    def __radd__(self, other: Operand) -> Tensor:
+    def __radd__(self, other: Any) -> Self:
         return OPERATIONS["add"](other, self)
 
-    def __sub__(self, other: Operand) -> Tensor:
+    def __sub__(self, other: Any) -> Self:
         return OPERATIONS["subtract"](self, other)
 
-    def __rsub__(self, other: Operand) -> Tensor:
+    def __rsub__(self, other: Any) -> Self:
         return OPERATIONS["subtract"](other, self)
 
-    def __mul__(self, other: Operand) -> Tensor:
+    def __mul__(self, other: Any) -> Self:
         return OPERATIONS["multiply"](self, other)
 
-    def __rmul__(self, other: Operand) -> Tensor:
+    def __rmul__(self, other: Any) -> Self:
         return OPERATIONS["multiply"](other, self)
 
-    def __truediv__(self, other: Operand) -> Tensor:
+    def __truediv__(self, other: Any) -> Self:
         return OPERATIONS["divide"](self, other)
 
-    def __rtruediv__(self, other: Operand) -> Tensor:
+    def __rtruediv__(self, other: Any) -> Self:
         return OPERATIONS["divide"](other, self)
 
-    def __pow__(self, other: Operand) -> Tensor:
+    def __pow__(self, other: Any) -> Self:
         return OPERATIONS["power"](self, other)
 
-    def __rpow__(self, other: Operand) -> Tensor:
+    def __rpow__(self, other: Any) -> Self:
         return OPERATIONS["power"](other, self)
 
-    def __matmul__(self, other: Operand) -> Tensor:
+    def __matmul__(self, other: Any) -> Self:
         return OPERATIONS["matmul"](self, other)
 
-    def __rmatmul__(self, other: Operand) -> Tensor:
+    def __rmatmul__(self, other: Any) -> Self:
         return OPERATIONS["matmul"](other, self)
 
-    def __neg__(self) -> Tensor:
+    def __neg__(self) -> Self:
         return OPERATIONS["negative"](self)
 
     def __pos__(self) -> Self:
         return self
 
-    def __abs__(self) -> Tensor:
+    def __abs__(self) -> Self:
         return OPERATIONS["abs"](self)
 
-    def __getitem__(self, index: Any) -> Tensor:
-        return OPERATIONS["index"](self, index)
+    def __getitem__(self, index: Any) -> Self:
+        return OPERATIONS["[]"](self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
@@ -154,16 +151,16 @@ class ArrayMethods:
     __irshift__ = _augmented(">>=", operator.rshift)
 
     # Comparisons have no gradient: they give arrays of booleans.
-    def __lt__(self, other: Operand) -> Any:
+    def __lt__(self, other: Any) -> Any:
         return self._array < plain(other)
 
-    def __le__(self, other: Operand) -> Any:
+    def __le__(self, other: Any) -> Any:
         return self._array <= plain(other)
 
-    def __gt__(self, other: Operand) -> Any:
+    def __gt__(self, other: Any) -> Any:
         return self._array > plain(other)
 
-    def __ge__(self, other: Operand) -> Any:
+    def __ge__(self, other: Any) -> Any:
         return self._array >= plain(other)
 
     def __eq__(self, other: object) -> Any:
@@ -176,30 +173,30 @@ class ArrayMethods:
 
     # --- methods with NumPy's names ------------------------------------------------------------
 
-    def sum(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+    def sum(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Self:
         return OPERATIONS["sum"](self, axis, keepdims, **others)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Self:
         return OPERATIONS["mean"](self, axis, keepdims, **others)
 
-    def max(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Self:
         return OPERATIONS["max"](self, axis, keepdims, **others)
 
-    def min(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Tensor:
+    def min(self, axis: Any = None, keepdims: bool = False, **others: Any) -> Self:
         return OPERATIONS["min"](self, axis, keepdims, **others)
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any) -> Self:
         return OPERATIONS["reshape"](self, *shape)
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *axes: Any) -> Self:
         return OPERATIONS["transpose"](self, *axes)
 
     @property
-    def T(self) -> Tensor:
+    def T(self) -> Self:
         return OPERATIONS["transpose"](self)
 
-    def astype(self, dtype: npt.DTypeLike) -> Tensor:
-        return OPERATIONS["cast"](self, dtype)
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        return OPERATIONS["astype"](self, dtype)
 
     # --- as Python and NumPy see it --------------------------------------------------------------
 
@@ -235,7 +232,7 @@ class ArrayMethods:
             raise TypeError("a tensor of shape () has no length")
         return len(self._array)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from engine.registry import OPERATIONS
+
 _TENSOR = {
     "view": "t.reshape(…)",
     "flatten": "t.reshape(-1)",
@@ -111,14 +113,12 @@ def of_keywords(keywords: Iterable[str]) -> str:
 
 def of_tensor(name: str) -> str:
     """What to write in place of `t.name`; "" if nothing is known."""
-    import engine  # this module is read before the operations are
-
     if name in _TENSOR:
         return f"; write {_TENSOR[name]}"
     if name.startswith("_"):
         return ""
-    if name in engine.RULES or name in engine.ACTIVATIONS:
-        return f"; write engine.{name}(t)" if hasattr(engine, name) else ""
+    if name in OPERATIONS:
+        return f"; write engine.{name}(t)"
     if hasattr(np.ndarray, name):
         return f"; t.numpy().{name} is NumPy's, without a gradient"
     return _of_missing(name)

@@ -14,16 +14,29 @@ from __future__ import annotations
 import inspect
 import threading
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import Any, Protocol, TypeVar, cast, overload
 from weakref import WeakSet
 
-if TYPE_CHECKING:
-    from engine.tracing.keeping import Keeper
-
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Observer(Protocol):
+    """What the tape reports to: an open trace is one."""
+
+    def saw_forward(self, node: Any) -> None:
+        """Called for every operation that was recorded."""
+
+    def saw_backward(self, node: Any, g: Any, gradients: Sequence[Any]) -> None:
+        """Called by a sweep for every node, with ∂L/∂y and the gradients of the node's operands."""
+
+    def saw_unrecorded(self, on_variables: bool) -> None:
+        """Called for every operation that left no node."""
+
+    def look_now(self) -> None:
+        """Called before a variable changes, and at the end of a sweep."""
 
 
 class _State(threading.local):
@@ -36,7 +49,7 @@ class _State(threading.local):
     recording: bool = True  # do operations on tensors leave nodes?
     place: str = ""  # where the program is, for example "layer 3"
     watching: bool = False  # is detect_nonfinite open?
-    trace: Keeper | None = None  # of the open trace
+    trace: Any = None  # of the open trace
     sweeping: bool = False  # is a backward pass under way?
     nesting: int = 0  # how many of grad, vjp, jacobian, hvp are running
     # The open blocks: (the newest, the value before it of what it sets, the blocks before it).
@@ -228,15 +241,14 @@ class Place(_Decorator):
         return f"place({self._name!r})"
 
 
-def open_trace(block: Block, keeper: Keeper) -> None:
+def open_trace(block: Block, keeper: Observer) -> None:
     """Report this thread's operations to a keeper, until the block ends."""
     block.begin(keeper)
 
 
-def close_trace(block: Block) -> Keeper | None:
+def close_trace(block: Block) -> Any:
     """Report them no more, and return the keeper."""
-    closed: Keeper | None = block.end()
-    return closed
+    return block.end()
 
 
 def place(name: str) -> Place:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from engine.tensor import Tensor
 
-
-def summary(tensor: Tensor) -> str:
+def summary(array: npt.NDArray[Any], name: str | None = None, kind: str = "") -> str:
     """For example `Tensor(64×256 float32, -3.1 … 2.9, mean 0.01, std 1, requires_grad)`."""
-    array = tensor.numpy()
     parts = [f"{'×'.join(map(str, array.shape)) or 'scalar'} {array.dtype}", *describe(array)]
     if 0 < array.size <= 4:
         parts.insert(0, np.array2string(array, precision=6, separator=", ").replace("\n", ""))
-    if tensor.name:
-        parts.insert(0, tensor.name)
-    if tensor.requires_grad:
-        parts.append("requires_grad" if tensor.is_leaf else "has a graph")
-    return f"Tensor({', '.join(parts)})"
+    return f"Tensor({', '.join([*filter(None, [name]), *parts, *filter(None, [kind])])})"
 
 
 def describe(array: npt.NDArray[Any]) -> list[str]:

@@ -308,7 +308,8 @@ class Tensor(ArrayMethods):
         return np.array(array, dtype=self.dtype)
 
     def __repr__(self) -> str:
-        return summary(self)
+        kind = "requires_grad" if self.is_leaf else "has a graph"
+        return summary(self._array, self.name, kind if self.requires_grad else "")
 
     def __reduce__(self) -> Any:
         if isinstance(self._node, Node):

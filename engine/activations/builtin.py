@@ -22,7 +22,7 @@ import numpy.typing as npt
 from engine.activations.record import ACTIVATIONS, BUILT_IN, Activation, Formula
 from engine.kernels import KERNELS, kernel_of
 from engine.kernels.plain import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
-from engine.registry import answers
+from engine.registry import OPERATIONS, answers
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
 
@@ -65,7 +65,7 @@ def _built_in(
         kind="built-in",
         **others,
     )
-    ACTIVATIONS[name] = BUILT_IN[name] = activation
+    ACTIVATIONS[name] = BUILT_IN[name] = OPERATIONS[name] = activation
     return activation
 
 

@@ -174,7 +174,7 @@ def minimum(a: Any, b: Any) -> Any:
 
 @answers(np.float_power)
 def _float_power(a: Any, b: Any) -> Any:
-    return power(OPERATIONS["cast"](a, np.float64), b)
+    return power(OPERATIONS["astype"](a, np.float64), b)
 
 
 @answers(np.positive)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engine.dtypes import chosen_dtype
 from engine.errors import ShapeError
 from engine.operation import apply, shape_of
-from engine.registry import answers, named
+from engine.registry import OPERATIONS, answers, named
 from engine.rules.arguments import integers, one_axis
 from engine.rules.table import partials, rule
 from engine.scope import at_place
@@ -136,7 +136,6 @@ def broadcast_to(a: Operand, shape: Sequence[int] | int) -> Tensor:
     return apply(_broadcast_to, a, shape=integers("broadcast_to", "shape", shape))
 
 
-@named
 def index(a: Operand, key: Any) -> Tensor:
     """a[key] with NumPy's indexing; ∂L/∂a is g put back in its place, added where places repeat."""
     parts = key if isinstance(key, tuple) else (key,)
@@ -280,13 +279,15 @@ def _axis(name: str, axis: int, ndim: int, operands: list[Operand]) -> int:
     return axis % ndim
 
 
-@named
 def cast(a: Operand, dtype: npt.DTypeLike) -> Tensor:
     """a in float32 or float64; the gradient comes back in a's own.
 
     Raises: DtypeError for any other dtype.
     """
     return apply(_cast, a, dtype=chosen_dtype(dtype, f"astype{at_place()}"))
+
+
+OPERATIONS.update({"[]": index, "astype": cast})
 
 
 @answers(np.reshape)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.spelling import printable
+from engine.tracing.data import TraceData
 from engine.tracing.measures import norm
+from engine.tracing.rows import LayerRecord
 from engine.tracing.table import terminal_width
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
 
 Array = npt.NDArray[Any]
 
@@ -73,7 +72,7 @@ class Comparison:
         return f"Comparison({len(self.layers)} layers)"
 
 
-def compare(a: Trace, b: Trace) -> Comparison:
+def compare(a: TraceData, b: TraceData) -> Comparison:
     """How b differs from a, layer by layer.
 
     The nets must have the same layers by number and size; their weights, activations, batches and

@@ -34,10 +34,10 @@ The thresholds, and why they are what they are:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from engine.errors import GraphError
-from engine.tracing.diagnosis import Diagnosis
+from engine.tracing.data import TraceData
+from engine.tracing.diagnosis import Diagnosis, Finding
 from engine.tracing.find import chain_to, count_passes
 from engine.tracing.gradients import gradient_finding, overall_factor
 from engine.tracing.measures import Measures, all_zero, measure
@@ -59,14 +59,10 @@ from engine.tracing.units import (
 )
 from engine.tracing.updates import update_finding
 
-if TYPE_CHECKING:
-    from engine.tracing.diagnosis import Finding
-    from engine.tracing.record import Trace
-
 _LOSSES = ("cross_entropy", "squared_error")
 
 
-def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
+def diagnose(t: TraceData, *, lr: float | None = None) -> Diagnosis:
     """Findings with evidence, cause and remedy; none for a healthy net.
 
     Args:
@@ -125,7 +121,7 @@ def diagnose(t: Trace, *, lr: float | None = None) -> Diagnosis:
 
 
 def _of_scales(
-    t: Trace, layers: list[Measures], chain: list[Measures], found: list[Finding]
+    t: TraceData, layers: list[Measures], chain: list[Measures], found: list[Finding]
 ) -> list[Finding]:
     """Findings about inputs, logits and loss, as far as those on gradients do not explain them."""
     kinds = {finding.kind for finding in found}
@@ -150,7 +146,7 @@ def _with_gradient(chain: list[Measures]) -> list[Measures]:
     return chain[silent[-1] + 1 :] if silent else chain
 
 
-def _nothing_to_judge(t: Trace) -> str:
+def _nothing_to_judge(t: TraceData) -> str:
     if not t.layers:
         return (
             "this trace holds no layer, and layers are what is judged; build the net of Dense, or "
@@ -173,7 +169,7 @@ def _summary(layers: list[Measures], hidden: list[Measures], judged: bool) -> st
     return f"{_count(layers)}; ∂L/∂s changes by a factor of {factor:.3g} per hidden layer."
 
 
-def _unrecorded(t: Trace) -> str:
+def _unrecorded(t: TraceData) -> str:
     n = t.unrecorded
     if not n:
         return ""

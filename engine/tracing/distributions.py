@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import Statistics, sample_of
-
-if TYPE_CHECKING:
-    from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 

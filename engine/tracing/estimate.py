@@ -19,17 +19,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import meanfield
 from engine.activations import Activation
-
-if TYPE_CHECKING:
-    from engine.tracing.record import Trace
-    from engine.tracing.rows import LayerRecord
+from engine.tracing.data import TraceData
+from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +47,7 @@ class Estimate:
     dL_dW: Array
 
 
-def estimate(trace: Trace) -> Estimate:
+def estimate(trace: TraceData) -> Estimate:
     """The estimate for a trace's layers, taken as a chain.
 
     Where a layer's fan_in is not the fan_out of the one before, something else lies between: the

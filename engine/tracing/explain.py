@@ -10,18 +10,16 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import GraphError
 from engine.spelling import printable
+from engine.tracing.data import TraceData
 from engine.tracing.find import calls_of
-from engine.tracing.rows import slopes_of
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
+from engine.tracing.rows import LayerRecord, slopes_of
 
 Array = npt.NDArray[Any]
 
@@ -173,7 +171,7 @@ class Explanation:
 
 
 def explain(
-    t: Trace,
+    t: TraceData,
     layer: str | int,
     *,
     weight: tuple[int, int] | None = None,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.activations import Activation
-
-if TYPE_CHECKING:
-    from engine.tracing.record import Trace
+from engine.tracing.data import TraceData
 
 UNNAMED = "a tensor"  # variables without names may be different ones
 
@@ -36,7 +33,7 @@ class Graph:
             yield place, [vertex for vertex in self.vertices if vertex.place == place]
 
 
-def graph_of(t: Trace) -> Graph:
+def graph_of(t: TraceData) -> Graph:
     """Vertices and edges; a named variable is one vertex however often it is used."""
     vertices: list[Vertex] = []
     edges: list[tuple[str, str]] = []
@@ -64,7 +61,7 @@ def graph_of(t: Trace) -> Graph:
     return Graph(vertices, edges)
 
 
-def to_mermaid(t: Trace) -> str:
+def to_mermaid(t: TraceData) -> str:
     """A Mermaid flowchart, for example for a ```mermaid block of Markdown."""
     graph, lines = graph_of(t), ["flowchart TD"]
     brackets = {"operation": ("[", "]"), "variable": ("([", "])"), "constant": ("[/", "/]")}
@@ -82,7 +79,7 @@ def to_mermaid(t: Trace) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_dot(t: Trace) -> str:
+def to_dot(t: TraceData) -> str:
     """A digraph in Graphviz's language: `dot -Tsvg trace.dot`."""
     graph, lines = graph_of(t), ["digraph trace {", "    node [fontname=sans, fontsize=11];"]
     shapes = {"operation": "box", "variable": "ellipse", "constant": "parallelogram"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.tracing.data import TraceData
 from engine.tracing.distributions import Ridge, ridges
 from engine.tracing.estimate import estimate
 from engine.tracing.pyplot import new_figure
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from engine.tracing.record import Trace
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +37,7 @@ _PROFILES = (
 _MOST_RIDGES = 24  # more would be lines on top of each other
 
 
-def figure(trace: Trace, theory: Any = None) -> Figure:
+def figure(trace: TraceData, theory: Any = None) -> Figure:
     """Above, the distributions of x, s, ∂L/∂s, ∂L/∂W by layer; below, the profile over depth.
 
     Args:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, NodeRecord, Trace
+from engine.tracing.data import TraceData
+from engine.tracing.rows import LayerRecord, NodeRecord
 
 
-def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, ...]]:
+def calls_of(t: TraceData, layer: str | int) -> tuple[list[LayerRecord], tuple[str, ...]]:
     """All calls of the layer of that name, or the one call at that position; and what to note.
 
     Raises: KeyError for an unknown name, IndexError for a position out of range, ValueError for a
@@ -50,7 +48,7 @@ def calls_of(t: Trace, layer: str | int) -> tuple[list[LayerRecord], tuple[str, 
     )
 
 
-def fed_by(t: Trace) -> list[frozenset[int]]:
+def fed_by(t: TraceData) -> list[frozenset[int]]:
     """For each layer, the positions of those whose output reaches its x with no layer between."""
     position = {id(row.node): i for i, row in enumerate(t.layers)}
     reached: list[frozenset[int]] = []
@@ -65,7 +63,7 @@ def fed_by(t: Trace) -> list[frozenset[int]]:
     return found
 
 
-def operations_after(t: Trace) -> list[list[NodeRecord]]:
+def operations_after(t: TraceData) -> list[list[NodeRecord]]:
     """For each layer, the operations that its output goes through with no layer between.
 
     Only those that the backward pass reached, in the order of the forward pass.
@@ -85,7 +83,7 @@ def operations_after(t: Trace) -> list[list[NodeRecord]]:
     return after
 
 
-def chain_to(t: Trace, last: int) -> set[int]:
+def chain_to(t: TraceData, last: int) -> set[int]:
     """The layers on the way to that one: each the latest of those that feed the one after it."""
     feeds, found = fed_by(t), {last}
     while feeds[last]:
@@ -94,7 +92,7 @@ def chain_to(t: Trace, last: int) -> set[int]:
     return found
 
 
-def count_passes(t: Trace) -> int:
+def count_passes(t: TraceData) -> int:
     """How many parts of the trace with layers that were swept share no operation."""
     groups = list(range(len(t.nodes)))
 

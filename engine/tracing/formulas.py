@@ -7,14 +7,10 @@ A formula is looked up by name only for what is built in: an operation of yours 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.activations import Activation
 from engine.activations.record import BUILT_IN
 from engine.rules.table import RULES
-
-if TYPE_CHECKING:
-    from engine.tracing.rows import NodeRecord
+from engine.tracing.rows import NodeRecord
 
 SLOPES = {name: f.slope_formula for name, f in BUILT_IN.items()}
 

@@ -6,15 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import fed_by, operations_after
 from engine.tracing.measures import Measures
 from engine.tracing.remedies import Remedy, best_remedy, geometric_mean
-
-if TYPE_CHECKING:
-    from engine.tracing.record import Trace
 
 # See `engine.tracing.diagnose` for the reasons.
 FACTOR = 0.75
@@ -72,7 +69,7 @@ def overall_factor(hidden: list[Measures]) -> float | None:
     return math.exp((math.log(first) - math.log(last)) / (len(hidden) - 1)) if first else 0.0
 
 
-def gradient_finding(hidden: list[Measures], t: Trace) -> Finding | None:
+def gradient_finding(hidden: list[Measures], t: TraceData) -> Finding | None:
     """A finding if the gradient vanishes or explodes on its way through the hidden layers.
 
     The parts that are off, and a remedy, are named where a chain of layers explains what was
@@ -122,7 +119,7 @@ def gradient_finding(hidden: list[Measures], t: Trace) -> Finding | None:
     )
 
 
-def _links(hidden: list[Measures], t: Trace) -> list[_Link]:
+def _links(hidden: list[Measures], t: TraceData) -> list[_Link]:
     feeds, after = fed_by(t), operations_after(t)
     links = []
     for a, b in pairwise(hidden):

@@ -8,18 +8,16 @@ of J say by how much: if they are all near 1, so that they are for the product o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
 from engine.spelling import printable
+from engine.tracing.data import TraceData
+from engine.tracing.rows import LayerRecord
 from engine.tracing.table import shortened
-
-if TYPE_CHECKING:
-    from engine.tracing.record import Trace
-    from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 
@@ -78,7 +76,7 @@ class Jacobians:
         return np.array([values.max() for values in self.layers])
 
 
-def jacobians_of(trace: Trace, examples: int = 4) -> Jacobians:
+def jacobians_of(trace: TraceData, examples: int = 4) -> Jacobians:
     """The singular values for the first examples of the batch.
 
     Args:

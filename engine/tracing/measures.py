@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
 from engine.spelling import printable
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, Trace
+from engine.tracing.data import TraceData
+from engine.tracing.rows import LayerRecord
 
 Array = npt.NDArray[Any]
 
@@ -58,7 +57,7 @@ class Measures:
     dead: float | None
 
 
-def measure(t: Trace) -> list[Measures]:
+def measure(t: TraceData) -> list[Measures]:
     """The numbers of every layer that the backward pass reached, from the input's side."""
     return [_of(position, row) for position, row in enumerate(t.layers) if row.node.sweeps]
 

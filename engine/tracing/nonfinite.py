@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.spelling import printable
+from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding
 from engine.tracing.formulas import letters
 from engine.tracing.measures import Measures, mean_square, rms
+from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import Statistics
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, NodeRecord, Trace
 
 Array = npt.NDArray[Any]
 # What, of which kind, its entries that are not finite, and all its entries.
@@ -45,7 +44,7 @@ class FirstNonFinite:
         return self.node.place or self.node.name
 
 
-def first_nonfinite(t: Trace) -> FirstNonFinite | None:
+def first_nonfinite(t: TraceData) -> FirstNonFinite | None:
     """The first in the order of the pass: forward through the operations, then backward.
 
     With statistics alone, that of the layers and of single numbers, such as a loss.
@@ -61,7 +60,7 @@ def first_nonfinite(t: Trace) -> FirstNonFinite | None:
     return None
 
 
-def nonfinite_finding(first: FirstNonFinite, t: Trace, layers: list[Measures]) -> Finding:
+def nonfinite_finding(first: FirstNonFinite, t: TraceData, layers: list[Measures]) -> Finding:
     """The finding of the first NaN or Inf."""
     quantity, name = first.quantity, first.node.name
     evidence = (
@@ -151,7 +150,7 @@ def _largest(node: NodeRecord, row: LayerRecord | None) -> float | None:
     return max(sizes, default=0.0)
 
 
-def _growth(t: Trace) -> str:
+def _growth(t: TraceData) -> str:
     """How the forward signal grows from layer to layer, if it does."""
     sizes = [size for row in t.layers if (size := rms(row, "s"))]
     if len(sizes) < 2:

@@ -9,84 +9,43 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, final
 
 from engine.errors import GraphError
 from engine.scope import Block, close_trace, open_trace, state
 from engine.spelling import printable
-from engine.tracing.keeping import ArrayKeeper, Keeper
+from engine.tracing.comparing import Comparison, compare
+from engine.tracing.data import Keep, TraceData
+from engine.tracing.diagnose import diagnose
+from engine.tracing.diagnosis import Diagnosis
+from engine.tracing.explain import Explanation, explain
+from engine.tracing.export import to_dot, to_mermaid
+from engine.tracing.figure import figure
+from engine.tracing.jacobians import Jacobians, jacobians_of
+from engine.tracing.keeping import ArrayKeeper
 from engine.tracing.looking import StatisticsKeeper
 from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.storing import load_trace, save_trace
+from engine.tracing.table import html, text
+from engine.tracing.walk import Walk, walk
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from engine.tracing.comparing import Comparison
-    from engine.tracing.diagnosis import Diagnosis
-    from engine.tracing.explain import Explanation
-    from engine.tracing.jacobians import Jacobians
-    from engine.tracing.walk import Walk
-
 __all__ = ["LayerRecord", "NodeRecord", "Trace", "trace"]
-
-Keep = Literal["arrays", "stats"]
 
 
 @printable
-class Trace:
+class Trace(TraceData):
     """One pass: its layers and all its operations, in the order in which they were computed."""
-
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-
-    @property
-    def keep(self) -> Keep:
-        return "arrays" if type(self._keeper) is ArrayKeeper else "stats"
-
-    @property
-    def layers(self) -> list[LayerRecord]:
-        return self._keeper.layers
-
-    @property
-    def nodes(self) -> list[NodeRecord]:
-        return self._keeper.nodes
-
-    @property
-    def why_empty(self) -> str:
-        """Why nothing was recorded, though something ran; "" otherwise."""
-        return self._keeper.why_empty
-
-    @property
-    def unrecorded(self) -> int:
-        """How many operations on variables ran under no_grad(), and are not in the trace."""
-        return self._keeper.unrecorded
-
-    def _recorded(self) -> Trace:
-        if self.why_empty:
-            raise GraphError(f"in this trace, {self.why_empty}")
-        return self
 
     def plot(self, theory: Any = None) -> Figure:
         """See `engine.tracing.figure.figure`."""
-        from engine.tracing.figure import figure
-
         return figure(self._recorded(), theory)
 
     def jacobians(self, examples: int = 4) -> Jacobians:
         """See `engine.tracing.jacobians.jacobians_of`."""
-        from engine.tracing.jacobians import jacobians_of
-
         return jacobians_of(self._recorded(), examples)
-
-    def __getitem__(self, name: str | int) -> LayerRecord:
-        """The layer of that name or position."""
-        layers = self._recorded().layers
-        if isinstance(name, int):
-            return layers[name]
-        for row in layers:
-            if row.name == name:
-                return row
-        raise KeyError(f"no layer {name!r}; there are {[row.name for row in layers]}")
 
     def explain(
         self,
@@ -97,70 +56,47 @@ class Trace:
         examples: int = 5,
     ) -> Explanation:
         """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.explain`."""
-        from engine.tracing.explain import explain
-
         return explain(self._recorded(), layer, weight=weight, bias=bias, examples=examples)
 
     def walk(self) -> Walk:
         """The backward pass as steps, from the loss to the input: see `engine.tracing.walk`."""
-        from engine.tracing.walk import walk
-
         return walk(self._recorded())
 
     def diagnose(self, *, lr: float | None = None) -> Diagnosis:
         """What keeps the net from learning, if anything: see `engine.tracing.diagnose`."""
-        from engine.tracing.diagnose import diagnose
-
         return diagnose(self._recorded(), lr=lr)
 
     def compare(self, other: Trace) -> Comparison:
         """How another trace of the same architecture differs: see `engine.tracing.comparing`."""
-        from engine.tracing.comparing import compare
-
         if not isinstance(other, Trace):
             raise TypeError(f"compare() needs another Trace, not {type(other).__name__}")
         return compare(self._recorded(), other._recorded())
 
     def to_mermaid(self) -> str:
         """The operations as a Mermaid flowchart, grouped by layer."""
-        from engine.tracing.export import to_mermaid
-
         return to_mermaid(self._recorded())
 
     def to_dot(self) -> str:
         """The operations in Graphviz's language, grouped by layer."""
-        from engine.tracing.export import to_dot
-
         return to_dot(self._recorded())
 
     def save(self, path: str | Path) -> None:
         """Write the trace to an .npz file: see `engine.tracing.storing`."""
-        from engine.tracing.storing import save_trace
-
         save_trace(self._recorded(), path)
 
     @staticmethod
     def load(path: str | Path) -> Trace:
         """Read a trace that `save` wrote: see `engine.tracing.storing`."""
-        from engine.tracing.storing import load_trace
-
-        return load_trace(path)
-
-    def __len__(self) -> int:
-        return len(self.layers)
+        return Trace(load_trace(path))
 
     def __repr__(self) -> str:
         names = ", ".join(row.name for row in self.layers)
         return f"Trace({self.why_empty or f'{len(self.layers)} layers: {names}'})"
 
     def __str__(self) -> str:
-        from engine.tracing.table import text
-
         return text(self)
 
     def _repr_html_(self) -> str:
-        from engine.tracing.table import html
-
         return html(self)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import operations_after
 from engine.tracing.measures import (
@@ -20,10 +20,8 @@ from engine.tracing.measures import (
     spread,
     units_alike,
 )
+from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import Statistics
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, NodeRecord, Trace
 
 # See `engine.tracing.diagnose` for the reasons.
 LARGE = 10.0
@@ -59,7 +57,7 @@ class Guess:
         )
 
 
-def guesses(t: Trace) -> list[Guess]:
+def guesses(t: TraceData) -> list[Guess]:
     """The cross-entropies that the backward pass came through, the largest loss first."""
     found = [
         Guess(node, node.number, node.input_shapes[0][1])
@@ -127,7 +125,7 @@ def _of_inputs(
 
 
 def loss_finding(
-    t: Trace, layers: list[Measures], chain: list[Measures], found: list[Guess]
+    t: TraceData, layers: list[Measures], chain: list[Measures], found: list[Guess]
 ) -> Finding | None:
     """A finding if a cross-entropy is far above that of a guess, and the inputs are not why.
 
@@ -176,7 +174,7 @@ def loss_finding(
     )
 
 
-def _growth_between(t: Trace, chain: list[Measures]) -> str:
+def _growth_between(t: TraceData, chain: list[Measures]) -> str:
     """How the signal grows between the layers, by what operations; "" unless it does."""
     after, factor, names = operations_after(t), 1.0, []
     for a, b in pairwise(chain):
@@ -232,7 +230,7 @@ def equal_examples_finding(chain: list[Measures], only_data: bool) -> Finding | 
     )
 
 
-def equal_logits_finding(t: Trace, found: list[Guess]) -> Finding | None:
+def equal_logits_finding(t: TraceData, found: list[Guess]) -> Finding | None:
     """A finding if the logits of each example are all equal: the net gives a uniform guess."""
     rows = {id(row.node): row for row in t.layers}
     for guess in found:

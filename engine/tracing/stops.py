@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.activations import ACTIVATIONS
+from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import fed_by, operations_after, same_weights
 from engine.tracing.formulas import formula, is_activation
 from engine.tracing.measures import Measures, all_zero, mean_square, rms
+from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import largest_slope
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, NodeRecord, Trace
 
 Array = npt.NDArray[Any]
 
@@ -35,7 +34,7 @@ _FLAT = (
 _UNDERFLOW = "mend what makes the gradient shrink; float64 only moves the layer where it becomes 0."
 
 
-def stop_findings(t: Trace, swept: list[Measures]) -> list[Finding]:
+def stop_findings(t: TraceData, swept: list[Measures]) -> list[Finding]:
     """A finding for each layer at which the gradient has become exactly 0, the last layer first."""
     silent = {m.position for m in swept if all_zero(m.row, "dL_ds")}
     if not silent:
@@ -71,7 +70,7 @@ def _at_most(findings: list[Finding]) -> list[Finding]:
     return [*findings[: MOST - 1], rest]
 
 
-def _never_on(t: Trace, position: int, feeds: list[frozenset[int]]) -> int:
+def _never_on(t: TraceData, position: int, feeds: list[frozenset[int]]) -> int:
     """The layer itself; if it takes in nothing but 0, the layer that these zeros come from."""
     while feeds[position] and all_zero(t.layers[position], "x"):
         position = max(feeds[position])
@@ -257,7 +256,7 @@ def _ends(row: LayerRecord, name: str) -> str:
     return f"between {values.min:.3g} and {values.max:.3g}"
 
 
-def unreached_finding(t: Trace, swept: list[Measures]) -> Finding | None:
+def unreached_finding(t: TraceData, swept: list[Measures]) -> Finding | None:
     """Layers of the forward pass from which no operation leads to the loss."""
     reached = [m.row for m in swept]
     rows = [
@@ -290,7 +289,7 @@ def unreached_finding(t: Trace, swept: list[Measures]) -> Finding | None:
     )
 
 
-def _cut_between(t: Trace, a: LayerRecord, b: LayerRecord) -> bool:
+def _cut_between(t: TraceData, a: LayerRecord, b: LayerRecord) -> bool:
     """Whether b's x is a constant, with the values of a's output or of a result made from it."""
     if b.node.sources[0] is not None:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,11 @@ import numpy.typing as npt
 from engine.activations import ACTIVATIONS
 from engine.files import read_arrays, write_arrays
 from engine.rules.table import RULES
+from engine.tracing.data import TraceData
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
 from engine.tracing.formulas import SLOPES
-
-if TYPE_CHECKING:
-    from engine.tracing.record import NodeRecord, Trace
+from engine.tracing.keeping import ArrayKeeper
+from engine.tracing.rows import NodeRecord
 
 Array = npt.NDArray[Any]
 
@@ -35,7 +35,7 @@ _ATTRIBUTES = (
 )
 
 
-def save_trace(t: Trace, path: str | Path) -> None:
+def save_trace(t: TraceData, path: str | Path) -> None:
     """Write the trace to an .npz file of that exact name, which appears whole or not at all.
 
     Raises: TypeError for an operation's parameter that can't be stored, naming both; GraphError for
@@ -54,7 +54,7 @@ def save_trace(t: Trace, path: str | Path) -> None:
     write_arrays(path, {"trace": np.frombuffer(text, np.uint8), **encoder.arrays})
 
 
-def load_trace(path: str | Path) -> Trace:
+def load_trace(path: str | Path) -> ArrayKeeper:
     """The trace of a file that `Trace.save` wrote.
 
     Raises: ValueError for a file that is not one, is damaged, was written by a newer version, or
@@ -97,9 +97,7 @@ def _position(record: NodeRecord, nodes: list[NodeRecord]) -> int:
     return next(i for i, node in enumerate(nodes) if node is record)
 
 
-def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> Trace:
-    from engine.tracing.keeping import ArrayKeeper
-    from engine.tracing.record import Trace
+def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> ArrayKeeper:
 
     kept = ArrayKeeper()
     for number, stored in enumerate(about["nodes"]):
@@ -113,12 +111,10 @@ def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> Trace:
         if not known or not isinstance(s, np.ndarray) or s.shape != node.output.shape:
             raise ValueError(f"layer {node.place or node.name} and its s do not fit")
         kept.add_layer(node, s)
-    return Trace(kept)
+    return kept
 
 
 def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> NodeRecord:
-    from engine.tracing.record import NodeRecord
-
     node = NodeRecord.__new__(NodeRecord)
     values = {name: decode(stored[name], arrays) for name in _ATTRIBUTES if name != "kind"}
     values["kind"] = str(stored.get("kind") or _kind_of(values["name"]))

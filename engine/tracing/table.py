@@ -6,14 +6,11 @@ import math
 import shutil
 import textwrap
 from html import escape
-from typing import TYPE_CHECKING
 
+from engine.tracing.data import TraceData
 from engine.tracing.find import fed_by
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import QUANTITIES
-
-if TYPE_CHECKING:
-    from engine.tracing.record import Trace
-    from engine.tracing.rows import LayerRecord
 
 _MOST_NOTES = 6
 
@@ -27,7 +24,7 @@ LEGEND = (
 )
 
 
-def cells(trace: Trace) -> list[list[str]]:
+def cells(trace: TraceData) -> list[list[str]]:
     """The rows, as text; "–" where a quantity does not exist, "!" after a name: not all finite.
 
     The factor is that of a layer whose output the next row's layer takes, and no other's.
@@ -56,7 +53,7 @@ def cells(trace: Trace) -> list[list[str]]:
     return made
 
 
-def notes(trace: Trace) -> list[str]:
+def notes(trace: TraceData) -> list[str]:
     """A line for each layer with entries that are not finite: where in it they come first."""
     found = [f"! {row.name}: {where}" for row in trace.layers if (where := _not_finite(row))]
     if len(found) > _MOST_NOTES + 1:
@@ -64,10 +61,10 @@ def notes(trace: Trace) -> list[str]:
     return found
 
 
-def title(trace: Trace) -> str:
+def title(trace: TraceData) -> str:
     n = len(trace.layers)
     if trace.why_empty:
-        return f"Trace: {trace.why_empty}"
+        return f"TraceData: {trace.why_empty}"
     if not n:
         return "Trace of no layer: nothing in the block called dense with a variable"
     swept = sum(1 for row in trace.layers if row.node.sweeps)
@@ -81,7 +78,7 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def text(trace: Trace) -> str:
+def text(trace: TraceData) -> str:
     """The table in the terminal's width, and not below 80 columns; long names lose their middle."""
     width = max(80, terminal_width())
     if not trace.layers:
@@ -117,7 +114,7 @@ def _lines(rows: list[list[str]], width: int | None, heads: int) -> list[str]:
     return lines
 
 
-def html(trace: Trace) -> str:
+def html(trace: TraceData) -> str:
     """The same for a notebook: nothing is loaded, and colours are those of the page."""
     if not trace.layers:
         return f"<p>{escape(title(trace))}</p>"

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import calls_of
 from engine.tracing.measures import Measures, norm, rms
-
-if TYPE_CHECKING:
-    from engine.tracing.record import Trace
 
 # See `engine.tracing.diagnose` for the reasons.
 UPDATE = (1e-6, 0.1)
 
 
 def update_finding(
-    t: Trace, layers: list[Measures], lr: float | None, others: bool
+    t: TraceData, layers: list[Measures], lr: float | None, others: bool
 ) -> Finding | None:
     """A finding if a step is out of range; `others`: whether there are other findings."""
     if lr is None:
@@ -53,7 +50,7 @@ def update_finding(
     )
 
 
-def _whole_gradient(t: Trace, m: Measures) -> float:
+def _whole_gradient(t: TraceData, m: Measures) -> float:
     """rms(∂L/∂W) over all calls of the layer, as an update uses it; 0 where it can't be known.
 
     The statistics of several calls do not tell those of their sum.

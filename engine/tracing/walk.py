@@ -7,15 +7,14 @@ import math
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from engine.errors import GraphError
 from engine.spelling import printable
+from engine.tracing.data import TraceData
 from engine.tracing.formulas import formula, letters
 from engine.tracing.measures import norm
-
-if TYPE_CHECKING:
-    from engine.tracing.record import LayerRecord, NodeRecord, Trace
+from engine.tracing.rows import LayerRecord, NodeRecord
 
 
 @printable
@@ -141,7 +140,7 @@ class Walk(Sequence[Step]):
                 output(f"{answer!r} is not known: Enter, b, a number 1 … {last}, or q.")
 
 
-def walk(t: Trace) -> Walk:
+def walk(t: TraceData) -> Walk:
     """The backward pass of a trace, step by step, from the loss to the input.
 
     The norms are √Σ over all entries, in float64. A gradient that arrives on several ways is shown

@@ -16,19 +16,30 @@ zero). Sources: He et al. 2015; Poole et al. 2016; Schoenholz et al. 2017.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import Activation, meanfield, printable
 
-if TYPE_CHECKING:  # both are built on theory: schemes ask it for gains
-    from nn.init import Initializer
-    from nn.layers import MLP
+
+class Scheme(Protocol):
+    """An initialisation, as far as theory asks: the variance of what it draws."""
+
+    @property
+    def variance(self) -> Callable[[int, int], float]: ...
+
+
+class Net(Protocol):
+    """A net of layers: each with W, f, and the schemes by which W and b are drawn."""
+
+    @property
+    def layers(self) -> Sequence[Any]: ...
+
 
 Array = npt.NDArray[Any]
 
@@ -63,9 +74,7 @@ class Law:
     var_b: float
 
 
-def laws(
-    sizes: Sequence[int], f: Activation, weight_init: Initializer, bias_init: Initializer
-) -> list[Law]:
+def laws(sizes: Sequence[int], f: Activation, weight_init: Scheme, bias_init: Scheme) -> list[Law]:
     """The layers of an MLP of these sizes; the last one's f isn't used."""
     return [
         Law(f, i, o, weight_init.variance(i, o), bias_init.variance(i, o))
@@ -73,7 +82,7 @@ def laws(
     ]
 
 
-def predict_profile(net: MLP, x_second_moments: Sequence[float] | Array) -> Profile:
+def predict_profile(net: Net, x_second_moments: Sequence[float] | Array) -> Profile:
     """The profile of a net with this net's sizes, activations and schemes.
 
     Args:
