@@ -172,30 +172,26 @@ relu = _built_in(
 )
 
 
-def _leaky_kinks(a: float) -> tuple[float, ...]:
-    return () if a == 1 else (0.0,)
-
-
-def _leaky_range(a: float) -> tuple[float, float]:
-    return (-_INF if a > 0 else 0.0), _INF
-
-
-leaky_relu = _built_in(
-    "leaky_relu",
-    "s for s > 0, else a s",
-    "1 for s > 0, else a",
-    ", a = 0.01; f′(0) = a",
-    kernel=Elementwise(
+_LEAKY: dict[str, Any] = {
+    "kernel": Elementwise(
         scalars.leaky_relu,
         scalars.leaky_relu_slope,
         lambda s, a: np.where(s > 0, s, a * s),
         lambda s, a: np.where(s > 0, 1, a),
         parameters=1,
     ),
-    second=_zero,
-    kinks=_leaky_kinks,
-    range=_leaky_range,
+    "second": _zero,
+    "kinks": lambda a: () if a == 1 else (0.0,),
+    "range": lambda a: ((-_INF if a > 0 else 0.0), _INF),
+}
+
+leaky_relu = _built_in(
+    "leaky_relu",
+    "s for s > 0, else a s",
+    "1 for s > 0, else a",
+    ", a = 0.01; f′(0) = a",
     parameters={"a": 0.01},
+    **_LEAKY,
 )
 
 # By name alone: `engine.prelu` is the operation that learns a (`engine.activations.parametric`).
@@ -204,11 +200,8 @@ _built_in(
     "s for s > 0, else a s",
     "1 for s > 0, else a",
     ", at the slope a = 0.25 that training starts from",
-    kernel=leaky_relu.kernel,
-    second=_zero,
-    kinks=_leaky_kinks,
-    range=_leaky_range,
     parameters={"a": 0.25},
+    **_LEAKY,
 )
 
 elu = _built_in(
