@@ -1,6 +1,7 @@
 """Who may import whom, what an import costs, and where BLAS may be reached: by reading the code."""
 
 import ast
+import graphlib
 import importlib
 import pkgutil
 import subprocess
@@ -189,3 +190,17 @@ def test_public_names_are_listed_sorted_and_there():
     assert len(set(engine.__all__)) == len(engine.__all__)
     for name in engine.__all__:
         assert hasattr(engine, name)
+
+
+@pytest.mark.nojit
+def test_activations_the_layer_and_transforms_import_in_no_ring():
+    """Imports within functions and those for types alone count."""
+    modules = {module_name(path): path for path in SOURCES}
+    parts = ("engine.activations", "engine.kernels", "engine.rules.linear", "engine.transforms")
+    chosen = {name for name in modules if any(within(name, part) for part in parts)}
+    graph = {}
+    for name in chosen:
+        targets = (f"{module}.{x}" if x else module for module, x in imported(modules[name]))
+        graph[name] = {t if t in chosen else t.rpartition(".")[0] for t in targets} & chosen
+    assert "engine.transforms" in graph["engine.activations.record"]
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the ring
