@@ -196,13 +196,11 @@ relu = _built_in(
 )
 
 
-def _leaky_kinks(a: float) -> tuple[float, ...]:
-    return () if a == 1 else (0.0,)
-
-
-def _leaky_range(a: float) -> tuple[float, float]:
-    return (-_INF if a > 0 else 0.0), _INF
-
+_LEAKY: dict[str, Any] = {
+    "second": _zero,
+    "kinks": lambda a: () if a == 1 else (0.0,),
+    "range": lambda a: ((-_INF if a > 0 else 0.0), _INF),
+}
 
 leaky_relu = _built_in(
     "leaky_relu",
@@ -213,10 +211,8 @@ leaky_relu = _built_in(
         lambda s, a: _if_positive(s, s, a * s if a else 0),
         lambda s, a: _if_positive(s, 1, a),
     ),
-    second=_zero,
-    kinks=_leaky_kinks,
-    range=_leaky_range,
     parameters={"a": 0.01},
+    **_LEAKY,
 )
 
 # By name alone: `engine.prelu` is the operation that learns a (`engine.activations.parametric`).
@@ -226,10 +222,8 @@ _built_in(
     "1 for s > 0, else a",
     ", at the slope a = 0.25 that training starts from",
     like=leaky_relu,
-    second=_zero,
-    kinks=_leaky_kinks,
-    range=_leaky_range,
     parameters={"a": 0.25},
+    **_LEAKY,
 )
 
 elu = _built_in(

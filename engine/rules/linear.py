@@ -7,6 +7,9 @@ For one layer, x the input, s = xW + b, x⁽ⁱ⁺¹⁾ = f(s), with j counting 
     ∂L/∂b_k  = Σ_batch ∂L/∂s_k
     ∂L/∂x_j  = Σ_k w_jk · ∂L/∂s_k
 
+`_derivation` is these four lines, of tensors or arrays. On arrays the fused kernels of
+`engine.kernels.FUSED` take their place if there is a compiler and f has a compiled kernel.
+
 (The article writes f′(s_j) x_j for ∂x_k⁽ⁱ⁺¹⁾/∂w_jk; by its own s = xW it is f′(s_k) x_j.)
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from engine.kernels import empty
 from engine.rules.linear import dense_gradients
 from engine.rules.table import Rule
 from engine.spelling import printable
+from engine.tracing.look import Look
 from engine.tracing.statistics import (
     QUANTITIES,
     DeadUnits,
@@ -23,9 +24,6 @@ from engine.tracing.statistics import (
     share_below,
     stride_of,
 )
-
-if TYPE_CHECKING:
-    from engine.tracing.look import Look
 
 Array = npt.NDArray[Any]
 

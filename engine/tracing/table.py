@@ -64,7 +64,7 @@ def notes(trace: TraceData) -> list[str]:
 def title(trace: TraceData) -> str:
     n = len(trace.layers)
     if trace.why_empty:
-        return f"TraceData: {trace.why_empty}"
+        return f"Trace: {trace.why_empty}"
     if not n:
         return "Trace of no layer: nothing in the block called dense with a variable"
     swept = sum(1 for row in trace.layers if row.node.sweeps)

@@ -103,6 +103,11 @@ def test_the_fused_kernels_and_the_derivation_give_the_same_numbers(name, dtype,
         np.testing.assert_allclose(ours, plain, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.nojit
+def test_fused_kernels_are_there_with_a_compiler_alone():
+    assert ("dense" in engine.kernels.FUSED) == engine.kernels.JIT
+
+
 def test_without_the_fused_kernels_tensors_and_arrays_run_the_same_derivation(monkeypatch):
     monkeypatch.setattr("engine.kernels.FUSED", {})
     for f in (engine.gelu, engine.tanh.derivative):

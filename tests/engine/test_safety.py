@@ -284,7 +284,7 @@ def test_a_partial_for_each_operand():
 def test_a_name_is_given_once():
     before = dict(RULES)
     with pytest.raises(ValueError, match="'add'"):
-        rule("add", np.add, partials())
+        rule("add", np.add, partials(), "")
     assert before == RULES
 
 
