@@ -9,6 +9,11 @@
 Operations carry NumPy's names where NumPy has them and PyTorch's otherwise. Of arrays and numbers
 alone they give arrays: `engine.exp(np.ones(2))` is an array, and only `engine.exp(Tensor(…))` a
 Tensor with `.backward()`.
+
+To read the engine, begin with `engine/core`: context (places, recording), rule (an operation and
+its derivative), tape (nodes, and the sweep), tensor, operation (`apply`). Then `rules/elementwise`
+(a screen for each operation), `rules/linear` (the layer's derivation), `kernels/plain` (what the
+compiled kernels compute), `activations/builtin` (the table) and `tracing/record`.
 """
 
 import sys
@@ -18,6 +23,9 @@ from engine import activations, hints, meanfield
 from engine.activations import *  # noqa: F403
 from engine.activations.builtin import *  # noqa: F403 - again, for mypy
 from engine.checking import GradcheckReport, detect_nonfinite, gradcheck
+from engine.core.context import no_grad, place
+from engine.core.rule import RULES, Rule
+from engine.core.tensor import Tensor
 from engine.errors import (
     ActivationError,
     DtypeError,
@@ -27,40 +35,14 @@ from engine.errors import (
     ShapeError,
 )
 from engine.files import read_arrays, write_arrays
-from engine.rules.elementwise import (
-    abs,
-    add,
-    clip,
-    divide,
-    exp,
-    log,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    power,
-    sign,
-    sqrt,
-    subtract,
-    where,
-)
-from engine.rules.layout import (
-    broadcast_to,
-    concatenate,
-    reshape,
-    split,
-    stack,
-    transpose,
-    unstack,
-)
-from engine.rules.linear import dense, matmul
-from engine.rules.losses import cross_entropy, mse, quadratic
+from engine.rules import elementwise, layout, linear, losses, reductions
+from engine.rules.elementwise import *  # noqa: F403
+from engine.rules.layout import *  # noqa: F403
+from engine.rules.linear import *  # noqa: F403
+from engine.rules.losses import *  # noqa: F403
 from engine.rules.own import Operation, custom_vjp
-from engine.rules.reductions import log_softmax, logsumexp, max, mean, min, softmax, sum
-from engine.rules.table import RULES, Rule
-from engine.scope import no_grad, place
+from engine.rules.reductions import *  # noqa: F403
 from engine.spelling import printable
-from engine.tensor import Tensor
 from engine.tracing.diagnosis import Diagnosis, Finding
 from engine.tracing.explain import Explanation
 from engine.tracing.jacobians import Jacobians
@@ -92,61 +74,28 @@ __all__ = [
     "Tensor",
     "Trace",
     "Walk",
-    "abs",
-    "add",
-    "broadcast_to",
-    "clip",
-    "concatenate",
-    "cross_entropy",
     "custom_vjp",
-    "dense",
     "detect_nonfinite",
-    "divide",
-    "exp",
     "grad",
     "gradcheck",
     "hvp",
     "jacobian",
-    "log",
-    "log_softmax",
-    "logsumexp",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
     "meanfield",
-    "min",
-    "minimum",
-    "mse",
-    "multiply",
-    "negative",
     "no_grad",
     "place",
-    "power",
     "printable",
-    "quadratic",
     "read_arrays",
-    "reshape",
-    "sign",
-    "softmax",
-    "split",
-    "sqrt",
-    "stack",
-    "subtract",
-    "sum",
     "trace",
-    "transpose",
-    "unstack",
     "value_and_grad",
     "vjp",
-    "where",
     "write_arrays",
 ]
 
-if (
-    not TYPE_CHECKING
-):  # mypy takes the names of a star import, and would take it that the engine has every name
-    __all__ = sorted(__all__ + activations.__all__)
+# mypy takes the names of star imports, and would take it that the engine has every name.
+if not TYPE_CHECKING:
+    for module in (activations, elementwise, layout, linear, losses, reductions):
+        __all__ += module.__all__
+    __all__.sort()
 
     def __getattr__(name):
         text = f"engine has no {name!r}{hints.of_engine(name)}"

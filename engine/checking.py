@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.arrays import Array, as_floats
+from engine.core.context import Setting, no_grad
+from engine.core.tensor import Tensor, plain
 from engine.differences import Slopes, quick_slopes, slopes
-from engine.dtypes import as_floats
 from engine.errors import GradcheckError
-from engine.scope import Setting, no_grad
 from engine.spelling import printable
-from engine.tensor import Tensor, plain
 from engine.transforms import refuse_collections, vjp
-
-Array = npt.NDArray[Any]
 
 _RESOLUTION = 1e-4  # a relative error that differences must be able to show
 _NEGLIGIBLE = 1e-7  # of an entry's natural slope

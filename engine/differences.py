@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from engine.arrays import Array
 
 _RATIO = 4.0
 _EPS = float(np.finfo(np.float64).eps)

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.writing import write_file
-
-Array = npt.NDArray[Any]
 
 _ENDING = ".npy"  # of each array's file in the archive, after the array's name
 _LONGEST = 0xFFFF  # bytes of a name in a zip file

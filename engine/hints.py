@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from engine.registry import OPERATIONS
+from engine.core.registry import OPERATIONS
 
 _TENSOR = {
     "view": "t.reshape(…)",

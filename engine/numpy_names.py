@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from engine import hints
-from engine.registry import NUMPY
-from engine.scope import state
+from engine.core.context import state
+from engine.core.registry import NUMPY
 
 _PLAIN_UFUNCS = {
     *(np.isnan, np.isinf, np.isfinite, np.signbit, np.greater, np.greater_equal),

@@ -12,14 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.singularities import NODES, WEIGHTS, DivergenceError, check_integrable, near_points
 
-Array = npt.NDArray[Any]
 Function = Callable[[Array], Array]
 
 _REACH = 12.0  # standard deviations; e^(−72) of the normal distribution lies outside

@@ -13,13 +13,13 @@ from typing import Any, overload
 
 import numpy as np
 
+from engine.core.context import recording, state
+from engine.core.operation import apply
+from engine.core.rule import partials, rule
+from engine.core.tape import Leaf, Node, sweep
+from engine.core.tensor import Operand, Tensor
 from engine.errors import DtypeError, ShapeError
-from engine.operation import apply
 from engine.rules.layout import stack
-from engine.rules.table import partials, rule
-from engine.scope import recording, state
-from engine.tape import Leaf, Node, sweep
-from engine.tensor import Operand, Tensor
 
 Function = Callable[..., Any]
 

@@ -286,8 +286,8 @@ assert math.isclose(b_.grad, dL_db)
 # ## The engine does the same
 #
 # `engine.Tensor` is `Value` for whole arrays. `requires_grad=True` marks what we want derivatives
-# of. The sweep in `engine/tape.py` is our `backward`: it takes numbers from the highest downward
-# and adds up what arrives.
+# of. The sweep in `engine/core/tape.py` is our `backward`: it takes numbers from the highest
+# downward and adds up what arrives.
 
 # %%
 tensor_w = engine.Tensor(w, requires_grad=True)

@@ -17,16 +17,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations.record import ACTIVATIONS, BUILT_IN, Activation, Formula
+from engine.arrays import Array
+from engine.core.registry import OPERATIONS, answers
 from engine.kernels import KERNELS, kernel_of
 from engine.kernels.plain import SELU_ALPHA, SELU_PRODUCT, SELU_SCALE
-from engine.registry import OPERATIONS, answers
 from engine.rules import elementwise
 from engine.rules.elementwise import clip, exp, minimum, sign, where
-
-Array = npt.NDArray[Any]
 
 _INF = math.inf
 

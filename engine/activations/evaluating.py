@@ -6,18 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations.expression import Expression, S, expression, name, operation, parts
 from engine.activations.intervals import Bounds, even_power
 from engine.activations.operations import COMPARE, CONDITIONS, OPERATIONS, rule_of
 from engine.activations.record import BUILT_IN
-from engine.dtypes import as_floats
-from engine.operation import apply
+from engine.arrays import Array, as_floats
+from engine.core.operation import apply
+from engine.core.tensor import Tensor, plain
 from engine.rules.elementwise import where
-from engine.tensor import Tensor, plain
 
-Array = npt.NDArray[Any]
 # An expression as plain data: (kind, value, positions of the operands), each after its operands.
 Data = tuple[tuple[str, str, tuple[int, ...]], ...]
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations.expression import Expression
 from engine.activations.features import REACH, Special, special_points
+from engine.arrays import Array
 from engine.errors import ActivationError
 from engine.spelling import printable
 
-Array = npt.NDArray[Any]
 Evaluate = Callable[[Array], Array]
 
 _MOST_NAMED = 6  # single points

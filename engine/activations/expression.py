@@ -29,10 +29,10 @@ from engine.activations.operations import (
     rule_of,
 )
 from engine.activations.record import BUILT_IN, Activation, Derivative
+from engine.core.operation import Symbolic
+from engine.core.rule import RULES, Rule
 from engine.kernels import KERNELS
-from engine.operation import Symbolic
 from engine.rules import elementwise
-from engine.rules.table import RULES, Rule
 from engine.spelling import printable
 
 
@@ -110,7 +110,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
         return _numpy_function(function)(*args, **keywords)
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
-        """The rule applied to expressions; called by `engine.operation.apply`."""
+        """The rule applied to expressions; called by `engine.core.operation.apply`."""
         known = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
         if rule is not known:  # another rule may have the name of one that is known
             raise SymbolicError(

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations.evaluating import bounds
 from engine.activations.expression import Expression, derivative, parts
 from engine.activations.record import BUILT_IN
+from engine.arrays import Array
 from engine.singularities import NODES, WEIGHTS
 
-Array = npt.NDArray[Any]
 Evaluate = Callable[[Expression, Array], Array]
 
 REACH = 1000.0

@@ -12,15 +12,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations.evaluating import values_of
 from engine.activations.expression import Expression, parts
 from engine.activations.operations import CONDITIONS, OPERATIONS
+from engine.arrays import Array
 from engine.errors import ActivationError
 from engine.kernels import KERNELS, Elementwise, own_kernel, plain
-
-Array = npt.NDArray[Any]
 
 _LEAVES = ("input", "name", "number")
 _MOST_FACTORS = 4  # x⁴ as a product of products; beyond, the C library's pow

@@ -15,10 +15,10 @@ import numpy as np
 from engine.activations import intervals
 from engine.activations.intervals import Bounds, increasing
 from engine.activations.record import BUILT_IN
+from engine.core.operation import apply
+from engine.core.rule import RULES, Rule, partials
 from engine.kernels import KERNELS
-from engine.operation import apply
 from engine.rules.elementwise import where
-from engine.rules.table import RULES, Rule, partials
 
 COMPARE: dict[str, np.ufunc] = {
     "<": np.less,

@@ -18,8 +18,6 @@ from functools import cached_property, partial
 from typing import Any, final, overload
 from weakref import WeakValueDictionary
 
-import numpy.typing as npt
-
 from engine.activations.evaluating import Data, as_data, evaluate, from_data, values_of
 from engine.activations.examine import Finding, check_slope, examine, find_kinks
 from engine.activations.expression import Expression, S, derivative, operation
@@ -28,10 +26,10 @@ from engine.activations.generate import kernel_of
 from engine.activations.ranges import find_range
 from engine.activations.reading import file_of, located, parameters_of, read, title_of
 from engine.activations.record import ACTIVATIONS, Activation, Derivative
+from engine.arrays import Array
+from engine.core.tensor import Operand, Tensor
 from engine.errors import ActivationError
-from engine.tensor import Operand, Tensor
 
-Array = npt.NDArray[Any]
 Function = Callable[..., Any]
 
 

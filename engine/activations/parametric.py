@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from engine.activations.builtin import leaky_relu
-from engine.operation import Symbolic, apply
+from engine.core.operation import Symbolic, apply
+from engine.core.rule import partials, rule
+from engine.core.tensor import Operand, Tensor
 from engine.rules.elementwise import where
-from engine.rules.table import partials, rule
-from engine.tensor import Operand, Tensor
 
 _prelu = rule(
     "prelu",

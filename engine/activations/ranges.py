@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from engine.arrays import Array
+
 Evaluate = Callable[[Array], Array]
 
 _ANYWHERE = (-np.inf, np.inf)

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.activations.expression import Expression, S, SymbolicError, expression, name
 from engine.activations.record import BUILT_IN, Activation
-from engine.dtypes import is_finite
+from engine.arrays import is_finite
 from engine.errors import ActivationError
 
 Function = Callable[..., Any]

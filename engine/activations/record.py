@@ -21,18 +21,16 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations.ranges import find_range
-from engine.dtypes import is_finite
+from engine.arrays import Array, is_finite
+from engine.core.operation import Symbolic, apply
+from engine.core.rule import Rule, partials
+from engine.core.tensor import Operand, Tensor
 from engine.kernels import Elementwise
-from engine.operation import Symbolic, apply
-from engine.rules.table import Rule, partials
 from engine.spelling import printable
-from engine.tensor import Operand, Tensor
 from engine.transforms import slope_of
 
-Array = npt.NDArray[Any]
 Formula = Callable[..., Any]
 Kinks = tuple[float, ...]
 Range = tuple[float, float]

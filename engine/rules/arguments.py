@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.scope import at_place
+from engine.core.context import at_place
 
 Axis = int | Sequence[int] | None
 

@@ -5,17 +5,17 @@ Each operation is one function: above it ∂L/∂a (and ∂L/∂b) from g = ∂L
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from engine.dtypes import as_floats
+from engine.arrays import as_floats
+from engine.core.context import at_place, state
+from engine.core.operation import Symbolic, apply, operation, shape_of
+from engine.core.registry import OPERATIONS, answers, named, operations_of, truth
+from engine.core.rule import constant, partials, rule
+from engine.core.tensor import Operand, Tensor, plain
 from engine.errors import ShapeError
-from engine.operation import Symbolic, apply, operation, shape_of
-from engine.registry import OPERATIONS, answers, truth
-from engine.rules.table import constant, partials, rule
-from engine.scope import at_place, state
-from engine.tensor import Operand, Tensor, plain
 
 
 @operation(
@@ -208,6 +208,7 @@ _clip = rule(
 )
 
 
+@named
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
     """a where the condition is true, b elsewhere; g goes to the one that was taken.
 
@@ -233,6 +234,7 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
     return apply(_where, a, b, condition=mask)
 
 
+@named
 def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) -> Tensor:
     """min(max(a, low), high); g passes where low ≤ a ≤ high, is 0 outside, and NaN where y is.
 
@@ -293,3 +295,7 @@ def _inside(a: Any, low: Any, high: Any) -> Any:
 def _share(y: Any, wins: Any, ties: Any) -> Any:
     """1 where this operand alone was taken, ½ where both were, NaN where y is NaN."""
     return where(y == y, wins + 0.5 * ties, np.nan).astype(y.dtype)
+
+
+if not TYPE_CHECKING:  # mypy takes every public name
+    __all__ = operations_of(__name__)

@@ -7,20 +7,20 @@ is a TypeError.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.dtypes import chosen_dtype
+from engine.arrays import chosen_dtype, sum_to_shape
+from engine.core.context import at_place
+from engine.core.operation import apply, shape_of
+from engine.core.registry import OPERATIONS, answers, named, operations_of
+from engine.core.rule import partials, rule
+from engine.core.tape import Part
+from engine.core.tensor import Operand, Tensor, plain
 from engine.errors import ShapeError
-from engine.operation import apply, shape_of
-from engine.registry import OPERATIONS, answers, named
 from engine.rules.arguments import integers, one_axis
-from engine.rules.table import partials, rule
-from engine.scope import at_place
-from engine.tape import Part, sum_to_shape
-from engine.tensor import Operand, Tensor, plain
 
 _reshape = rule(
     "reshape",
@@ -325,3 +325,7 @@ def _np_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
 @answers(getattr(np, "unstack", None))  # since NumPy 2.1
 def _np_unstack(x: Any, *, axis: Any = 0) -> Any:
     return unstack(x, axis)
+
+
+if not TYPE_CHECKING:  # mypy takes every public name
+    __all__ = operations_of(__name__)

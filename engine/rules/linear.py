@@ -16,23 +16,21 @@ For one layer, x the input, s = xW + b, x⁽ⁱ⁺¹⁾ = f(s), with j counting 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import kernels
 from engine.activations import Activation, find_activation, identity
+from engine.arrays import Array
+from engine.core.context import at_place, state
+from engine.core.operation import apply, shape_of
+from engine.core.registry import answers, named, operations_of
+from engine.core.rule import partials, rule
+from engine.core.tensor import Operand, Tensor, plain
 from engine.errors import ShapeError
-from engine.operation import apply, shape_of
-from engine.registry import answers, named
 from engine.rules.elementwise import multiply
 from engine.rules.layout import reshape, transpose
-from engine.rules.table import partials, rule
-from engine.scope import at_place, state
-from engine.tensor import Operand, Tensor, plain
-
-Array = npt.NDArray[Any]
 
 
 def _matmul_value(a: Array, b: Array) -> Array:
@@ -215,3 +213,7 @@ def dense(
         return apply(DENSE, x, W, f=f) if b is None else apply(DENSE, x, W, b, f=f)
     flat = reshape(x, (int(np.prod(shape[:-1])), shape[-1]))
     return reshape(dense(flat, W, b, f), (*shape[:-1], W_shape[1]))
+
+
+if not TYPE_CHECKING:  # mypy takes every public name
+    __all__ = operations_of(__name__)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
+from engine.arrays import Array
+from engine.core.context import at_place
+from engine.core.operation import apply, shape_of
+from engine.core.registry import named, operations_of
+from engine.core.rule import partials, rule
+from engine.core.tensor import Operand, Tensor, plain
 from engine.errors import ShapeError
-from engine.operation import apply, shape_of
 from engine.rules.layout import reshape
 from engine.rules.reductions import softmax
-from engine.rules.table import partials, rule
-from engine.scope import at_place
-from engine.tensor import Operand, Tensor, plain
-
-Array = npt.NDArray[Any]
 
 
 def _cross_entropy_value(logits: Array, *, labels: Array) -> tuple[Array, Array]:
@@ -68,6 +68,7 @@ _squared_error = rule(
 )
 
 
+@named
 def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
     """−ln softmax(logits)_label, averaged over the batch, in nats.
 
@@ -105,6 +106,7 @@ def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
     return apply(_cross_entropy, logits, labels=y)
 
 
+@named
 def quadratic(x: Operand, target: Operand) -> Tensor:
     """The quadratic cost, (1/N) Σ_n Σ_k (x_nk − t_nk)²; ∂L/∂x = 2 (x − t) / N.
 
@@ -114,6 +116,7 @@ def quadratic(x: Operand, target: Operand) -> Tensor:
     return apply(_squared_error, x, target, over=float(shape[0] if shape else 1))
 
 
+@named
 def mse(prediction: Operand, target: Operand) -> Tensor:
     """The mean over all entries of (prediction − target)²; ∂L/∂prediction = 2 (p − t) / size."""
     shape = _one_shape("mse", prediction, target)
@@ -130,3 +133,7 @@ def _one_shape(name: str, a: Operand, b: Operand) -> tuple[int, ...]:
             "at least one entry (broadcasting here would silently average wrong pairs)"
         )
     return shape
+
+
+if not TYPE_CHECKING:  # mypy takes every public name
+    __all__ = operations_of(__name__)

@@ -19,12 +19,12 @@ from typing import Any, final
 
 import numpy as np
 
+from engine.core.context import at_place
+from engine.core.operation import apply
+from engine.core.rule import Rule
+from engine.core.tensor import Operand, Tensor
 from engine.errors import GraphError
-from engine.operation import apply
-from engine.rules.table import Rule
-from engine.scope import at_place
 from engine.spelling import printable
-from engine.tensor import Operand, Tensor
 
 Function = Callable[..., Any]
 

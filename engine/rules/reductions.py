@@ -7,20 +7,20 @@ Another keyword (PyTorch's `dim`, say) is a TypeError, as is an axis that is no 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.dtypes import FLOATS
-from engine.operation import apply
-from engine.registry import answers, named, truth
+from engine.arrays import FLOATS
+from engine.core.operation import apply
+from engine.core.registry import answers, named, operations_of, truth
+from engine.core.rule import partials, rule
+from engine.core.tensor import Operand, Tensor, plain
 from engine.rules.arguments import Axis, axes
 from engine.rules.elementwise import exp
 from engine.rules.elementwise import where as choose
 from engine.rules.layout import broadcast_to, cast
-from engine.rules.table import partials, rule
-from engine.tensor import Operand, Tensor, plain
 
 _sum = rule(
     "sum",
@@ -222,3 +222,7 @@ def _spread(g: Any, a: Any, axis: Any) -> Any:
 
 def _count(a: Any, axis: Any) -> int:
     return math.prod(a.shape[i] for i in _axes(a, axis))
+
+
+if not TYPE_CHECKING:  # mypy takes every public name
+    __all__ = operations_of(__name__)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.measures import norm
 from engine.tracing.rows import LayerRecord
 from engine.tracing.table import terminal_width
-
-Array = npt.NDArray[Any]
 
 QUANTITIES = (
     *("x", "W", "b", "s", "x_next"),

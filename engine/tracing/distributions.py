@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import Statistics, sample_of
-
-Array = npt.NDArray[Any]
 
 _BINS = 80
 _LOGARITHMIC = ("dL_dx_next", "dL_ds", "dL_dW", "dL_db", "dL_dx")

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import ACTIVATIONS, Activation
-
-Array = npt.NDArray[Any]
+from engine.arrays import Array
 
 _POINTS = np.array([-3.0, -1.25, -0.5, 0.3, 0.75, 2.0])
 

@@ -19,17 +19,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import meanfield
 from engine.activations import Activation
+from engine.arrays import Array
 from engine.tracing.data import TraceData
 from engine.tracing.rows import LayerRecord
-
-Array = npt.NDArray[Any]
 
 
 @final

@@ -13,15 +13,13 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.find import calls_of
 from engine.tracing.rows import LayerRecord, slopes_of
-
-Array = npt.NDArray[Any]
 
 
 @printable

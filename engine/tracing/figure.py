@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.tracing.data import TraceData
 from engine.tracing.distributions import Ridge, ridges
 from engine.tracing.estimate import estimate
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-Array = npt.NDArray[Any]
 
 # Colours that stay apart for colour-blind eyes (Okabe & Ito).
 _FORWARD, _BACKWARD, _THEORY = "#0072b2", "#d55e00", "#000000"

@@ -8,18 +8,16 @@ of J say by how much: if they are all near 1, so that they are for the product o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import kernels
+from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.rows import LayerRecord
 from engine.tracing.table import shortened
-
-Array = npt.NDArray[Any]
 
 
 @printable

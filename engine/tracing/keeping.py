@@ -13,15 +13,13 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
+from engine.core.tape import Leaf, Node
+from engine.core.tensor import plain
 from engine.errors import GraphError
 from engine.rules.linear import DENSE
-from engine.tape import Leaf, Node
-from engine.tensor import plain
 from engine.tracing.rows import LayerRecord, NodeRecord
-
-Array = npt.NDArray[Any]
 
 
 class Keeper(ABC):

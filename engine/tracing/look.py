@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.arrays import Array
 from engine.kernels import AT_ONCE, empty, look
 from engine.tracing.statistics import (
     DeadUnits,
@@ -19,8 +19,6 @@ from engine.tracing.statistics import (
     plan_for,
     share_below,
 )
-
-Array = npt.NDArray[Any]
 
 _shape, _writeable = attrgetter("shape"), attrgetter("flags.writeable")
 _NONE_DEAD = DeadUnits(0.0, 0, None)

@@ -11,19 +11,17 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.arrays import Array
+from engine.core.context import state
+from engine.core.tape import Node
+from engine.core.tensor import plain
 from engine.errors import GraphError
 from engine.rules.linear import DENSE
-from engine.scope import state
-from engine.tape import Node
-from engine.tensor import plain
 from engine.tracing.keeping import Keeper
 from engine.tracing.look import Look
 from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
-
-Array = npt.NDArray[Any]
 
 # So many entries no longer wait: in float32, 16 MB that may be free otherwise. Taken layer by
 # layer, looks at large layers would gain from caches what they lose by being many.

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.rows import LayerRecord
-
-Array = npt.NDArray[Any]
 
 # |f′| below this share of its maximum counts as saturated; for tanh, from |s| = 2.18 on.
 SATURATED = 0.05

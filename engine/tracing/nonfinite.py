@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding
@@ -18,7 +17,6 @@ from engine.tracing.measures import Measures, mean_square, rms
 from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import Statistics
 
-Array = npt.NDArray[Any]
 # What, of which kind, its entries that are not finite, and all its entries.
 _Quantity = tuple[str, str, int, int]
 

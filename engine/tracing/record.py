@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
+from engine.core.context import Block, close_trace, open_trace, state
 from engine.errors import GraphError
-from engine.scope import Block, close_trace, open_trace, state
 from engine.spelling import printable
 from engine.tracing.comparing import Comparison, compare
 from engine.tracing.data import Keep, TraceData

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.arrays import Array
+from engine.core.rule import Rule
 from engine.errors import GraphError
 from engine.kernels import empty
 from engine.rules.linear import dense_gradients
-from engine.rules.table import Rule
 from engine.spelling import printable
 from engine.tracing.look import Look
 from engine.tracing.statistics import (
@@ -24,8 +24,6 @@ from engine.tracing.statistics import (
     share_below,
     stride_of,
 )
-
-Array = npt.NDArray[Any]
 
 
 @printable

@@ -10,16 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
+from engine.arrays import Array
 from engine.kernels import EDGES, Plan, as_moments, dead_columns, look, magnitudes, plan_of
 from engine.spelling import printable
-
-Array = npt.NDArray[Any]
 
 # A layer's arrays, in the order of the pass.
 QUANTITIES = (

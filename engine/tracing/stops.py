@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import ACTIVATIONS
 from engine.tracing.data import TraceData
@@ -16,8 +14,6 @@ from engine.tracing.formulas import formula, is_activation
 from engine.tracing.measures import Measures, all_zero, mean_square, rms
 from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import largest_slope
-
-Array = npt.NDArray[Any]
 
 KIND = "no gradient"
 MOST = 3  # findings of branches in which the gradient stops

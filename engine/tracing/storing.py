@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.activations import ACTIVATIONS
+from engine.arrays import Array
+from engine.core.rule import RULES
 from engine.files import read_arrays, write_arrays
-from engine.rules.table import RULES
 from engine.tracing.data import TraceData
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
 from engine.tracing.formulas import SLOPES
 from engine.tracing.keeping import ArrayKeeper
 from engine.tracing.rows import NodeRecord
-
-Array = npt.NDArray[Any]
 
 FORMAT = "gradtrace trace"
 VERSION = 1

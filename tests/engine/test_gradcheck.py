@@ -9,7 +9,7 @@ import pytest
 import engine
 from engine import GradcheckError, Rule, Tensor, grad, gradcheck
 from engine.checking import GradcheckReport
-from engine.operation import apply
+from engine.core.operation import apply
 
 X = np.array([[0.3, -1.2, 0.8], [1.7, 0.4, -0.6]])
 

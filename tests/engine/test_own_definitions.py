@@ -284,7 +284,7 @@ def log_by_another_name(x):
     return 2 * x
 
 
-log_by_another_name._rule = engine.operation.Rule("exp", lambda x: 2 * x, doubled._rule.vjp)
+log_by_another_name._rule = engine.core.operation.Rule("exp", lambda x: 2 * x, doubled._rule.vjp)
 
 
 class Machine:

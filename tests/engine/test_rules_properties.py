@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine import RULES, ShapeError, Tensor, gradcheck
-from engine.operation import apply
+from engine.core.operation import apply
 
 NAMES = sorted(RULES)
 

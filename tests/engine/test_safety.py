@@ -5,8 +5,8 @@ import pytest
 
 import engine
 from engine import GraphError, Rule, Tensor, dense, gradcheck, no_grad, place
-from engine.operation import apply
-from engine.rules.table import RULES, constant, partials, rule
+from engine.core.operation import apply
+from engine.core.rule import RULES, constant, partials, rule
 
 # --- the caller's arrays -------------------------------------------------------------------------
 

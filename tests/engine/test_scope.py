@@ -10,7 +10,7 @@ import pytest
 
 import engine
 from engine import GraphError, NonFiniteError, Tensor, detect_nonfinite, no_grad, place, trace
-from engine.scope import recording, state
+from engine.core.context import recording, state
 
 W = Tensor([2.0, 3.0], requires_grad=True)
 

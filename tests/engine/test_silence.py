@@ -68,7 +68,7 @@ def test_numpys_own_settings_are_as_they_were():
         assert np.geterr() == before
     crooked = engine.Rule("crooked", np.exp, lambda g, y, x, needs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        engine.operation.apply(crooked, Tensor(VALUES, requires_grad=True)).sum().backward()
+        engine.core.operation.apply(crooked, Tensor(VALUES, requires_grad=True)).sum().backward()
     assert np.geterr() == before
 
 

@@ -13,8 +13,9 @@ import pytest
 
 import engine
 from engine import GraphError, Rule, ShapeError, Tensor, dense, no_grad
-from engine.operation import apply
-from engine.tape import Node, sum_to_shape, sweep
+from engine.arrays import sum_to_shape
+from engine.core.operation import apply
+from engine.core.tape import Node, sweep
 
 
 def counted():
@@ -393,7 +394,9 @@ def test_no_grad_is_left_when_the_block_fails_or_is_entered_again():
 def test_one_no_grad_object_can_be_entered_within_itself():
     x = Tensor([2.0], requires_grad=True)
     switch = no_grad()
-    with engine.scope.recording(True):  # so that a failure here does not reach the other tests
+    with engine.core.context.recording(
+        True
+    ):  # so that a failure here does not reach the other tests
         with switch, switch:
             pass
         assert (x * 2).requires_grad
@@ -429,14 +432,14 @@ def test_many_gradients_of_one_variable_share_one_array():
 
 def test_a_sum_allocates_once(monkeypatch):
     sums = []
-    add = engine.tape.Sums.add
+    add = engine.core.tape.Sums.add
 
     def spy(self, parent, gradient, in_place):
         add(self, parent, gradient, in_place)
-        if isinstance(parent, engine.tape.Leaf):
+        if isinstance(parent, engine.core.tape.Leaf):
             sums.append(self.of[parent])
 
-    monkeypatch.setattr(engine.tape.Sums, "add", spy)
+    monkeypatch.setattr(engine.core.tape.Sums, "add", spy)
     W = Tensor(np.arange(6.0), requires_grad=True)
     sum((W * float(t)).sum() for t in range(5)).backward()
     first, second, *later = sums

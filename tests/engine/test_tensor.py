@@ -347,7 +347,7 @@ def test_no_plain_number_of_what_grad_differentiates(name):
         cause = caught.value.__cause__ or caught.value
         if name not in ("index", "flat"):
             assert "gradient" in str(cause)
-    assert engine.scope.state.nesting == 0
+    assert engine.core.context.state.nesting == 0
 
 
 def test_the_way_out_of_the_graph_is_asked_for_by_name():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import engine
-from engine import GraphError, LayerRecord, Tensor, Trace, dense, no_grad, place, scope, trace
+from engine import GraphError, LayerRecord, Tensor, Trace, dense, no_grad, place, trace
+from engine.core.context import state
 
 RNG = np.random.default_rng(0)
 
@@ -324,7 +325,7 @@ def test_an_error_in_the_block_closes_the_trace():
             raise KeyError("the block's own")
     with trace(), pytest.raises(engine.GraphError, match="already open"), trace():
         pass
-    assert scope.state.trace is None
+    assert state.trace is None
 
 
 def test_a_trace_sees_its_own_thread_alone():
@@ -346,6 +347,6 @@ def test_a_trace_sees_its_own_thread_alone():
         net(X).backward(G)
     passed.set()
     thread.join()
-    assert scope.state.trace is None
+    assert state.trace is None
     assert [len(found[0]), len(t)] == [2, 2]
     assert [row.node.sweeps for row in (*found[0].layers, *t.layers)] == [0, 0, 1, 1]

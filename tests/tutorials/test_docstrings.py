@@ -115,7 +115,7 @@ def test_methods_for_other_parts_of_the_engine_are_left_out(docstrings):
 
 def test_types_by_their_names_and_private_ones_not_at_all(docstrings):
     given = "(b: TypeAliasForwardRef('Operand') | None = None)"
-    signature = docstrings._signature(None, "", "", None, None, given, "engine.scope._State")
+    signature = docstrings._signature(None, "", "", None, None, given, "engine.core.context._State")
     assert signature == ("(b: Operand | None = None)", None)
     signature = docstrings._signature(None, "", "", None, None, "()", "engine.Tensor")
     assert signature == ("()", "engine.Tensor")

@@ -17,15 +17,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba.extending import register_jitable
 
 from engine.kernels.compiled.packing import pack
 from engine.kernels.compiled.parts import Shares, Way
 from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import ROWS, SHAPE, VECTORS, columns, pointer, tile
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 # A panel of B (2 KiB × the tile's vectors) and one of A stay in the first cache.
 DEPTH_BYTES = 2048

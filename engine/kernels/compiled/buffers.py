@@ -14,9 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 # Smaller arrays come quickly enough from the C library.
 _WORTH_KEEPING = 1 << 16

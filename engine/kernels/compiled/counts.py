@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.compiling import jit
-from engine.kernels.plain import EDGES, N_BINS
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import EDGES, N_BINS, Array
 
 
 def magnitudes(v: Array) -> Array:

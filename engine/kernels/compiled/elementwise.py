@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from numba.np.unsafe import ndarray
 
 from engine.kernels.compiled.buffers import empty
@@ -28,10 +27,10 @@ from engine.kernels.compiled.runs import (
     over_parallel,
 )
 from engine.kernels.compiled.threads import run
+from engine.kernels.plain import Array
 
 to_fixed_tuple: Any = ndarray.to_fixed_tuple
 
-Array = npt.NDArray[Any]
 Kernel = Callable[[Array, Array], Array]
 
 

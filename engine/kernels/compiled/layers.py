@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled import scalars
 from engine.kernels.compiled.buffers import empty
@@ -23,9 +22,7 @@ from engine.kernels.compiled.products import matmul, multiply, nothing
 from engine.kernels.compiled.runs import WORTH_THREADS, slopes_and_sums, slopes_and_sums_parallel
 from engine.kernels.compiled.threads import run
 from engine.kernels.compiled.unpacked import UNPACKED
-from engine.kernels.plain import Fused
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array, Fused
 
 # Below this many multiplications, one call for a layer's whole backward pass.
 WORTH_SEPARATE_CALLS = 100_000

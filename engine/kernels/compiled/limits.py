@@ -9,8 +9,6 @@ folder changes, and they contain the tile.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +16,7 @@ import numpy.typing as npt
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.threads import number_of_threads, run
 from engine.kernels.compiled.tile import ROWS, SHAPE, VECTORS, columns, tile
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 # A panel of B of so many rows is 18 KiB at most and stays in the first cache with one of A.
 _DEPTH = 96

@@ -15,15 +15,12 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.moments import join, masks_of, moments_of_part
 from engine.kernels.compiled.runs import WORTH_THREADS, call_run
 from engine.kernels.compiled.threads import run
-from engine.kernels.plain import AT_ONCE, PART, Moments, Plan, as_moments, plan_of
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import AT_ONCE, PART, Array, Moments, Plan, as_moments, plan_of
 
 
 def look(

@@ -8,15 +8,12 @@ float64.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.exponential import exp
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 
 def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:

@@ -17,11 +17,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.compiling import jit
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 _BLOCK = 1 << 12  # those that are added in float32
 # The largest |v| may be 2^±30 times the one that its power of two was chosen for: the squares, and

@@ -15,12 +15,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.elementwise import Elementwise, Kernel
-from engine.kernels.plain import Formula
+from engine.kernels.plain import Array, Formula
 
-Array = npt.NDArray[Any]
 Check = Callable[[str, np.dtype[Any], Kernel], None]
 
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import register_jitable
 
 from engine.kernels.compiled.tile import data_of, intrinsic
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 _EIGHT = 8
 

@@ -17,15 +17,14 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.runs import compile_function, finish, share
 from engine.kernels.compiled.tile import intrinsic
+from engine.kernels.plain import Array
 
-Array = npt.NDArray[Any]
 Shares = tuple[bool, int]
 
 

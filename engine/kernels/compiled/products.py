@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.blocks import BLOCKS
 from engine.kernels.compiled.buffers import empty
@@ -24,9 +23,7 @@ from engine.kernels.compiled.runs import finish
 from engine.kernels.compiled.threads import run
 from engine.kernels.compiled.transposed import MOST_ROWS, TRANSPOSED
 from engine.kernels.compiled.unpacked import UNPACKED
-from engine.kernels.plain import check_operands, check_out, refuse_shapes
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array, check_operands, check_out, refuse_shapes
 
 # Below this many multiplications, waking the threads costs more than it saves.
 _WORTH_THREADS = 300_000

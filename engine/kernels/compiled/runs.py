@@ -18,15 +18,14 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core.ccallback import CFunc
 
 from engine.kernels.compiled.compiling import cached, jit
 from engine.kernels.compiled.tile import intrinsic
+from engine.kernels.plain import Array
 
-Array = npt.NDArray[Any]
 carray: Any = numba.carray  # type: ignore[attr-defined]
 
 # Numbers in a piece of work between two looks at memory: 16 or 32 KiB.

@@ -19,16 +19,13 @@ engine uses the last alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.products import matmul
 from engine.kernels.compiled.tile import ROWS, VECTORS, columns, tile
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 # 64 rows of 1024 float32 are 256 KiB, half of a small second cache.
 _DEPTH = 64

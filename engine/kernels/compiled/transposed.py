@@ -11,13 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.parts import Shares, Way
 from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import SHAPE, tile
-
-Array = npt.NDArray[Any]
 
 MOST_ROWS = 16
 # Vectors that hold sixteen numbers, and the rows of W beside them: eight streams are as many as

@@ -18,14 +18,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.packing import pack
 from engine.kernels.compiled.parts import Shares, Way
 from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import HEIGHTS, SHAPE, columns, part_of_tile
-
-Array = npt.NDArray[Any]
 
 _HEIGHT = HEIGHTS[0]
 # 128 rows of a strip of B, 192 bytes wide at most, stay in the first cache for all rows of A.

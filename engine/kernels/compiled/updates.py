@@ -5,16 +5,12 @@ Written with NumPy, it reads and writes a third array, as large as the weights, 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from engine.kernels.compiled.compiling import jit
 from engine.kernels.compiled.threads import run
-
-Array = npt.NDArray[Any]
+from engine.kernels.plain import Array
 
 # Below this many entries, waking the threads costs more than it saves.
 _WORTH_THREADS = 100_000

@@ -1,19 +1,20 @@
-"""Which values the engine computes with: float32 and float64, and what is promoted to them."""
+"""Arrays of the engine: float32 and float64, what is promoted to them, and undone broadcasts."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import DtypeError
 
+Array: TypeAlias = npt.NDArray[Any]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def as_floats(data: Any) -> npt.NDArray[Any]:
+def as_floats(data: Any) -> Array:
     """`data` as a float32 or float64 array: integers promoted, anything else refused."""
     try:
         array = np.asarray(data)
@@ -54,3 +55,14 @@ def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         f"values of dtype {dtype} can't be differentiated here; the engine computes in float32 "
         "and float64" + (" (convert with .astype(np.float32))" if dtype.kind == "f" else "")
     )
+
+
+def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo a broadcast: Σ over the axes that broadcasting added or stretched."""
+    added = g.ndim - len(shape)
+    if added < 0:
+        return g
+    stretched = tuple(
+        axis + added for axis, size in enumerate(shape) if size == 1 and g.shape[axis + added] != 1
+    )
+    return g.sum(axis=tuple(range(added)) + stretched).reshape(shape)

@@ -19,13 +19,12 @@ from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Array, sum_to_shape
+from engine.core.context import at_place, state
+from engine.core.rule import Rule
 from engine.errors import GraphError, NonFiniteError
-from engine.rules.table import Rule
-from engine.scope import at_place, state
 
-Array: TypeAlias = npt.NDArray[Any]
 Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
 
 _numbers = itertools.count()
@@ -360,17 +359,6 @@ def _checked(node: Node, position: int, gradient: Any, x: Array) -> Any:
             f"and dtype {gradient.dtype}; the operand has {x.shape} and {x.dtype}"
         )
     return gradient
-
-
-def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
-    """Undo a broadcast: Σ over the axes that broadcasting added or stretched."""
-    added = g.ndim - len(shape)
-    if added < 0:
-        return g
-    stretched = tuple(
-        axis + added for axis, size in enumerate(shape) if size == 1 and g.shape[axis + added] != 1
-    )
-    return g.sum(axis=tuple(range(added)) + stretched).reshape(shape)
 
 
 def _watch(node: Node, g: Any, gradients: list[Any], what: str = "the gradient of operand") -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import hints, numpy_names
+from engine.arrays import Array
+from engine.core.context import state
+from engine.core.registry import OPERATIONS
+from engine.core.tape import Leaf, Node
 from engine.errors import GraphError, ShapeError
-from engine.registry import OPERATIONS
-from engine.scope import state
-from engine.tape import Array, Leaf, Node
 
 
 def _augmented(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

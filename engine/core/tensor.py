@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import kernels
-from engine.array_methods import ArrayMethods, plain
-from engine.dtypes import as_floats, chosen_dtype
+from engine.arrays import Array, as_floats, chosen_dtype
+from engine.core.context import no_grad, state
+from engine.core.operators import ArrayMethods, plain
+from engine.core.tape import Leaf, Node, Sink, Version, sweep
 from engine.errors import GraphError, ShapeError
-from engine.scope import no_grad, state
 from engine.spelling import printable
 from engine.summary import summary
-from engine.tape import Array, Leaf, Node, Sink, Version, sweep
 
 __all__ = ["Array", "Operand", "Tensor", "plain"]
 

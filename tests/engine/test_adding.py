@@ -1,4 +1,4 @@
-"""CONTRIBUTING's example of an activation, added to a copy of the project."""
+"""CONTRIBUTING's examples, an operation and an activation, added to a copy of the project."""
 
 import os
 import re
@@ -13,8 +13,12 @@ ROOT = Path(__file__).parents[2]
 NAME = "hardsigmoid"
 SCALARS, RECORDS = "engine/kernels/compiled/scalars.py", "engine/activations/builtin.py"
 CASES = "tests/engine/test_activations.py"
-# Where each block of the example goes: before this text, or at the end.
-PLACES = {SCALARS: None, RECORDS: "if not TYPE_CHECKING:", CASES: "}\n\n\ndef levels("}
+RULES, PROPERTIES = "engine/rules/elementwise.py", "tests/engine/test_rules_properties.py"
+# Where each block of an example goes: before this text, or at the end.
+PLACES = {
+    "activation": {SCALARS: None, RECORDS: "if not TYPE_CHECKING:", CASES: "}\n\n\ndef levels("},
+    "operation": {RULES: "if not TYPE_CHECKING:", PROPERTIES: 'binary("prelu",'},
+}
 
 USED = """
 import numpy as np
@@ -43,15 +47,36 @@ print(engine.__file__, engine.hardsigmoid.compiled, gated.compiled)
 """
 
 
-def example():
+ARCTAN = """
+import numpy as np
+import engine, nn
+
+a = np.array([-1.5, 0.0, 0.7])
+assert "arctan" in engine.__all__ and engine.arctan.__doc__.startswith("y = arctan a")
+np.testing.assert_array_equal(engine.arctan(a), np.arctan(a))
+t = engine.Tensor(a, requires_grad=True)
+with engine.trace() as trace:
+    (np.arctan(t) * 2.0).sum().backward()
+np.testing.assert_allclose(t.grad.numpy(), 2 / (1 + a * a))
+assert any(step.formula == "∂L/∂a = g / (1 + a²)" for step in trace.walk())
+engine.gradcheck(lambda x: engine.arctan(x), a, order=2)
+try:
+    t.arctan()
+except AttributeError as error:
+    assert "write engine.arctan(t)" in str(error)
+print(engine.__file__)
+"""
+
+
+def example(kind):
     """The blocks of code by the file that each goes into."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition("## Adding an activation\n")[2].partition("\n## ")[0]
+    section = text.partition(f"## Adding an {kind}\n")[2].partition("\n## ")[0]
     pattern = r"^\d\. .*?`([\w/]+\.py)`.*?\n\n```python\n(.*?)```"
     return dict(re.findall(pattern, section, flags=re.MULTILINE | re.DOTALL))
 
 
-def copy_with_example(copy, files):
+def copy_with_example(copy, kind, files):
     """A copy of the project with these parts of the example."""
     unwanted = shutil.ignore_patterns("__pycache__", "*.png", "results")
     for part in ("engine", "nn", "experiments", "tests/engine", "tests/conftest.py", "setup.cfg"):
@@ -61,13 +86,13 @@ def copy_with_example(copy, files):
         else:
             shutil.copy(ROOT / part, copy / part)
     for file in files:
-        code, before = example()[file], PLACES[file]
+        code, before = example(kind)[file], PLACES[kind][file]
         text = (copy / file).read_text(encoding="utf-8")
         if before is None:
             text = f"{text}\n\n{code}"
         else:
             assert text.count(before) == 1
-            gap = "\n\n" if file == RECORDS else ""
+            gap = "\n\n" if file in (RECORDS, RULES) else ""
             text = text.replace(before, f"{code}{gap}{before}")
         (copy / file).write_text(text, encoding="utf-8")
     return copy
@@ -75,7 +100,7 @@ def copy_with_example(copy, files):
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
-    return copy_with_example(tmp_path_factory.mktemp("project"), PLACES)
+    return copy_with_example(tmp_path_factory.mktemp("project"), "activation", PLACES["activation"])
 
 
 def run(copy, *command, **environment):
@@ -89,8 +114,17 @@ def run(copy, *command, **environment):
     return outcome.stdout
 
 
-def test_the_example_touches_three_files():
-    assert set(example()) == set(PLACES)
+@pytest.mark.parametrize("kind", PLACES)
+def test_the_files_that_an_example_touches(kind):
+    assert set(example(kind)) == set(PLACES[kind])
+
+
+def test_an_operation_is_one_function_and_its_test(tmp_path):
+    copy = copy_with_example(tmp_path, "operation", PLACES["operation"])
+    assert run(copy, "-c", ARCTAN).split() == [str(copy / "engine/__init__.py")]
+    flags = ["-q", "-n", "0", "-p", "no:cacheprovider", "-k", "arctan or forgotten or each_rule"]
+    files = [PROPERTIES, "tests/engine/tracing/test_walk.py"]
+    assert " passed" in run(copy, "-m", "pytest", *files, *flags)
 
 
 def test_the_engine_the_nets_and_the_walk_know_it(copied):
@@ -98,7 +132,7 @@ def test_the_engine_the_nets_and_the_walk_know_it(copied):
 
 
 def test_the_record_alone_is_enough(tmp_path):
-    copy = copy_with_example(tmp_path, [RECORDS])
+    copy = copy_with_example(tmp_path, "activation", [RECORDS])
     assert run(copy, "-c", USED).split() == [str(copy / "engine/__init__.py"), "False", "False"]
     assert run(copy, "-c", USED, NUMBA_DISABLE_JIT="1")
 

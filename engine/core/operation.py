@@ -14,13 +14,13 @@ from typing import Any, Protocol, cast, overload
 import numpy as np
 from numpy.exceptions import AxisError
 
-from engine.dtypes import FLOATS, as_floats
+from engine.arrays import FLOATS, Array, as_floats
+from engine.core.context import at_place, state
+from engine.core.registry import answers, named
+from engine.core.rule import Rule, partials, rule
+from engine.core.tape import Leaf, Node, Version
+from engine.core.tensor import Operand, Tensor
 from engine.errors import NonFiniteError, ShapeError
-from engine.registry import answers, named
-from engine.rules.table import Rule, partials, rule
-from engine.scope import at_place, state
-from engine.tape import Array, Leaf, Node, Version
-from engine.tensor import Operand, Tensor
 
 Partial = Callable[..., Any]
 

@@ -21,6 +21,15 @@ def named(operation: F) -> F:
     return operation
 
 
+def operations_of(module: str) -> list[str]:
+    """The names of the operations that a module defines: what it gives to `engine`."""
+    return [
+        name
+        for name, operation in OPERATIONS.items()
+        if getattr(operation, "__module__", "") == module and operation.__name__ == name
+    ]
+
+
 def answers(*functions: Any) -> Callable[[F], F]:
     """Let an operation answer for these functions of NumPy on a Tensor.
 

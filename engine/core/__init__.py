@@ -1,0 +1,1 @@
+"""The engine itself: read context, rule, tape, tensor, operation, in this order."""
