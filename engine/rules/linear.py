@@ -111,9 +111,8 @@ def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, A
         traced = state.trace is not None
         value = kernels.FUSED["dense"].value
         return value(x, W, *b, f=f.kernel, parameters=f.constants, keep=traced)
-    with np.errstate(all="ignore"):
-        s = _affine(x, W, *b)
-        return f.value(s), s
+    s = _affine(x, W, *b)
+    return f.value(s), s
 
 
 def _dense_vjp(
