@@ -20,7 +20,8 @@ _WITH_DOCSTRINGS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunction
 def code_digest() -> str:
     """A digest of engine, nn, experiments.data and what trains; comments and docstrings left out.
 
-    More than decides a net's bits: which of it does, no program can tell.
+    The digest covers more files than affect a net's bits, because no program can compute which
+    ones do.
     """
     here = Path(__file__).parent
     files = [here / "training.py", here / "batches.py"]

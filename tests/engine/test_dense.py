@@ -103,9 +103,9 @@ def test_the_fused_kernels_and_the_derivation_give_the_same_numbers(name, dtype,
         np.testing.assert_allclose(ours, plain, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.nojit
+@pytest.mark.plain
 def test_fused_kernels_are_there_with_a_compiler_alone():
-    assert ("dense" in engine.kernels.FUSED) == engine.kernels.JIT
+    assert ("dense" in engine.kernels.FUSED) == engine.kernels.COMPILED
 
 
 def test_without_the_fused_kernels_tensors_and_arrays_run_the_same_derivation(monkeypatch):

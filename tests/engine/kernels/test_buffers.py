@@ -188,7 +188,7 @@ def test_python_threads_share_the_stock():
 def test_a_forked_child_has_memory_of_its_own(run_program):
     out = run_program(
         "import os, numpy as np\n"
-        "from engine.kernels import buffers\n"
+        "from engine.kernels.compiled import buffers\n"
         "float32 = np.dtype(np.float32)\n"
         "a, b = buffers.empty((100, 200), float32), buffers.empty((100, 200), float32)\n"
         "a[...] = 1; del b\n"
@@ -204,7 +204,7 @@ def test_a_forked_child_has_memory_of_its_own(run_program):
 def test_arrays_that_live_until_the_end_of_the_program_end_quietly(run_program):
     out = run_program(
         "import sys, numpy as np\n"
-        "from engine.kernels import buffers\n"
+        "from engine.kernels.compiled import buffers\n"
         "class Ring: pass\n"
         "a, ring = buffers.empty((100, 200), np.dtype(np.float32)), Ring()\n"
         "ring.itself, ring.array = ring, a[1:]\n"
