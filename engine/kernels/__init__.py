@@ -5,7 +5,7 @@ functions as machine code, and they are taken where Numba can be imported. One s
 over both.
 """
 
-from engine.kernels.environment import COMPILED
+from engine.kernels.environment import COMPILED, COMPILER
 from engine.kernels.plain import (
     AT_ONCE,
     EDGES,
@@ -24,6 +24,7 @@ from engine.kernels.plain import (
     look,
     magnitudes,
     matmul,
+    most_threads,
     number_of_threads,
     own_kernel,
     plan_of,
@@ -41,6 +42,7 @@ if COMPILED:
 __all__ = [
     "AT_ONCE",
     "COMPILED",
+    "COMPILER",
     "EDGES",
     "FUSED",
     "KERNELS",
@@ -57,6 +59,7 @@ __all__ = [
     "look",
     "magnitudes",
     "matmul",
+    "most_threads",
     "number_of_threads",
     "own_kernel",
     "plan_of",

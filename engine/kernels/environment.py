@@ -37,16 +37,17 @@ def _check_number_of_threads() -> None:
 _check_number_of_threads()
 
 
-def _has_compiler() -> bool:
-    """Whether kernels are compiled; NUMBA_DISABLE_JIT=1 asks for NumPy's instead."""
+def _compiler() -> str:
+    """Numba's version, or "" if kernels run in NumPy; NUMBA_DISABLE_JIT=1 asks for that."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return False
+        return ""
     try:
-        import numba  # noqa: F401
+        import numba
     except ImportError as error:  # Numba raises this for a NumPy too new for it as well
         say_once(f"kernels run in NumPy, many times slower, since Numba can't be imported: {error}")
-        return False
-    return True
+        return ""
+    return str(numba.__version__)
 
 
-COMPILED = _has_compiler()
+COMPILER = _compiler()
+COMPILED = bool(COMPILER)

@@ -311,6 +311,11 @@ def number_of_threads() -> int:
     return 1
 
 
+def most_threads() -> int:
+    """How many threads a kernel may be given at most."""
+    return 1
+
+
 def use_threads(n: int) -> int:
     """Let kernels have n threads, as far as there are any; how many they had before."""
     return 1

@@ -16,9 +16,9 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any
 
-import numba
 import numpy as np
 
+from engine.kernels import COMPILER
 from experiments.lab.question import SettingsError
 from experiments.lab.results import versions
 from experiments.lab.sources import code_digest
@@ -62,7 +62,7 @@ def software() -> dict[str, str]:
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": np.__version__,
-        "numba": numba.__version__,
+        "numba": COMPILER,
         "gradtrace": versions()["gradtrace"],
         "code": code_digest(),
     }

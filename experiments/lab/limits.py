@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from engine.kernels import COMPILED
 from engine.names import meant
 from experiments.lab.question import SettingsError
 
@@ -58,3 +59,12 @@ def _called(name: str, flag_sign: str) -> str:
 
 def _shown(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def check_compiled(what: str) -> None:
+    """Raise SettingsError unless kernels are compiled here."""
+    if not COMPILED:
+        raise SettingsError(
+            f"{what} measures compiled kernels, and here they run in NumPy; install Numba, and "
+            "unset NUMBA_DISABLE_JIT"
+        )

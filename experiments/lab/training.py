@@ -18,13 +18,12 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 import engine
 import nn
-from engine.kernels import use_threads
+from engine.kernels import COMPILER, most_threads, use_threads
 from experiments.data import DataSet
 from experiments.data.dataset import Images, Labels
 from experiments.lab.activations import activation_of, label
@@ -125,7 +124,7 @@ class Training:
             if isinstance(f, engine.OwnActivation)
             else {}
         )
-        versions = {"numpy": np.__version__, "numba": numba.__version__, "code": code_digest()}
+        versions = {"numpy": np.__version__, "numba": COMPILER, "code": code_digest()}
         return json.dumps(self._asked() | own | versions, default=methodcaller("item"))
 
     def _asked(self) -> dict[str, Any]:
@@ -293,7 +292,7 @@ def kernel_threads(n: int) -> Iterator[None]:
 
     Raises: SettingsError if n is more than Numba has here.
     """
-    limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    limit = most_threads()
     if n > limit:
         raise SettingsError(f"threads must be at most {limit} here, got {n}")
     before = use_threads(n)

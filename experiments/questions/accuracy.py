@@ -23,7 +23,7 @@ from experiments.accuracy.special import wrong_results
 from experiments.accuracy.sweep import EDGES, Errors, n_pieces, sweep
 from experiments.accuracy.ulp import wider
 from experiments.figures.accuracy import figures, tables, texts
-from experiments.lab.limits import check_limits
+from experiments.lab.limits import check_compiled, check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.accuracy_claims import claims
@@ -79,6 +79,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def run(settings: Settings, progress: Progress) -> Result:
     """Measure the activations in both precisions, their special values, and the products."""
+    check_compiled("accuracy")
     sample = (settings.stride, settings.samples)
     cost = {"float32": 1, "float64": _COST_64}
     progress.expect(

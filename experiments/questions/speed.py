@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.figures.speed import figures, tables, texts
-from experiments.lab.limits import check_limits
+from experiments.lab.limits import check_compiled, check_limits
 from experiments.lab.progress import Progress
 from experiments.lab.question import Question, Result, SettingsError
 from experiments.questions.answers import speed_answer
@@ -93,6 +93,7 @@ def run(settings: Settings, progress: Progress) -> Result:
 
     Raises: SettingsError if an interpreter was named for PyTorch and has none.
     """
+    check_compiled("speed")
     machine = this_machine()
     load = busy()
     found, missing = find_rivals(settings.torch_python, machine)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from engine.kernels.compiled import limits
-from engine.kernels.compiled.steps import STEPS
 from experiments.speed.cases import Case, Elementwise, Limit, Product, Step, Training
 from experiments.speed.machine import Machine
 from experiments.speed.rivals import ARRAYS, FUSED, NUMPY, OPENBLAS, OURS, STATS, TORCH
@@ -78,6 +76,8 @@ def plan(
         if "roofline" in groups:
             found += [Planned(case, n, (OURS,), False) for case in ceilings(machine, n)]
         if "steps" in groups:
+            from engine.kernels.compiled.steps import STEPS  # needs Numba, as no other question
+
             names = list(STEPS) if n == threads[0] else ["matmul"]
             found += [Planned(step(name, extent), n, (OURS, NUMPY), False) for name in names]
     return found
@@ -164,6 +164,8 @@ def ceilings(machine: Machine, threads: int) -> Iterator[Case]:
 
     Half a cache is filled, of the second one on each thread, since every core has its own.
     """
+    from engine.kernels.compiled import limits  # needs Numba
+
     for dtype in ("float32", "float64"):
         each = limits.operations(dtype)
         yield Limit("roofline", dtype, "peak", 3000, operations=each)

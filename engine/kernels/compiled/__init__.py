@@ -15,7 +15,7 @@ from engine.kernels.compiled.losses import (
 )
 from engine.kernels.compiled.own import own_kernel
 from engine.kernels.compiled.products import matmul
-from engine.kernels.compiled.threads import number_of_threads, use_threads
+from engine.kernels.compiled.threads import most_threads, number_of_threads, use_threads
 from engine.kernels.compiled.updates import add_scaled
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "look",
     "magnitudes",
     "matmul",
+    "most_threads",
     "number_of_threads",
     "own_kernel",
     "scaled_difference",

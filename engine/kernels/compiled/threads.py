@@ -64,6 +64,11 @@ def number_of_threads() -> int:
         return 1
 
 
+def most_threads() -> int:
+    """How many threads a kernel may be given at most."""
+    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
 def use_threads(n: int) -> int:
     """Let parallel kernels that this thread calls have n threads; how many they had before."""
     before = number_of_threads()
