@@ -1,6 +1,6 @@
 """What `saturation` claims: sentences with their sources, and tolerances fixed before any run.
 
-Of "G5 less" the wording came after one; what it was before, "G5 frozen" asks.
+"G5 less" was reworded after its first run; the original wording is "G5 frozen".
 """
 
 from __future__ import annotations
