@@ -24,7 +24,8 @@ import numpy as np
 
 from engine import gradcheck, sigmoid
 from engine.kernels import KERNELS, matmul
-from engine.kernels.compiled import steps, tile
+from engine.kernels.compiled import tile
+from experiments.speed import steps
 
 small = "GRADTRACE_SMALL" in os.environ  # the tests take small matrices
 numba.set_num_threads(1)  # one core: we look at what one core can do
@@ -206,7 +207,7 @@ print(f"the block: {BLOCK * n * 4 // 1024} KiB of {n * n * 4 // 1024} KiB")
 #
 # Still, each multiply-add loads an entry of C and one of B, and stores C again. The arithmetic
 # waits for the traffic. From here on the functions are longer; they are in
-# `engine/kernels/steps.py`, to be read:
+# `experiments/speed/steps.py`, to be read:
 #
 # - **eight rows** of B in one pass: C is loaded and stored once for eight products;
 # - **packed**: the block copied into one piece, so that its rows do not push each other out of the

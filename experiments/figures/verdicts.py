@@ -64,8 +64,7 @@ def remarks(claim: ClaimRecord) -> str:
 
 
 def verdicts_table(outcomes: Sequence[Outcome]) -> Table:
-    """A row for every claim, by question. A claim may have several numbers; the row
-    shows the one that decides the verdict."""
+    """A row for every claim, by question, with the number that decides the verdict."""
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
     made.add_column("id", width=9, overflow="fold")
     made.add_column("claim, source", ratio=1, min_width=24, overflow="fold")

@@ -181,7 +181,7 @@ class Training(Case):
 @final
 @dataclass(frozen=True)
 class Step(Case):
-    """One of `compiled.steps`: the product of two square matrices."""
+    """One of `experiments.speed.steps`: the product of two square matrices."""
 
     work: ClassVar[str] = "step"
     step: str

@@ -76,7 +76,7 @@ def plan(
         if "roofline" in groups:
             found += [Planned(case, n, (OURS,), False) for case in ceilings(machine, n)]
         if "steps" in groups:
-            from engine.kernels.compiled.steps import STEPS  # needs Numba, as no other question
+            from experiments.speed.steps import STEPS  # needs Numba, as no other question
 
             names = list(STEPS) if n == threads[0] else ["matmul"]
             found += [Planned(step(name, extent), n, (OURS, NUMPY), False) for name in names]
@@ -164,7 +164,7 @@ def ceilings(machine: Machine, threads: int) -> Iterator[Case]:
 
     Half a cache is filled, of the second one on each thread, since every core has its own.
     """
-    from engine.kernels.compiled import limits  # needs Numba
+    from experiments.speed import limits  # needs Numba
 
     for dtype in ("float32", "float64"):
         each = limits.operations(dtype)

@@ -126,9 +126,12 @@ def _digest(folder: Path) -> str:
 
 
 def _sources(file: Path) -> str:
-    """A digest of the Python files of the folder that a kernel is in."""
+    """A digest of the Python files of this folder and of that of a kernel.
+
+    A kernel elsewhere may contain functions of this folder, the tile for example.
+    """
     try:
-        return _digest(file.parent)
+        return _digest(file.parent) + _digest(Path(__file__).parent)
     except OSError:  # from a zip or a frozen program there is nothing to edit
         return ""
 

@@ -15,9 +15,9 @@ import engine
 import nn
 from engine import kernels
 from engine.kernels import number_of_threads
-from engine.kernels.compiled import limits
-from engine.kernels.compiled.steps import STEPS
 from engine.kernels.compiled.tile import SHAPE
+from experiments.speed import limits
+from experiments.speed.steps import STEPS
 
 Arrays = dict[str, Any]
 Work = tuple[Callable[[], Any], Callable[[], list[Any]]]

@@ -2,11 +2,11 @@
 
 import pytest
 
-from engine.kernels.compiled.steps import STEPS
 from experiments.speed.cases import Elementwise, Limit, Product, Step, Training
 from experiments.speed.machine import Machine
 from experiments.speed.plans import BATCH, DEPTH, GROUPS, WIDTH, plan
 from experiments.speed.rivals import FUSED, NUMPY, OPENBLAS, OURS, TORCH
+from experiments.speed.steps import STEPS
 
 MACHINE = Machine(caches={"L1": 32 << 10, "L2": 1 << 20, "L3": 32 << 20})
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.kernels.compiled.steps import STEPS
 from experiments.speed.cases import Elementwise, Limit, Product, Step, Training
 from experiments.speed.plans import FORMS, MAIN, OTHERS
 from experiments.speed.processes import Worker, WorkerError
 from experiments.speed.schedule import difference
+from experiments.speed.steps import STEPS
 from experiments.speed.workers import numpy_work, our_work
 from experiments.speed.workers.serve import digest, given_for
 

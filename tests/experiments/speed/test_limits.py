@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from engine.kernels.compiled import limits
 from engine.kernels.compiled.tile import ROWS, SHAPE
+from experiments.speed import limits
 
 
 @pytest.fixture(params=[1, 2])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from engine.kernels import matmul
-from engine.kernels.compiled import steps
-from engine.kernels.compiled.steps import STEPS
 from engine.kernels.compiled.tile import ROWS, SHAPE
+from experiments.speed import steps
+from experiments.speed.steps import STEPS
 
 WIDTH = SHAPE.vectors * SHAPE.bits // 32
 

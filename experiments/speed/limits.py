@@ -2,9 +2,6 @@
 
 A roofline is drawn from these two (Williams, Waterman & Patterson 2009): a kernel that does I
 operations for every byte it moves reaches at most min(peak, I · bandwidth).
-
-They are in this folder because the cache of a compiled kernel is renewed when a file of its own
-folder changes, and they contain the tile.
 """
 
 from __future__ import annotations
