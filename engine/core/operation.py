@@ -21,6 +21,7 @@ from engine.core.rule import Rule, partials, rule
 from engine.core.tape import Leaf, Node, Version
 from engine.core.tensor import Operand, Tensor
 from engine.errors import NonFiniteError, ShapeError
+from engine.silence import silence
 
 Partial = Callable[..., Any]
 
@@ -77,7 +78,7 @@ def apply(rule: Rule, *operands: Any, **parameters: Any) -> Tensor:
         if state.sweeping:  # the sweep has silenced NumPy already
             y = rule.value(*arrays, **parameters)
         else:
-            with np.errstate(all="ignore"):
+            with silence():
                 y = rule.value(*arrays, **parameters)
     except Exception as error:
         explained = _explained(error, rule, tuple(arrays))

@@ -15,7 +15,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -24,6 +23,7 @@ from engine.arrays import Array, sum_to_shape
 from engine.core.context import at_place, state
 from engine.core.rule import Rule
 from engine.errors import GraphError, NonFiniteError
+from engine.silence import silence
 
 Wrap: TypeAlias = Callable[[Array, "Node | Leaf | None", "Version | None"], Any]
 
@@ -106,6 +106,7 @@ class Node:
         "saved",
         "versions",
     )
+    sink = None  # as a leaf may have
 
     def __init__(
         self,
@@ -162,21 +163,43 @@ def sweep(
     Raises: GraphError if a part of the graph was freed, a value in it was changed since, or a
         rule returns a gradient of the wrong shape or dtype; nothing is accumulated then.
     """
+    before, state.sweeping = state.sweeping, True
+    watching, state.watching = state.watching, False  # reported here by the rule's name
+    this = Pass()
+    try:
+        with silence():
+            return _visit(root, g, floor, None if retain_graph else this, wrap, watching)
+    except BaseException as error:
+        this.failure = str(error) if isinstance(error, GraphError) else repr(error)
+        raise
+    finally:
+        state.sweeping, state.watching = before, watching
+        if state.trace is not None:
+            state.trace.look_now()
+
+
+def _visit(
+    root: Node | Leaf,
+    g: Any,
+    floor: int,
+    freed_by: Pass | None,
+    wrap: Wrap | None,
+    watching: bool,
+) -> dict[Node | Leaf, Any]:
     pending, kept = Sums(root, g), {}
-    with _Sweeping() as this:
-        while pending.nodes:
-            node, g = pending.pop()  # all operations that use its result have been visited
-            if node.keeps_grad:
-                kept[node] = g
-            gradients = pull_back(node, g, floor, wrap, this.watching)
-            for parent, gradient in zip(node.parents, gradients, strict=True):
-                if gradient is not None:
-                    pending.add(parent, gradient, in_place=wrap is None)
-                    if this.watching:
-                        _watch(node, g, [pending.of[parent]], "the sum of gradients at operand")
-            if not retain_graph:
-                node.free(this.backward_pass)
-    return kept | {leaf: whole(g) for leaf, g in pending.of.items()}
+    while pending.nodes:
+        node, g = pending.pop()  # every operation that uses its result has been visited
+        if node.keeps_grad:
+            kept[node] = g
+        gradients = pull_back(node, g, floor, wrap, watching)
+        for parent, gradient in zip(node.parents, gradients, strict=True):
+            if gradient is not None:
+                pending.add(parent, gradient, wrap is None)
+                if watching:
+                    _watch(node, g, [pending.of[parent]], "the sum of gradients at operand")
+        if freed_by is not None:
+            node.free(freed_by)
+    return pending.leaves() | kept
 
 
 class Part:
@@ -217,7 +240,15 @@ class Sums:
 
     def pop(self) -> tuple[Node, Any]:
         node = heapq.heappop(self.nodes)[1]
-        return node, whole(self.of.pop(node))
+        gradient = self.of.pop(node)
+        return node, gradient.whole() if type(gradient) is Part else gradient
+
+    def leaves(self) -> dict[Any, Any]:
+        """The gradients of the leaves, once no node is left to visit."""
+        for leaf, gradient in self.of.items():
+            if type(gradient) is Part:
+                self.of[leaf] = gradient.whole()
+        return self.of
 
     def add(self, parent: Any, gradient: Any, in_place: bool) -> None:
         """Add a gradient; from the third on, with `in_place`, no memory is allocated for the sum.
@@ -238,35 +269,6 @@ class Sums:
             self.of[parent] = total = whole(before) + whole(gradient)
             if in_place and type(total) is np.ndarray:
                 self._owned.add(parent)
-
-
-class _Sweeping:
-    """What holds during a sweep: NumPy is silent, and results are not watched one by one.
-
-    A rule is reported by its own name, not by the operations that its VJP is made of.
-    """
-
-    def __enter__(self) -> _Sweeping:
-        self.backward_pass = Pass()
-        self.watching, self._before = state.watching, state.sweeping
-        self._silence = np.errstate(all="ignore")
-        self._silence.__enter__()
-        state.sweeping, state.watching = True, False
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        state.sweeping, state.watching = self._before, self.watching
-        self._silence.__exit__(kind, error, traceback)
-        if error is not None:
-            text = str(error) if isinstance(error, GraphError) else repr(error)
-            self.backward_pass.failure = text
-        if state.trace is not None:
-            state.trace.look_now()
 
 
 def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool) -> list[Any]:
@@ -305,12 +307,13 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
             gradients[i] = _checked(node, i, gradient, x)
         if wrap is not None and type(gradients[i]) is np.ndarray:
             gradients[i] = wrap(gradients[i], None, None)  # a constant, such as sign's
-    if watching or state.trace is not None:
+    trace = state.trace
+    if watching or trace is not None:
         gradients = [whole(gradient) for gradient in gradients]
     if watching:
         _watch(node, g, gradients)
-    if state.trace is not None:
-        state.trace.saw_backward(node, g, gradients)
+    if trace is not None:
+        trace.saw_backward(node, g, gradients)
     return gradients
 
 

@@ -188,7 +188,7 @@ class Tensor(ArrayMethods):
             )
         if node is None:
             return None
-        sink = _sink_of(node)
+        sink = node.sink
         return cast("Tensor | None", node.grad if sink is None else sink.get())
 
     @grad.setter
@@ -209,7 +209,7 @@ class Tensor(ArrayMethods):
         """Whether `.grad` is there, without looking at it."""
         if self._node is None:
             return False
-        sink = _sink_of(self._node)
+        sink = self._node.sink
         return self._node.grad is not None if sink is None else not sink.is_empty
 
     def send_grad_to(self, sink: Sink | None) -> None:
@@ -232,12 +232,17 @@ class Tensor(ArrayMethods):
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
-        self._set_grad(None)
+        node = self._node
+        if node is not None:
+            if node.sink is None:
+                node.grad = None
+            else:
+                node.sink.set(None)
 
     def _set_grad(self, value: Tensor | None) -> None:
         if self._node is None:
             return
-        sink = _sink_of(self._node)
+        sink = self._node.sink
         if sink is None:
             self._node.grad = value
         else:
@@ -278,11 +283,10 @@ class Tensor(ArrayMethods):
             array = seed._array.copy() if isinstance(seed, Tensor) else seed
             gradients = sweep(self._node, array, retain_graph=retain_graph)
         for node, g in gradients.items():
-            sink = _sink_of(node)
-            if sink is not None:
-                sink.add(g)
+            if node.sink is not None:
+                node.sink.add(g)
                 continue
-            new = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g))
+            new = g if type(g) is Tensor else Tensor._wrap(np.asarray(g))
             if node.grad is None:
                 node.grad = new
             else:
@@ -322,10 +326,6 @@ class Tensor(ArrayMethods):
 
 def _rebuild(array: Array, requires_grad: bool, name: str | None) -> Tensor:
     return Tensor(array, requires_grad, name=name)
-
-
-def _sink_of(node: Node | Leaf) -> Sink | None:
-    return node.sink if type(node) is Leaf else None
 
 
 def _sum(a: Tensor, b: Tensor) -> Tensor:

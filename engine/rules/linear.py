@@ -107,10 +107,9 @@ def _np_dot(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def _dense_value(x: Array, W: Array, *b: Array, f: Activation) -> tuple[Array, Array | None]:
-    if f.compiled and "dense" in kernels.FUSED:
-        traced = state.trace is not None
-        value = kernels.FUSED["dense"].value
-        return value(x, W, *b, f=f.kernel, parameters=f.constants, keep=traced)
+    fused = kernels.FUSED.get("dense") if f.compiled else None
+    if fused is not None:
+        return fused.value(f.kernel, f.constants, state.trace is not None, x, W, *b)
     s = _affine(x, W, *b)
     return f.value(s), s
 
@@ -119,13 +118,16 @@ def _dense_vjp(
     g: Any, y: Any, x: Any, W: Any, *b: Any, f: Activation, saved: Any, needs: Sequence[Any]
 ) -> list[Any]:
     if type(g) is Tensor:
-        return list(_derivation(g, _affine(x, W, *b), x, W, *b, f=f, needs=needs)[1:])
-    sink = needs[1] if needs[1] not in (True, False) else None
-    wanted = (needs[0], needs[1] is True, *needs[2:])
-    dL_ds, dL_dx, dL_dW, *dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=wanted)
+        return list(
+            _derivation(g, _affine(x, W, *b), x, W, *b, f=f, needs=needs)[1 : len(needs) + 1]
+        )
+    whole = needs if needs[1] is True or needs[1] is False else (needs[0], False, *needs[2:])
+    dL_ds, dL_dx, dL_dW, dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=whole)
     if state.trace is not None:
         state.trace.saw_slopes(dL_ds)
-    return [dL_dx, sink.product(x, dL_ds) if sink else dL_dW, *dL_db][: len(needs)]
+    if whole is not needs:  # a sink takes the factors of ∂L/∂W
+        dL_dW = needs[1].product(x, dL_ds)
+    return [dL_dx, dL_dW, dL_db] if b else [dL_dx, dL_dW]
 
 
 def dense_gradients(
@@ -143,9 +145,9 @@ def dense_gradients(
     g is ∂L/∂y; y = x⁽ⁱ⁺¹⁾ and s are the results of the rule's value. The backward pass calls this
     function, so a trace that calls it again gets the same bits.
     """
-    if f.compiled and "dense" in kernels.FUSED:
-        vjp = kernels.FUSED["dense"].vjp
-        return vjp(g, y, s, x, W, f=f.kernel, parameters=f.constants, needs=needs)
+    fused = kernels.FUSED.get("dense") if f.compiled else None
+    if fused is not None:
+        return fused.vjp(f.kernel, f.constants, needs, g, y, s, x, W)
     with np.errstate(all="ignore"):
         return _derivation(g, s, x, W, *b, f=f, needs=needs)
 
@@ -156,9 +158,9 @@ def _derivation(
     """(∂L/∂s, ∂L/∂x, ∂L/∂W, ∂L/∂b) from g = ∂L/∂x⁽ⁱ⁺¹⁾, of tensors or arrays."""
     dL_ds = g if f is identity else f.scale(g, s)  # ∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′(s)
     dL_dW = product(x.T, dL_ds) if needs[1] else None  # ∂L/∂w_jk = Σ_batch x_j ∂L/∂s_k
-    dL_db = [dL_ds.sum(axis=0) if needs[2] else None for _ in b]  # ∂L/∂b_k = Σ_batch ∂L/∂s_k
+    dL_db = dL_ds.sum(axis=0) if b and needs[2] else None  # ∂L/∂b_k = Σ_batch ∂L/∂s_k
     dL_dx = product(dL_ds, W.T) if needs[0] else None  # ∂L/∂x_j = Σ_k w_jk ∂L/∂s_k
-    return dL_ds, dL_dx, dL_dW, *dL_db
+    return dL_ds, dL_dx, dL_dW, dL_db
 
 
 def _affine(x: Any, W: Any, *b: Any) -> Any:

@@ -82,3 +82,31 @@ def test_a_loss_too_large_for_its_dtype_is_infinite(loss):
         y.backward(np.float32(3e38))
     assert y.item() == np.inf or loss is engine.mse
     assert (x.grad.numpy() == np.inf).all()
+
+
+def test_silence_is_numpys_errstate():
+    import warnings
+
+    from engine.silence import _VARIABLE, silence
+
+    assert _VARIABLE is not None  # or the slower way is taken
+    with np.errstate(divide="raise", over="warn"):
+        before = np.geterr()
+        with silence():
+            assert set(np.geterr().values()) == {"ignore"}
+            with warnings.catch_warnings(), silence():
+                warnings.simplefilter("error")
+                np.float64(1) / np.float64(0)
+        assert np.geterr() == before
+        with pytest.raises(FloatingPointError), silence():
+            raise FloatingPointError
+        assert np.geterr() == before
+
+
+def test_a_numpy_without_that_variable_is_asked_by_errstate(monkeypatch):
+    from engine import silence as module
+
+    with module._errstate():
+        assert set(np.geterr().values()) == {"ignore"}
+    monkeypatch.setattr(module, "copy_context", dict)
+    assert module._settings() == (None, None)

@@ -52,12 +52,12 @@ def runs_of(f: Elementwise, parameters: tuple[float, ...], dtype: np.dtype[Any])
 
 
 def layer(
-    x: Array, W: Array, *b: Array, f: Elementwise, parameters: tuple[float, ...], keep: bool
+    f: Elementwise, parameters: tuple[float, ...], keep: bool, x: Array, W: Array, *b: Array
 ) -> tuple[Array, Array | None]:
     """x⁽ⁱ⁺¹⁾ = f(s), and s = xW + b if s is to be kept or the backward pass needs s.
 
-    Args: x (batch, fan_in), W (fan_in, fan_out), b (fan_out,) or none, of one dtype, not checked;
-    f's kernel and parameters.
+    Args: f's kernel and parameters; x (batch, fan_in), W (fan_in, fan_out), b (fan_out,) or none,
+    of one dtype, not checked.
     """
     dtype = x.dtype
     value, _, of_value, constants = runs_of(f, parameters, dtype)
@@ -71,15 +71,14 @@ def layer(
 
 
 def layer_backward(
+    f: Elementwise,
+    parameters: tuple[float, ...],
+    needs: Sequence[bool],
     g: Array,
     y: Array,
     s: Array | None,
     x: Array,
     W: Array,
-    *,
-    f: Elementwise,
-    parameters: tuple[float, ...],
-    needs: Sequence[bool],
 ) -> tuple[Array, Array | None, Array | None, Array]:
     """∂L/∂s = g ⊙ f′(s), and ∂L/∂x = ∂L/∂s·Wᵀ, ∂L/∂W = xᵀ·∂L/∂s, ∂L/∂b = Σ_batch ∂L/∂s.
 

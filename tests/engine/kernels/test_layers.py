@@ -41,15 +41,15 @@ def operands(m, n, p, dtype):
 
 
 def kernel(name):
-    return {"f": KERNELS[name], "parameters": PARAMETERS.get(name, ())}
+    return KERNELS[name], PARAMETERS.get(name, ())
 
 
 def forward(name, x, W, b, keep=True):
-    return layer(x, W, b, **kernel(name), keep=keep)
+    return layer(*kernel(name), keep, x, W, b)
 
 
 def backward(name, g, y, s, x, W, needs=(True, True)):
-    return layer_backward(g, y, s, x, W, **kernel(name), needs=needs)
+    return layer_backward(*kernel(name), needs, g, y, s, x, W)
 
 
 def close(ours, exact, dtype, terms=1):

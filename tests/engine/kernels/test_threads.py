@@ -28,7 +28,7 @@ A, B, few, wide = normal(131, 257), normal(257, 139), normal(10, 300), normal(40
 tall, flat, many = normal(401, 200), normal(200, 130), normal(60_000)
 w, d = normal(120_000), normal(120_000)
 f = KERNELS["tanh"]
-of_f = {"f": f, "parameters": ()}
+of_f = f, ()
 
 def moved():
     new = w.copy()
@@ -40,9 +40,9 @@ JOBS = {
     "unpacked": lambda: [matmul(A, B)],
     "transposed": lambda: [matmul(few, wide, transpose_b=True)],
     "blocks": lambda: [matmul(tall, flat)],
-    "layer": lambda: layers.layer(x, W, b, **of_f, keep=True),
+    "layer": lambda: layers.layer(*of_f, True, x, W, b),
     "layer_backward": lambda: layers.layer_backward(
-        g, np.tanh(g), None, x, W, **of_f, needs=(True, True)
+        *of_f, (True, True), g, np.tanh(g), None, x, W
     ),
     "over": lambda: [f.value(many)],
     "add_scaled": lambda: [moved()],
