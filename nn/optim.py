@@ -194,12 +194,12 @@ class SGD(Optimizer):
         self._velocity: list[Array | None] = [None] * len(self.params)
 
     def _change(self, i: int, p: Tensor) -> None:
-        factors = self._products[i].factors if self.fused else None
-        if factors is not None:
-            p.move_by_product(*factors, -self.lr)
-            return
         if self.momentum == 0:
-            p.descend(self.lr)
+            factors = self._products[i].factors if self.fused else None
+            if factors is None:
+                p.descend(self.lr)
+            else:
+                p.move_by_product(*factors, -self.lr)
             return
         g, v = _gradient(p), self._velocity[i]
         if v is None:

@@ -9,7 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Protocol, cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 from numpy.exceptions import AxisError
@@ -199,22 +199,14 @@ def _report_nonfinite(rule: Rule, arrays: tuple[Array, ...], y: Any) -> None:
     )
 
 
-class _One(Protocol):
-    def __call__(self, a: Operand, /) -> Tensor: ...
-
-
-class _Two(Protocol):
-    def __call__(self, a: Operand, b: Operand, /) -> Tensor: ...
-
-
 @overload
 def operation(
     da: Partial, /, *, formula: str, numpy: tuple[Any, ...] = (), **flags: bool
-) -> Callable[[Callable[[Any], Any]], _One]: ...
+) -> Callable[[Callable[[Any], Any]], Callable[[Operand], Tensor]]: ...
 @overload
 def operation(
     da: Partial, db: Partial, /, *, formula: str, numpy: tuple[Any, ...] = (), **flags: bool
-) -> Callable[[Callable[[Any, Any], Any]], _Two]: ...
+) -> Callable[[Callable[[Any, Any], Any]], Callable[[Operand, Operand], Tensor]]: ...
 def operation(
     *gradients: Partial, formula: str, numpy: tuple[Any, ...] = (), **flags: bool
 ) -> Callable[[Any], Any]:

@@ -34,11 +34,12 @@ def answers(*functions: Any) -> Callable[[F], F]:
     """Let an operation answer for these functions of NumPy on a Tensor.
 
     Of a ufunc it takes the operands. Of another function it takes NumPy's own arguments, in which
-    `out` stays None, and returns NotImplemented for those that the engine doesn't have.
+    `out` stays None, and returns NotImplemented for those that the engine doesn't have. None stands
+    for a function that this NumPy does not have.
     """
 
     def answer(operation: F) -> F:
-        NUMPY.update(dict.fromkeys(functions, operation))
+        NUMPY.update({function: operation for function in functions if function is not None})
         return operation
 
     return answer

@@ -138,7 +138,8 @@ class Tensor(ArrayMethods):
 
     def descend(self, lr: float) -> None:
         """Change a variable to (this) − lr · ∂L/∂(this), in one pass; see `update`."""
-        gradient = self.grad
+        node = self._node
+        gradient = None if node is None else node.grad if node.sink is None else node.sink.get()
         if gradient is not None:
             array = self._changing()
             cast(Version, self._version).number += 1

@@ -414,22 +414,6 @@ def test_the_floor_of_a_sweep_makes_older_nodes_constants():
 # --- sums of gradients ---------------------------------------------------------------------------
 
 
-def test_many_gradients_of_one_variable_share_one_array():
-    """T operations on W: the sum of their gradients is one array, not T of them."""
-    n, T = 400, 50
-    W = Tensor(np.ones((n, n)), requires_grad=True)
-    loss = sum((W * float(t)).sum() for t in range(1, T + 1))
-    tracemalloc.start()
-    try:
-        loss.backward()
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    np.testing.assert_array_equal(W.grad.numpy(), np.full((n, n), T * (T + 1) / 2))
-    # g of the sum, g times t, and the sum: a handful of arrays at any moment.
-    assert peak < 8 * W.numpy().nbytes
-
-
 def test_a_sum_allocates_once(monkeypatch):
     sums = []
     add = engine.core.tape.Sums.add
