@@ -125,10 +125,17 @@ def call_part(
 
 
 @jit()
+def plain_product(part: int, a: Array, b: Array, out: Array) -> None:
+    """out = a·b on one thread; the fewer arguments, the shorter the call."""
+    m, p = out.shape
+    call_part(part, a, False, b, False, out, False, 0, m, 0, p)
+
+
+@jit()
 def small_product(
     part: int, a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array
 ) -> None:
-    """out = a·b on one thread; the fewer arguments, the shorter the call."""
+    """out = a·b on one thread, of operands that may be transposed."""
     m, p = out.shape
     call_part(part, a, a_transposed, b, b_transposed, out, False, 0, m, 0, p)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.kernels.compiled.blocks import BLOCKS
 from engine.kernels.compiled.buffers import empty
-from engine.kernels.compiled.parts import product, small_product
+from engine.kernels.compiled.parts import plain_product, product, small_product
 from engine.kernels.compiled.runs import finish
 from engine.kernels.compiled.threads import run
 from engine.kernels.compiled.transposed import MOST_ROWS, TRANSPOSED
@@ -75,7 +75,7 @@ def matmul(
         and b.flags.c_contiguous
     ):
         out = np.empty((shape_a[0], shape_b[1]), dtype)
-        small_product(UNPACKED.part(dtype), a, False, b, False, out)
+        plain_product(UNPACKED.part(dtype), a, b, out)
         return out
     if len(shape_a) != 2 or len(shape_b) != 2:
         refuse_shapes(a, b)

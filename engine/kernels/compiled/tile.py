@@ -100,7 +100,7 @@ def tile(
 
 
 # Tiles at the lower edge are less high, so that no row is computed that is not there.
-HEIGHTS = tuple(rows for rows in (8, 4, 2, 1) if rows < 8 or SHAPE.bits == 512)
+HEIGHTS = tuple(dict.fromkeys((SHAPE.rows, 4, 2, 1)))
 
 
 @intrinsic

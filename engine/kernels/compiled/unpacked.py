@@ -8,7 +8,7 @@ which each number of W is used only a few times: a batch of ten.
     xᵀ·g, few rows   the sums are short, and the time goes into writing the result, row by row
 
 Rows of B must be contiguous, or those of Bᵀ, of which a strip at a time is copied; A may have any
-steps, since the tile takes one number of it at a time. Tiles at the lower edge are 4, 2 and 1 rows
+steps, since the tile takes one number of it at a time. Tiles at the lower edge are 4, 2 or 1 rows
 high, and at the right edge the last vector is masked. The sums are cut into runs of the same length
 wherever the tile lies, so the bits do not depend on how threads share out rows or columns.
 """
@@ -57,9 +57,11 @@ def _unpacked(
         depth, more = min(step, n - start), add != 0 or start > 0
         i, j = top, left
         while i < bottom and j < right:
-            rows, here = _HEIGHT, min(width, right - j)
-            while rows > bottom - i:
-                rows //= 2
+            left_over, here = bottom - i, min(width, right - j)
+            if left_over >= _HEIGHT:
+                rows = _HEIGHT
+            else:
+                rows = 4 if left_over >= 4 else 2 if left_over >= 2 else 1
             c_at, a_at, b_at = i * c_i + j, i * a_i + start * a_k, start * b_k + j * b_j
             if copy:
                 if i == top:

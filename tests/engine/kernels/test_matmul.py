@@ -89,7 +89,10 @@ def spy(monkeypatch):
     names = {
         way.part(np.dtype(dtype)): way for way in (UNPACKED, TRANSPOSED, BLOCKS) for dtype in FLOATS
     }
-    for module, name in ((products, "product"), (products, "small_product"), (parts, "product")):
+    for module, name in (
+        *((products, "product"), (products, "small_product"), (products, "plain_product")),
+        (parts, "product"),
+    ):
         original = getattr(module, name)
 
         def product(part, *args, original=original):
