@@ -1,8 +1,8 @@
 """`StatisticsKeeper`: for a trace that takes statistics during the pass, and keeps no array.
 
-For a small net, a call of a kernel for each array, and a row for each layer, would take longer than
-the pass itself. So a layer's arrays wait until there are enough of them, and one `Look` is taken at
-all; but never past a moment when one of them may change. Rows are made when somebody asks for them.
+For a small net, one kernel call for each array and one row for each layer would take longer than
+the pass itself. So arrays are queued, and one kernel call (`Look`) computes the statistics of the
+whole queue. The queue is emptied before any of its arrays can change. Rows are made on request.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from engine.tracing.keeping import Keeper
 from engine.tracing.look import Look
 from engine.tracing.rows import LayerRecord, NodeRecord, slopes_of
 
-# So many entries no longer wait: in float32, 16 MB that may be free otherwise. Taken layer by
-# layer, looks at large layers would gain from caches what they lose by being many.
+# The queue holds at most this many entries, 16 MB of float32. For large layers one call per layer
+# is as fast: the arrays are still in the cache, which pays for the additional calls.
 _ENOUGH = 1 << 22
 _DL_DX = 2  # its place among a layer's gradients
 
@@ -36,8 +36,8 @@ class _Seen:
     number: float | None = None  # the result, where it is a single number, as a loss is
     record: NodeRecord | None = None
     row: LayerRecord | None = None
-    # Of a layer, once it was looked at: the number of the look, and there of its first array, and
-    # of its f′(s).
+    # For a layer whose statistics have been computed: (index of the look, index in the look of the
+    # layer's first array, index in the look of f′(s)).
     forward: tuple[int, int, int] | None = None
     backward: tuple[int, int] | None = None
     gradients: tuple[Array | None, ...] = ()
@@ -45,7 +45,7 @@ class _Seen:
     def __init__(self, node: Node, sources: list[int | str | None]) -> None:
         self.sources = sources
         self.rule, self.place, self.parameters = node.rule, node.place, node.parameters
-        # Until it was looked at:
+        # The arrays, until their statistics have been computed.
         self.inputs: tuple[Array, ...] = node.inputs or ()
         self.output, self.s = node.output, node.saved
 

@@ -1,12 +1,11 @@
-"""Memory for results, used again when nobody looks at it any more.
+"""A pool of buffers: the memory of large results is used again once no array refers to it.
 
-A training step makes the same arrays as the step before: activations, gradients, for a large net
-megabytes each. From the operating system such memory comes empty, page by page at the first write,
-which takes longer than the product that fills it. So large arrays are cut from buffers of this
-module, and a buffer comes back when the last array that looks at it is gone, views included.
+A training step makes the same arrays as the step before: activations and gradients, megabytes each
+for a large net. The operating system maps new memory page by page at the first write, which takes
+longer than the product that fills the array. So large arrays are cut from pooled buffers. A buffer
+returns to the pool when the last array or view that refers to the buffer is deleted.
 
-Whoever holds an array holds its memory: nothing is ever used twice at a time, and of an array from
-here nothing tells that it is one.
+A buffer never backs two live arrays. Callers can't tell pooled arrays from ordinary arrays.
 """
 
 from __future__ import annotations
@@ -36,16 +35,20 @@ _idle_bytes = 0
 
 
 class _Lent(np.ndarray):
-    """The view of a buffer that all arrays cut from it look through; its end is the loan's."""
+    """Root view of a buffer.
+
+    Every array cut from the buffer keeps this view alive. When the view is deleted, the buffer
+    returns to the pool.
+    """
 
     def __del__(self) -> None:
         buffer: Any = self.base
-        if type(buffer) is _Buffer:  # a view of this very view would be a loan of nothing
+        if type(buffer) is _Buffer:  # not for a view of this view, which owns no buffer
             _give_back(buffer)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """A C-contiguous array of that shape and dtype; what is in it is not defined."""
+    """A C-contiguous array of that shape and dtype, with undefined content."""
     size = dtype.itemsize
     for n in shape:
         size *= n

@@ -1,7 +1,7 @@
 """`jit`: how every kernel of the project is compiled, cached and announced.
 
 Kernels are compiled when first called, once per machine and dtype, and then come from
-Numba's cache on disk. Numba alone leaves four holes, closed here:
+Numba's cache on disk. Numba alone leaves four holes, which this module closes:
 
 - two processes that compile at the same moment can write each other's cache entry under
   the same name, after which a kernel would load another one's machine code;
