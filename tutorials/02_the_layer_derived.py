@@ -103,7 +103,8 @@ assert dL_dx.shape == x.shape
 # ## With the engine
 #
 # `dense(x, W, b, f)` is this layer as one operation. Its derivative, in `engine/rules/linear.py`,
-# is the four lines above from `dL_ds` to `dL_dx`. `backward` takes what arrives from above.
+# is the four lines above from `dL_ds` to `dL_dx`; where a compiler is there, one kernel computes
+# the same numbers. `backward` takes what arrives from above.
 
 # %%
 tensor_x, tensor_W, tensor_b = (Tensor(a, requires_grad=True) for a in (x, W, b))

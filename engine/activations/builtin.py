@@ -47,7 +47,7 @@ def _built_in(
         f, slope, note: the texts after "f(s) = " and "f′ = ", and whatever a reader must know
             besides; together they are the docstring.
         formulas: f and f′ by NumPy, of an array s and f's parameters.
-        like: in place of formulas, another one of which f has other parameters.
+        like: instead of `formulas`, an activation with the same formulas and other parameters.
         of_value_if: for which parameters f′ is a function of y = f(s).
         others: `kinks`, `range`, `parameters`, `bends`, `extrema`, `slope_extrema` of `Activation`.
     """

@@ -35,7 +35,8 @@ class Rule:
         value: `value(*xs, **parameters)` on arrays of one dtype. With `saves`, it returns
             `(y, saved)`, where `saved` is what the derivative would otherwise compute again.
         vjp: `vjp(g, y, *xs, needs=…, **parameters)`: a gradient (or None) for each operand.
-            `needs` says for each operand whether its gradient is wanted. With `saves`, it also
+            `needs` says for each operand whether its gradient is wanted (a sink
+            instead of True, see `engine.core.tape.Sink`). With `saves`, it also
             takes `saved`, which is None when the derivative is to be differentiated again.
         broadcasts: operands are broadcast against each other.
         view: y may share memory with its first operand.

@@ -42,8 +42,8 @@ class Version:
 class Sink(Protocol):
     """Takes ∂L/∂(a variable) in place of the variable's own `.grad`; see `Tensor.send_grad_to`.
 
-    `needs` gives a rule's VJP the sink in place of True. A rule that knows more than ∂L/∂W, as
-    `dense` knows the factors x and ∂L/∂s, may return what the sink makes of them.
+    If W has a sink, W's entry in `needs` is the sink instead of True. The rule may then return
+    `sink.product(x, ∂L/∂s)` instead of ∂L/∂W.
     """
 
     untraced: str  # why a trace can't show the gradient, the end of a sentence
@@ -281,16 +281,16 @@ def pull_back(node: Node, g: Any, floor: int, wrap: Wrap | None, watching: bool)
     for i, parent in enumerate(node.parents):
         if type(parent) is Leaf and parent.sink is not None and needs[i]:
             needs[i] = _need_of_sink(node, parent.sink, wrap is not None or watching)
-    saved = node.parameters
+    keywords = node.parameters
     if rule.saves:
-        saved = {"saved": node.saved if wrap is None else None, **saved}
+        keywords = {"saved": node.saved if wrap is None else None, **keywords}
     xs: Sequence[Any] = inputs
     y: Any = output
     if wrap is not None:
         versions = {position: version for position, version, _ in node.versions}
         xs = [wrap(x, node.parents[i], versions.get(i)) for i, x in enumerate(inputs)]
         y = wrap(output, node, None)
-    gradients = list(rule.vjp(g, y, *xs, needs=tuple(needs), **saved))
+    gradients = list(rule.vjp(g, y, *xs, needs=tuple(needs), **keywords))
     if len(gradients) != len(inputs):
         raise GraphError(
             f"the rule of {node} gave {len(gradients)} gradients for {len(inputs)} operands"

@@ -7,8 +7,10 @@ For one layer, x the input, s = xW + b, x⁽ⁱ⁺¹⁾ = f(s), with j counting 
     ∂L/∂b_k  = Σ_batch ∂L/∂s_k
     ∂L/∂x_j  = Σ_k w_jk · ∂L/∂s_k
 
-`_derivation` is these four lines, of tensors or arrays. On arrays the fused kernels of
-`engine.kernels.FUSED` take their place if there is a compiler and f has a compiled kernel.
+`_derivation` is these four lines, of tensors or arrays. They run without Numba, for an f without a
+compiled kernel, and for second derivatives. Otherwise a fused kernel computes the same gradients of
+arrays in one call (`engine.kernels.FUSED`, compiled/layers.py), with f′ from x⁽ⁱ⁺¹⁾ where f′ is a
+function of x⁽ⁱ⁺¹⁾; tests compare the two.
 
 (The article writes f′(s_j) x_j for ∂x_k⁽ⁱ⁺¹⁾/∂w_jk; by its own s = xW it is f′(s_k) x_j.)
 """
@@ -121,12 +123,13 @@ def _dense_vjp(
         return list(
             _derivation(g, _affine(x, W, *b), x, W, *b, f=f, needs=needs)[1 : len(needs) + 1]
         )
-    whole = needs if needs[1] is True or needs[1] is False else (needs[0], False, *needs[2:])
-    dL_ds, dL_dx, dL_dW, dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=whole)
+    sink = None if needs[1] is True or needs[1] is False else needs[1]
+    wanted = needs if sink is None else (needs[0], False, *needs[2:])
+    dL_ds, dL_dx, dL_dW, dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=wanted)
     if state.trace is not None:
         state.trace.saw_slopes(dL_ds)
-    if whole is not needs:  # a sink takes the factors of ∂L/∂W
-        dL_dW = needs[1].product(x, dL_ds)
+    if sink is not None:
+        dL_dW = sink.product(x, dL_ds)
     return [dL_dx, dL_dW, dL_db] if b else [dL_dx, dL_dW]
 
 
@@ -142,7 +145,8 @@ def dense_gradients(
 ) -> Sequence[Any]:
     """∂L/∂s of a layer of arrays, then the gradients that are needed of x, W and b.
 
-    g is ∂L/∂y; y = x⁽ⁱ⁺¹⁾ and s are the results of the rule's value. The backward pass calls this
+    g is ∂L/∂y; y = x⁽ⁱ⁺¹⁾ and s are the results of the rule's value; s is None where the fused
+    kernel did not keep s. The backward pass calls this
     function, so a trace that calls it again gets the same bits.
     """
     fused = kernels.FUSED.get("dense") if f.compiled else None

@@ -1,7 +1,7 @@
 """What each rule sends back, as text: the formulas that `walk` shows beside the numbers.
 
-y is the operation's result, g = ∂L/∂y, and a, b its operands. The tables have a line for each rule
-of `engine.RULES` and for each built-in activation; a test compares each line's claim with the rule.
+y is the operation's result, g = ∂L/∂y, and a, b its operands. The texts come from the rules of
+`engine.RULES` and from the records of the activations; a test compares them with what a rule does.
 A formula is looked up by name only for what is built in: an operation of yours may have any name.
 """
 
