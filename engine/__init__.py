@@ -10,9 +10,9 @@ Operations carry NumPy's names where NumPy has them and PyTorch's otherwise. Of 
 alone they give arrays: `engine.exp(np.ones(2))` is an array, and only `engine.exp(Tensor(…))` a
 Tensor with `.backward()`.
 
-To read the engine, begin with `rules/linear`, the derivation of one layer. Then read `core`: context
-(places, recording), rule (an operation and its derivative), tape (nodes, and the sweep), tensor,
-operation (`apply`). Then `rules/elementwise` (a screen for each operation), `kernels/plain` (what
+To read the engine, begin with `rules/linear`, the derivation of one layer. Then read `core`:
+context (places, recording), rule (an operation and its derivative), tape (nodes, and the sweep),
+tensor, operation (`apply`). Then `rules/elementwise` (a screen for each operation), `kernels/plain` (what
 the compiled kernels compute), `activations/builtin` (the table) and `tracing/record`.
 """
 
