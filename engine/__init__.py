@@ -12,8 +12,9 @@ Tensor with `.backward()`.
 
 To read the engine, begin with `rules/linear`, the derivation of one layer. Then read `core`:
 context (places, recording), rule (an operation and its derivative), tape (nodes, and the sweep),
-tensor, operation (`apply`). Then `rules/elementwise` (a screen for each operation), `kernels/plain` (what
-the compiled kernels compute), `activations/builtin` (the table) and `tracing/record`.
+tensor, operation (`apply`). Then read `rules/elementwise` (a screen for each operation),
+`kernels/plain` (what the compiled kernels compute), `activations/builtin` (the table) and
+`tracing/record`.
 """
 
 import sys
