@@ -15,6 +15,10 @@ ORDERLY = 8.0
 _AGAIN = 0.05
 
 
+def _ignored(event: sys.UnraisableHookArgs) -> None:
+    """An error of Python's own end, after an interruption."""
+
+
 @final
 class Interruptions:
     """For the block, the first of the two signals raises KeyboardInterrupt.
@@ -39,6 +43,7 @@ class Interruptions:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._came)
         self._hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
+        self._thread_hook, threading.excepthook = threading.excepthook, self._in_a_thread
         return self
 
     def __exit__(
@@ -47,10 +52,19 @@ class Interruptions:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        sys.unraisablehook = self._hook
+        # After an interruption Python's own end is left, whose threads may find a pool of processes
+        # half closed: in Python 3.11, an executor's thread fails on a future that was cancelled.
+        if not self.number:
+            sys.unraisablehook, threading.excepthook = self._hook, self._thread_hook
+        else:
+            sys.unraisablehook = _ignored
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) == self._came:
                 signal.signal(number, signal.SIG_DFL)
+
+    def _in_a_thread(self, event: threading.ExceptHookArgs) -> None:
+        if not self.number:
+            self._thread_hook(event)
 
     def answered(self) -> None:
         """The command has been left; nothing is to be raised any more."""
