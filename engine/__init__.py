@@ -94,9 +94,8 @@ __all__ = [
 
 # mypy takes the names of star imports, and would take it that the engine has every name.
 if not TYPE_CHECKING:
-    for module in (activations, elementwise, layout, linear, losses, reductions):
-        __all__ += module.__all__
-    __all__.sort()
+    _given = (activations, elementwise, layout, linear, losses, reductions)
+    __all__ = sorted([*__all__, *(name for module in _given for name in module.__all__)])
 
     def __getattr__(name):
         text = f"engine has no {name!r}{hints.of_engine(name)}"

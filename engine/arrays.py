@@ -1,4 +1,4 @@
-"""Arrays of the engine: float32 and float64, what is promoted to them, and undone broadcasts."""
+"""Arrays of the engine: dtypes and promotion, undone broadcasts, and gradients of parts."""
 
 from __future__ import annotations
 
@@ -66,3 +66,25 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
         axis + added for axis, size in enumerate(shape) if size == 1 and g.shape[axis + added] != 1
     )
     return g.sum(axis=tuple(range(added)) + stretched).reshape(shape)
+
+
+class Part:
+    """A gradient that is g at one basic index of an operand and 0 elsewhere.
+
+    T parts of an array, as of a sequence of T steps, are added into one array of zeros. Written out
+    one by one, their gradients would take T times the memory of the whole.
+    """
+
+    __slots__ = ("dtype", "g", "key", "shape")
+
+    def __init__(self, g: Array, shape: tuple[int, ...], key: Any) -> None:
+        self.g, self.shape, self.key, self.dtype = g, shape, key, g.dtype
+
+    def whole(self) -> Array:
+        out = np.zeros(self.shape, self.dtype)
+        out[self.key] = self.g
+        return out
+
+
+def whole(gradient: Any) -> Any:
+    return gradient.whole() if type(gradient) is Part else gradient

@@ -124,8 +124,8 @@ class _Product:
 
     untraced = "which SGD(…, fused=True) leaves out; train with fused=False while you trace"
 
-    def __init__(self, p: Tensor) -> None:
-        self._sum: Any = p.grad
+    def __init__(self) -> None:
+        self._sum: Any = None
 
     def product(self, x: Array, g: Array) -> _Factors:
         return _Factors(x.copy(), g)  # x may be a variable, and change before the step
@@ -188,7 +188,7 @@ class SGD(Optimizer):
                 "the other"
             )
         self.momentum, self.nesterov, self.fused = momentum, nesterov, fused
-        self._products = [_Product(p) for p in self.params] if fused else []
+        self._products = [_Product() for _ in self.params] if fused else []
         for p, product in zip(self.params, self._products, strict=False):
             p.send_grad_to(product)
         self._velocity: list[Array | None] = [None] * len(self.params)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import Any, cast, overload
 
 import numpy as np
@@ -227,13 +227,15 @@ def operation(
 
         if len(gradients) == 1:
 
-            def applied(a: Any, /) -> Tensor:
+            def applied(a: Operand) -> Tensor:
                 return apply(made, a)
         else:
 
-            def applied(a: Any, b: Any, /) -> Tensor:  # type: ignore[misc]
+            def applied(a: Operand, b: Operand) -> Tensor:  # type: ignore[misc]
                 return apply(made, a, b)
 
-        return answers(*numpy)(named(wraps(value)(applied)))
+        update_wrapper(applied, value, ("__module__", "__name__", "__qualname__", "__doc__"), ())
+        del applied.__wrapped__  # type: ignore[attr-defined]  # its annotations are of arrays
+        return answers(*numpy)(named(applied))
 
     return define

@@ -6,7 +6,8 @@ For y = f(x₁, x₂, …) and a loss L, a rule holds the value f and the vector
 
 as functions of g = ∂L/∂y, y and the operands. They are written in the engine's own operations:
 on arrays they run at once, on tensors they are recorded, so that a derivative can be
-differentiated again.
+differentiated again. (`dense` and the losses run a kernel on arrays, and these operations on
+tensors.)
 
 Activations are rules too, with `scale` beside each; every `engine.activations.Activation` holds
 its own pair.

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from engine.arrays import Array, sum_to_shape
+from engine.arrays import Array, Part, sum_to_shape, whole
 from engine.core.context import at_place, state
 from engine.core.rule import Rule
 from engine.errors import GraphError, NonFiniteError
@@ -200,28 +200,6 @@ def _visit(
         if freed_by is not None:
             node.free(freed_by)
     return pending.leaves() | kept
-
-
-class Part:
-    """A gradient that is g at one basic index of an operand and 0 elsewhere.
-
-    T parts of an array, as of a sequence of T steps, are added into one array of zeros. Written out
-    one by one, their gradients would take T times the memory of the whole.
-    """
-
-    __slots__ = ("dtype", "g", "key", "shape")
-
-    def __init__(self, g: Array, shape: tuple[int, ...], key: Any) -> None:
-        self.g, self.shape, self.key, self.dtype = g, shape, key, g.dtype
-
-    def whole(self) -> Array:
-        out = np.zeros(self.shape, self.dtype)
-        out[self.key] = self.g
-        return out
-
-
-def whole(gradient: Any) -> Any:
-    return gradient.whole() if type(gradient) is Part else gradient
 
 
 class Sums:

@@ -14,6 +14,7 @@ from engine.core.context import no_grad, state
 from engine.core.operators import ArrayMethods, plain
 from engine.core.tape import Leaf, Node, Sink, Version, sweep
 from engine.errors import GraphError, ShapeError
+from engine.silence import silence
 from engine.spelling import printable
 from engine.summary import summary
 
@@ -150,13 +151,14 @@ class Tensor(ArrayMethods):
 
         Raises: ShapeError if xᵀ·g has another shape or dtype; GraphError as `update`.
         """
-        if (x.shape[1], g.shape[1]) != self.shape or not x.dtype == g.dtype == self.dtype:
+        fit = x.ndim == 2 == g.ndim and (x.shape[1], g.shape[1]) == self.shape
+        if not (fit and len(x) == len(g) and x.dtype == g.dtype == self.dtype):
             raise ShapeError(
                 f"a product of shapes {x.shape[::-1]} and {g.shape}, dtypes {x.dtype} and "
                 f"{g.dtype}, doesn't fit {self.name or 'a tensor'} of shape {self.shape} and dtype "
                 f"{self.dtype}"
             )
-        with np.errstate(all="ignore"):
+        with silence():
             scaled = g * g.dtype.type(by)
 
         def add_product(array: Array) -> None:

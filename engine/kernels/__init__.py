@@ -36,8 +36,7 @@ from engine.kernels.plain import (
 if COMPILED:
     from engine.kernels import compiled
 
-    for name in compiled.__all__:
-        globals()[name] = getattr(compiled, name)
+    globals().update({name: getattr(compiled, name) for name in compiled.__all__})
 
 __all__ = [
     "AT_ONCE",

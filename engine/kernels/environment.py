@@ -38,15 +38,14 @@ _check_number_of_threads()
 
 
 def _compiler() -> str:
-    """Numba's version, or "" if kernels run in NumPy; NUMBA_DISABLE_JIT=1 asks for that."""
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return ""
+    """Numba's version; "" if kernels run in NumPy, for which NUMBA_DISABLE_JIT=1 asks."""
     try:
         import numba
     except ImportError as error:  # Numba raises this for a NumPy too new for it as well
         say_once(f"kernels run in NumPy, many times slower, since Numba can't be imported: {error}")
         return ""
-    return str(numba.__version__)
+    disabled = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+    return "" if disabled else str(numba.__version__)
 
 
 COMPILER = _compiler()

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.arrays import chosen_dtype, sum_to_shape
+from engine.arrays import Part, chosen_dtype, sum_to_shape
 from engine.core.context import at_place
 from engine.core.operation import apply, shape_of
 from engine.core.registry import OPERATIONS, answers, named, operations_of
 from engine.core.rule import partials, rule
-from engine.core.tape import Part
 from engine.core.tensor import Operand, Tensor, plain
 from engine.errors import ShapeError
 from engine.rules.arguments import integers, one_axis

@@ -4,12 +4,14 @@
 the gradient with it.
 """
 
+import inspect
 import operator
 import re
 
 import numpy as np
 import pytest
 
+import engine
 from engine import GraphError, Tensor, gradcheck, no_grad
 
 A = np.array([[0.7, 1.3, 2.1], [1.9, 0.4, 1.1]])
@@ -186,3 +188,11 @@ def test_zero_to_a_variable_power_has_a_gradient_of_zero():
 def test_the_mixed_second_derivative_of_a_power_is_the_same_in_both_orders_at_exponent_zero():
     # ∂²(aᵇ)/∂a∂b = aᵇ⁻¹ (1 + b ln a), which is 1/a at b = 0.
     gradcheck(lambda a, b: a**b, np.array([2.0, 0.5]), np.array([0.0, 0.0]), order=2)
+
+
+def test_operands_by_name():
+    t = engine.Tensor([1.0, 4.0])
+    assert engine.sqrt(a=t).numpy().tolist() == [1, 2]
+    assert engine.add(a=t, b=1.0).numpy().tolist() == [2, 5]
+    assert list(inspect.signature(engine.add).parameters) == ["a", "b"]
+    assert engine.add.__module__ == "engine.rules.elementwise"

@@ -108,3 +108,16 @@ def test_the_same_numbers_with_the_compiler_switched_off(compiled):
     plain, lines = numbers(NUMBA_DISABLE_JIT="1")
     close(plain, compiled)
     assert lines == []
+
+
+def test_numba_itself_says_whether_it_compiles():
+    """Its own configuration counts, not the variable of the environment alone."""
+    program = (
+        "import numba; numba.config.DISABLE_JIT = 1\n"
+        "import numpy as np, engine\n"
+        "print(engine.kernels.COMPILED, engine.tanh(np.zeros(2)).tolist())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split(maxsplit=1) == ["False", "[0.0, 0.0]\n"]

@@ -71,9 +71,9 @@ class Elementwise:
     `value(s)` is f(s), `slope(s)` is f′(s), `scaled_slope(g, s)` is g ⊙ f′(s); each takes the
     activation's parameters after the arrays. Where f′ is a function of y = f(s), `slope_of_value`
     is that function, if `of_value_if(*parameters)`, and `scaled_slope_of_value(g, y)` is g ⊙ f′.
-    `reference_value` and `reference_slope` are the obvious NumPy formulas, right where nothing
-    overflows. `check("f" or "f_slope", dtype, kernel)` is called with each run that was compiled,
-    as a function `kernel(s, parameters)` of arrays of one axis; it raises if the values are wrong.
+    `reference_value` and `reference_slope` are NumPy's formulas of f and f′. `check("f" or
+    "f_slope", dtype, kernel)` is called with each compiled run, as a function
+    `kernel(s, parameters)` of arrays of one axis; `check` raises if the values are wrong.
     """
 
     compiled: ClassVar[bool] = True

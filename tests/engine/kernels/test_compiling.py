@@ -226,3 +226,14 @@ def test_settings_that_the_kernels_rely_on():
         assert options["error_model"] == "numpy"
         assert options.get("fastmath") in (False, {"contract"})
         assert not kernel.signatures or kernel._can_compile  # no explicit, fixed signatures
+
+
+def test_a_kernel_elsewhere_is_renewed_with_the_engines_kernels(monkeypatch, tmp_path):
+    """Kernels of experiments contain functions of the engine's, such as the tile."""
+    from engine.kernels.compiled import compiling
+
+    (tmp_path / "own.py").write_text("x = 1")
+    seen = []
+    monkeypatch.setattr(compiling, "_digest", lambda folder: seen.append(folder) or "")
+    compiling._sources(tmp_path / "own.py")
+    assert seen == [tmp_path, Path(compiling.__file__).parent]

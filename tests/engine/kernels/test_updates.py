@@ -61,3 +61,30 @@ def test_the_result_of_an_operation_stays_as_it_is():
     y = Tensor([1.0], requires_grad=True) * 2
     with pytest.raises(GraphError, match="multiply"):
         y.move(np.ones(1), 1.0)
+
+
+def test_move_by_a_product():
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    W = Tensor(np.ones((3, 2)), requires_grad=True)
+    loss = (W * W).sum()
+    W.move_by_product(x, g, -0.5)
+    np.testing.assert_allclose(W.numpy(), 1 - 0.5 * x.T @ g, rtol=1e-13)
+    with pytest.raises(GraphError, match="a tensor was changed"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    ("x", "g"),
+    [
+        (np.ones((5, 2)), np.ones((5, 2))),
+        (np.ones((5, 3)), np.ones((4, 2))),
+        (np.ones((5, 3), np.float32), np.ones((5, 2), np.float32)),
+        (np.ones(3), np.ones((5, 2))),
+    ],
+)
+def test_a_product_that_does_not_fit(x, g):
+    W = Tensor(np.ones((3, 2)), requires_grad=True, name="layer 1.W")
+    with pytest.raises(ShapeError, match=r"layer 1\.W of shape \(3, 2\)"):
+        W.move_by_product(x, g, 1.0)
+    assert (W.numpy() == 1).all()

@@ -6,10 +6,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+
+from experiments.cli.interruptions import Interruptions
 
 ROOT = Path(__file__).parents[3]
 # Training that would take hours, in two processes.
@@ -176,3 +179,17 @@ sys.exit(entry.main())
     program = program.replace("signal.raise_signal(signal.SIGINT)", "raise KeyboardInterrupt")
     code, _, err = ended(program, tmp_path)
     assert code == 1 and "RuntimeError: no compiled object yet" in err
+
+
+@pytest.mark.parametrize("number", [0, signal.SIGTERM])
+def test_errors_of_threads_are_told_unless_an_interruption_came_before(monkeypatch, number):
+    """Python's own end, after an interruption, may find a pool of processes half closed."""
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with Interruptions() as interruptions:
+        interruptions.number = number
+        threading.excepthook("in the block")
+    threading.excepthook("after it")
+    sys.unraisablehook("after it")
+    assert told == ([] if number else ["in the block", "after it", "after it"])
