@@ -149,7 +149,7 @@ def smallest_overlap(p: Float64, q: Float64) -> float:
     return min(_overlap_along(p, p, q), _overlap_along(q, p, q))
 
 
-@jit()
+@jit(inner=True)
 def _overlap_along(edges: Float64, p: Float64, q: Float64) -> float:
     smallest = math.inf
     n = edges.shape[0]
@@ -164,7 +164,7 @@ def _overlap_along(edges: Float64, p: Float64, q: Float64) -> float:
     return smallest
 
 
-@jit()
+@jit(inner=True)
 def _shadow(p: Float64, nx: float, ny: float) -> tuple[float, float]:
     low, high = math.inf, -math.inf
     for k in range(p.shape[0]):
@@ -185,7 +185,7 @@ def smallest_overlap_reference(p: Float64, q: Float64) -> float:
     return float(min(shares))
 
 
-@jit()
+@jit(inner=True)
 def _polygon(p: Float64, state: NDArray[np.uint64]) -> None:
     """Write the corners of a random polygon of p.shape[0] sides, not yet placed."""
     n = p.shape[0]
@@ -207,7 +207,7 @@ def _polygon(p: Float64, state: NDArray[np.uint64]) -> None:
         p[k, 1] = sin * x + cos * y
 
 
-@jit()
+@jit(inner=True)
 def _place(p: Float64, state: NDArray[np.uint64]) -> None:
     """Move a polygon to a uniformly drawn place that leaves the margin free."""
     for axis in range(2):
@@ -218,12 +218,12 @@ def _place(p: Float64, state: NDArray[np.uint64]) -> None:
             p[k, axis] += shift
 
 
-@jit()
+@jit(inner=True)
 def _below(state: NDArray[np.uint64], n: int) -> int:
     return int(n * _uniform(state))
 
 
-@jit()
+@jit(inner=True)
 def _uniform(state: NDArray[np.uint64]) -> float:
     """The next number of splitmix64 (Steele, Lea & Flood 2014), uniform in [0, 1)."""
     state[0] += _GAMMA
@@ -231,7 +231,7 @@ def _uniform(state: NDArray[np.uint64]) -> float:
     return result
 
 
-@jit()
+@jit(inner=True)
 def _mix(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> _30)) * _MIX1
     z = (z ^ (z >> _27)) * _MIX2

@@ -124,6 +124,7 @@ def _draw(stream: BinaryIO, figure: Figure, kind: str) -> None:
     # Dots an inch: half as many again as the width that a figure is laid out for, 800 pixels.
     metadata = {"Date": None} if kind == "svg" else None
     figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
+    figure.set_layout_engine("none")  # what the first file has laid out serves the second
 
 
 def plain(value: Any) -> Any:

@@ -99,7 +99,7 @@ class Settings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"depth": 5, "width": 128, "draws": 20, "updates": 30, "probe": 64},
+    "quick": {"depth": 5, "width": 128, "draws": 12, "updates": 30, "probe": 64},
     "paper": {"depth": 5, "width": 1000, "draws": 5, "updates": 2000, "batch": 10, "lr": 0.05},
 }
 

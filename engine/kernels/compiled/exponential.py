@@ -25,6 +25,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
+from engine.kernels.compiled.compiling import INLINED
+
 _F32, _F64 = np.float32, np.float64
 
 
@@ -79,7 +81,7 @@ _DIGITS_32, _DIGITS_64 = np.int32(23), np.int64(52)
 _HALF_32, _HALF_64 = np.int32(1), np.int64(1)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _remainder_32(x: Any) -> Any:
     """(p, bits) with n in the low bits."""
     shifted = np.float32(x * _LOG2E_32 + _ROUND_32)
@@ -89,7 +91,7 @@ def _remainder_32(x: Any) -> Any:
     return (r * r) * p + r, shifted.view(np.int32)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _remainder_64(x: Any) -> Any:
     shifted = np.float64(x * _LOG2E_64 + _ROUND_64)
     whole = shifted - _ROUND_64
@@ -102,17 +104,17 @@ def _remainder_64(x: Any) -> Any:
 # Numba makes an int64 of int32 << int32, hence the casts.
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _power_32(n: Any) -> Any:
     return np.int32(np.int32(n + _BIAS_32) << _DIGITS_32).view(np.float32)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _power_64(n: Any) -> Any:
     return np.int64((n + _BIAS_64) << _DIGITS_64).view(np.float64)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _reduced_32(x: Any) -> Any:
     x = _MOST_32 if x > _MOST_32 else x  # comparisons let a NaN through
     x = _LEAST_32 if x < _LEAST_32 else x
@@ -122,7 +124,7 @@ def _reduced_32(x: Any) -> Any:
     return p, _power_32(half), _power_32(np.int32(n - half))
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _reduced_64(x: Any) -> Any:
     x = _MOST_64 if x > _MOST_64 else x
     x = _LEAST_64 if x < _LEAST_64 else x
@@ -144,14 +146,14 @@ def reduced_below(x: float) -> tuple[float, float, float]:
     return reduced(x)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _reduced_below_32(x: Any) -> Any:
     x = _LEAST_BELOW_32 if x < _LEAST_BELOW_32 else x
     p, bits = _remainder_32(x)
     return p, _power_32(np.int32(bits - _ROUND_BITS_32 + _LIFT_32)), _LOWER_32
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _reduced_below_64(x: Any) -> Any:
     x = _LEAST_BELOW_64 if x < _LEAST_BELOW_64 else x
     p, bits = _remainder_64(x)
@@ -165,7 +167,7 @@ def _reduced_below(x):  # type: ignore[no-untyped-def]
     return lambda x: _reduced_below_64(x)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def exp_below(x: float) -> float:
     """e^x for x ≤ 0, within 1.1 ULP."""
     p, a, b = reduced_below(x)
@@ -177,7 +179,7 @@ def expm1_below(x: float) -> float:
     return float(np.expm1(x))
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _expm1_below_32(x: Any) -> Any:
     x = _LEAST_M1_32 if x < _LEAST_M1_32 else x
     p, bits = _remainder_32(x)
@@ -185,7 +187,7 @@ def _expm1_below_32(x: Any) -> Any:
     return power * p + (power - np.float32(1))
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _expm1_below_64(x: Any) -> Any:
     x = _LEAST_M1_64 if x < _LEAST_M1_64 else x
     p, bits = _remainder_64(x)
@@ -200,14 +202,14 @@ def _expm1_below(x):  # type: ignore[no-untyped-def]
     return lambda x: _expm1_below_64(x)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def exp(x: float) -> float:
     """e^x, within 1.1 ULP; 0 and ∞ where it leaves the range, NaN at NaN."""
     p, a, b = reduced(x)
     return (like(x, 1) + p) * a * b
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def expm1(x: float) -> float:
     """e^x − 1, accurate near 0 as well, for x up to 88 (float32) or 709 (float64)."""
     p, a, b = reduced(x)
@@ -215,7 +217,7 @@ def expm1(x: float) -> float:
     return power * p + (power - like(x, 1))
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def quotient(x: float, y: float, lost: float) -> float:
     """x / (y + lost), where y is a rounded sum and `lost` what the rounding took away."""
     inverse = like(x, 1) / y
@@ -223,7 +225,7 @@ def quotient(x: float, y: float, lost: float) -> float:
     return q + ((x - q * y) - q * lost) * inverse
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def log1p(u: float) -> float:
     """ln(1 + u) for 0 ≤ u ≤ 1, as 2 artanh(z) with z = u / (2 + u) ≤ 1/3."""
     y = like(u, 2) + u
@@ -236,7 +238,7 @@ def artanh_tail(w: float) -> float:
     return math.fsum(w**k / (2 * k + 1) for k in range(1, 18))
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _artanh_tail_32(w: Any) -> Any:
     p = _F32(1 / 17) * w + _F32(1 / 15)
     p = (p * w + _F32(1 / 13)) * w + _F32(1 / 11)
@@ -244,7 +246,7 @@ def _artanh_tail_32(w: Any) -> Any:
     return ((p * w + _F32(1 / 5)) * w + _F32(1 / 3)) * w
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _artanh_tail_64(w: Any) -> Any:
     p = 1 / 35 * w + 1 / 33
     p = (p * w + 1 / 31) * w + 1 / 29

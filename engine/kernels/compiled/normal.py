@@ -19,13 +19,14 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
+from engine.kernels.compiled.compiling import INLINED
 from engine.kernels.compiled.exponential import exp_below, like
 
 _F32 = np.float32
 INV_SQRT_2_PI = 1 / math.sqrt(2 * math.pi)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def bell(s: float) -> float:
     """exp(−s²/2), for |s| up to 40.
 
@@ -56,7 +57,7 @@ def scaled_tail(a: float) -> float:
     return 0.5 * math.erfc(a / math.sqrt(2)) * math.exp(min(a * a / 2, 700))
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _scaled_tail_32(a: Any) -> Any:
     most = _F32(14.5)
     t = _F32(1.0) / (_F32(1.0) + (most if a > most else a) * _F32(0.25))
@@ -73,7 +74,7 @@ def _scaled_tail_32(a: Any) -> Any:
     return t * p
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINED)
 def _scaled_tail_64(a: Any) -> Any:
     most = 39.0
     t = 1.0 / (1.0 + (most if a > most else a) * 0.2)

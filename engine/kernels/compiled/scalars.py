@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numba.extending import overload, register_jitable
 
+from engine.kernels.compiled.compiling import INLINED
 from engine.kernels.compiled.exponential import (
     exp_below,
     expm1_below,
@@ -33,7 +34,7 @@ S = TypeVar("S", bound=Callable[..., Any])
 
 def scalar(function: S) -> S:
     """Mark a scalar function as one that kernels may call."""
-    marked: S = register_jitable(forceinline=True)(function)  # or loops would not vectorise
+    marked: S = register_jitable(**INLINED)(function)  # or loops would not vectorise
     return marked
 
 

@@ -310,7 +310,7 @@ class TestSettings:
         question = QUESTIONS["vanishing"]
         assert (Settings().depth, Settings().width) == (10, 256)
         quick, paper = question.preset("quick"), question.preset("paper")
-        assert (quick.depth, quick.width, quick.draws) == (5, 128, 20)
+        assert (quick.depth, quick.width, quick.draws) == (5, 128, 12)
         assert (paper.data, paper.depth, paper.width) == ("shapeset", 5, 1000)
         assert set(PRESETS) == {"quick", "paper"}
 
