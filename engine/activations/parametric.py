@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from engine.activations.builtin import leaky_relu
 from engine.core.operation import Symbolic, apply
 from engine.core.rule import partials, rule
@@ -20,8 +22,16 @@ _prelu = rule(
     ),
     formula="∂L/∂s = g where s > 0, else a g; ∂L/∂a = Σ g min(s, 0)",
     letters=("s", "a"),
+    activation=lambda a: _at_mean_slope(a),
+    slope=lambda s, a: np.where(s > 0, s.dtype.type(1), a),
     broadcasts=True,
 )
+
+
+def _at_mean_slope(a: Any) -> Any:
+    """The function as theory sees it: one slope, the mean over the units."""
+    mean = float(np.mean(a))
+    return leaky_relu(a=mean) if math.isfinite(mean) else leaky_relu
 
 
 def _leaky(s: Any, a: Any) -> Any:

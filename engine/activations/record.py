@@ -100,6 +100,8 @@ class Activation:
             self.name,
             self.value,
             partials(lambda g, y, s: self.scale(g, s)),
+            activation=lambda: self,
+            slope=self.slope,
             kind=self.kind,
         )
         self._scale_rule = Rule(
@@ -252,7 +254,9 @@ class Derivative(Activation):
         self.parameters = of.parameters
         self._slope = slope
         vjp = partials(lambda g, y, s: self.scale(g, s))
-        self._rule = Rule(self.name, of.slope, vjp, kind=self.kind)
+        self._rule = Rule(
+            self.name, of.slope, vjp, activation=lambda: self, slope=self.slope, kind=self.kind
+        )
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
         if parameters:

@@ -36,14 +36,8 @@ class Observer(Protocol):
     def saw_backward(self, node: Any, g: Any, gradients: Sequence[Any]) -> None:
         """Called by a sweep for every node, with ∂L/∂y and the gradients of the node's operands."""
 
-    def saw_slopes(self, dL_ds: Any) -> None:
-        """Called by a layer's VJP, before `saw_backward`, with ∂L/∂s."""
-
     def saw_unrecorded(self, on_variables: bool) -> None:
         """Called for every operation that left no node."""
-
-    def look_now(self) -> None:
-        """Called before a variable changes, and at the end of a sweep."""
 
 
 class Place(Decorator):

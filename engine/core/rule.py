@@ -28,6 +28,27 @@ Gradients = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """One product x·W of a layer: the positions of x and W among the operands of the rule."""
+
+    x: int
+    W: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerForm:
+    """How a rule is read as a layer: s = Σ x·W + b over its links, and y = f(s).
+
+    Attributes: `links`; `b`, the position of the bias (an operand that may be left out); `f`, the
+    name of the parameter that is the activation. The rule saves s.
+    """
+
+    links: tuple[Link, ...]
+    b: int
+    f: str = "f"
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """An operation and its derivative.
 
@@ -47,6 +68,10 @@ class Rule:
             number of operands.
         linear: the derivative looks at no values of the operands, so it does not matter if they are
             changed before the backward pass.
+        layer: how the rule is read as a layer; None for all other operations.
+        activation: for y = f(s), s the first operand: the `Activation` f, as a function of the
+            other operands; None for all other rules.
+        slope: for such a rule, f′(s) of arrays, as a function of all operands.
         kind: "built-in" for the rules of the table and the built-in activations, whose formulas
             are known by name; "activation" and "scale" for f(s) and g ⊙ f′(s) of other functions
             f; "own" for all else.
@@ -61,6 +86,9 @@ class Rule:
     view: bool = False
     saves: bool = False
     linear: bool = False
+    layer: LayerForm | None = None
+    activation: Callable[..., Any] | None = None
+    slope: Callable[..., Any] | None = None
     kind: str = "own"
 
 
@@ -73,12 +101,12 @@ def rule(
     vjp: Callable[..., Gradients],
     formula: str,
     letters: tuple[str, ...] = (),
-    **flags: bool,
+    **more: Any,
 ) -> Rule:
     """Put a rule into the table."""
     if name in RULES:
         raise ValueError(f"the table of rules already has one named {name!r}")
-    RULES[name] = Rule(name, value, vjp, formula, letters, kind="built-in", **flags)
+    RULES[name] = Rule(name, value, vjp, formula, letters, kind="built-in", **more)
     return RULES[name]
 
 

@@ -174,8 +174,6 @@ def sweep(
         raise
     finally:
         state.sweeping, state.watching = before, watching
-        if state.trace is not None:
-            state.trace.look_now()
 
 
 def _visit(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine import kernels
 from engine.arrays import Array, as_floats, chosen_dtype
-from engine.core.context import no_grad, state
+from engine.core.context import no_grad
 from engine.core.operators import ArrayMethods, plain
 from engine.core.tape import Leaf, Node, Sink, Version, sweep
 from engine.errors import GraphError, ShapeError
@@ -105,8 +105,6 @@ class Tensor(ArrayMethods):
                 f"the result of {self._node} can't be changed in place; compute a new tensor, or "
                 "change the variable that it was computed from"
             )
-        if state.trace is not None:
-            state.trace.look_now()
         if not self._owned:  # another tensor may look at this memory
             self._array = np.array(self._array, order="C", copy=True)
             self._version, self._owned = Version(self.name or "a tensor"), True

@@ -7,12 +7,10 @@ over both.
 
 from engine.kernels.environment import COMPILED, COMPILER
 from engine.kernels.plain import (
-    AT_ONCE,
     EDGES,
     FUSED,
     KERNELS,
     Elementwise,
-    Plan,
     add_scaled,
     as_moments,
     cross_entropy,
@@ -27,7 +25,6 @@ from engine.kernels.plain import (
     most_threads,
     number_of_threads,
     own_kernel,
-    plan_of,
     scaled_difference,
     squared_error,
     use_threads,
@@ -39,14 +36,12 @@ if COMPILED:
     globals().update({name: getattr(compiled, name) for name in compiled.__all__})
 
 __all__ = [
-    "AT_ONCE",
     "COMPILED",
     "COMPILER",
     "EDGES",
     "FUSED",
     "KERNELS",
     "Elementwise",
-    "Plan",
     "add_scaled",
     "as_moments",
     "cross_entropy",
@@ -61,7 +56,6 @@ __all__ = [
     "most_threads",
     "number_of_threads",
     "own_kernel",
-    "plan_of",
     "scaled_difference",
     "squared_error",
     "use_threads",

@@ -8,9 +8,8 @@ rounding. None of them reaches BLAS.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -256,46 +255,11 @@ def moments(flat: Array) -> Moments:
 
 
 PART = 1 << 14  # the entries of a part, which one thread looks at
-AT_ONCE = 40  # the most arrays of one call of `look`
 
 
-class Plan(NamedTuple):
-    """How arrays of given sizes are cut into parts, and where their samples are written.
-
-    Neither depends on the number of threads, and so the bits don't.
-
-    Attributes:
-        rows: of each array, its first part, the one after its last, k, where its sample begins.
-        begins: how many entries come before each part, and how many there are in all.
-        ends: where each sample ends, after a 0.
-    """
-
-    rows: Array
-    begins: Array
-    ends: list[int]
-
-
-@lru_cache(maxsize=1024)
-def plan_of(sizes: tuple[int, ...], strides: tuple[int, ...]) -> Plan:
-    """For arrays of these sizes, of which every k-th entry is taken; k of each."""
-    begins: list[int] = []
-    ends, rows, before = [0], [], 0
-    for size, stride in zip(sizes, strides, strict=True):
-        first = len(begins)
-        begins += range(before, before + max(1, size), PART)
-        rows.append((first, len(begins), stride, ends[-1]))
-        ends.append(ends[-1] - (-size // stride))
-        before += size
-    return Plan(np.array(rows), np.array([*begins, before]), ends)
-
-
-def look(flats: Sequence[Array], plan: Plan, samples: Array, *_: Any) -> Array:
-    """The moments of arrays, a row of six each, and of each array every k-th entry."""
-    for (_first, _last, k, _start), flat, start, end in zip(
-        plan.rows, flats, plan.ends, plan.ends[1:], strict=False
-    ):
-        samples[start:end] = flat[::k]
-    return np.array([moments(flat) for flat in flats])
+def look(flat: Array, stride: int, *_: Any) -> tuple[Array, Array]:
+    """The six numbers of `Moments` for an array of one axis, and every stride-th of its entries."""
+    return np.array(moments(flat)), flat[::stride].copy()
 
 
 # --- memory and threads ---------------------------------------------------------------------------

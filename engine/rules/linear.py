@@ -28,7 +28,7 @@ from engine.arrays import Array
 from engine.core.context import at_place, state
 from engine.core.operation import apply, shape_of
 from engine.core.registry import answers, named, operations_of
-from engine.core.rule import partials, rule
+from engine.core.rule import LayerForm, Link, partials, rule
 from engine.core.tensor import Operand, Tensor, plain
 from engine.errors import ShapeError
 from engine.rules.elementwise import multiply
@@ -126,8 +126,6 @@ def _dense_vjp(
     sink = None if needs[1] is True or needs[1] is False else needs[1]
     wanted = needs if sink is None else (needs[0], False, *needs[2:])
     dL_ds, dL_dx, dL_dW, dL_db = dense_gradients(g, y, saved, x, W, *b, f=f, needs=wanted)
-    if state.trace is not None:
-        state.trace.saw_slopes(dL_ds)
     if sink is not None:
         dL_dW = sink.product(x, dL_ds)
     return [dL_dx, dL_dW, dL_db] if b else [dL_dx, dL_dW]
@@ -179,6 +177,7 @@ DENSE = rule(
     saves=True,
     formula="∂L/∂s = g ⊙ f′(s), ∂L/∂x = ∂L/∂s Wᵀ, ∂L/∂W = xᵀ ∂L/∂s, ∂L/∂b = Σ_n ∂L/∂s",
     letters=("x", "W", "b"),
+    layer=LayerForm((Link(0, 1),), b=2),
 )
 
 

@@ -83,20 +83,27 @@ def compare(a: TraceData, b: TraceData) -> Comparison:
             f"compare: the traces have {len(a.layers)} and {len(b.layers)} layers; only traces of "
             "the same architecture can be compared"
         )
-    for first, second in zip(a.layers, b.layers, strict=True):
+    first_rows, second_rows = ([view for row in t.layers for view in row.by_link] for t in (a, b))
+    if len(first_rows) != len(second_rows):
+        raise ValueError("compare: the layers have different numbers of links")
+    pairs = list(zip(first_rows, second_rows, strict=True))
+    for first, second in pairs:
         if first.W.shape != second.W.shape:
             raise ValueError(
                 f"compare: {first.name} has W of shape {first.W.shape} in the first trace, and "
                 f"{second.name} {second.W.shape} in the second; only traces of the same "
                 "architecture can be compared"
             )
-    pairs = list(zip(a.layers, b.layers, strict=True))
     shape = (len(pairs), len(QUANTITIES))
     return Comparison(
-        layers=tuple(row.name for row in a.layers),
+        layers=tuple(_name(row) for row in first_rows),
         rms_ratio=np.array([_each(x, y, _ratio) for x, y in pairs]).reshape(shape),
         difference=np.array([_each(x, y, _difference) for x, y in pairs]).reshape(shape),
     )
+
+
+def _name(row: LayerRecord) -> str:
+    return row.name if row.at == 0 else f"{row.name} [{row.at}]"
 
 
 def _each(a: LayerRecord, b: LayerRecord, measure: Any) -> list[float]:

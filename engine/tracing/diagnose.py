@@ -112,7 +112,7 @@ def diagnose(t: TraceData, *, lr: float | None = None) -> Diagnosis:
     ]
     found = [finding for finding in on_gradients if finding]
     found += _of_scales(t, layers, chain, found)
-    update = update_finding(t, layers, lr, bool(found))
+    update = update_finding(layers, lr, bool(found))
     judged = len(layers) > 1 or any(
         n.name in _LOSSES and n.kind == "built-in" and n.sweeps for n in t.nodes
     )
@@ -150,7 +150,7 @@ def _nothing_to_judge(t: TraceData) -> str:
     if not t.layers:
         return (
             "this trace holds no layer, and layers are what is judged; build the net of Dense, or "
-            "of dense with a variable as W"
+            "of dense or x @ W with a variable as W"
         )
     return (
         "the trace saw no backward pass of a layer; call loss.backward() inside the trace() block"

@@ -53,7 +53,7 @@ def ridges(rows: Sequence[LayerRecord], name: str) -> list[Ridge]:
     for row, s in zip(rows, found, strict=True):
         heights, interval = None, None
         if s is not None and s.sampled:
-            if row.node.kept:
+            if row.kept:
                 heights = _heights(np.histogram(sample_of(getattr(row, name)), edges)[0])
             else:
                 interval = s.p2, s.mean, s.p98

@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.activations import ACTIVATIONS, Activation
 from engine.arrays import Array
+from engine.tracing.rows import Variable
 
 _POINTS = np.array([-3.0, -1.25, -0.5, 0.3, 0.75, 2.0])
 
@@ -35,6 +36,8 @@ class Encoder:
         if isinstance(value, tuple | list):
             kind = "tuple" if isinstance(value, tuple) else "list"
             return {kind: [self.encode(part) for part in value]}
+        if isinstance(value, Variable):
+            return {"variable": [value.name, value.number, value.version]}
         if isinstance(value, slice):
             return {"slice": [self.encode(p) for p in (value.start, value.stop, value.step)]}
         if value is ...:
@@ -77,6 +80,9 @@ def decode(value: Any, arrays: Mapping[str, Array]) -> Any:
         return [decode(part, arrays) for part in inside]
     if kind == "slice":
         return slice(*(decode(part, arrays) for part in inside))
+    if kind == "variable":
+        name, number, version = inside
+        return Variable(str(name), int(number), int(version))
     if kind == "ellipsis":
         return ...
     if kind == "dtype":

@@ -19,7 +19,7 @@ from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.find import calls_of
-from engine.tracing.rows import LayerRecord, slopes_of
+from engine.tracing.rows import LayerRecord
 
 
 @printable
@@ -175,6 +175,7 @@ def explain(
     weight: tuple[int, int] | None = None,
     bias: int | None = None,
     examples: int = 5,
+    link: int = 0,
 ) -> Explanation:
     """∂L/∂w_jk of one weight, or ∂L/∂b_k of one bias, as the sum that the pass computed.
 
@@ -183,12 +184,13 @@ def explain(
             one call in `t.layers`.
         weight: (j, k), input and unit; bias: k. One of the two.
         examples: how many terms are printed, the largest first.
+        link: which product, of a layer with several: 0 is x W in s = x W + h U + b, 1 is h U.
 
     Raises: GraphError if the trace saw no backward pass of the layer, IndexError for j, k or a
         position that is out of range, KeyError for an unknown layer, ValueError for a name that
         several layers share, or unless one of `weight` and `bias` is given.
     """
-    rows, notes = calls_of(t, layer)
+    rows, notes = calls_of(t, layer, link)
     name, f = rows[0].name, rows[0].f
     if (weight is None) == (bias is None):
         raise ValueError(f"explain {name}: give weight=(j, k) or bias=k, one of the two")
@@ -237,10 +239,8 @@ def explain(
 
 
 def _slopes(row: LayerRecord, k: int) -> tuple[Array, Array]:
-    """f′(s_k) as the backward pass had it, and from s: ∂L/∂s of ∂L/∂x⁽ⁱ⁺¹⁾ = 1 is the former."""
-    ones = np.ones_like(row.x_next)
-    used = slopes_of(row.f, ones, row.x_next, row.s, row.x, row.W)
-    return used[:, k], row.df_ds[:, k]
+    """f′(s_k) as the backward pass used it, and f′(s_k) from s."""
+    return row.slopes_used()[:, k], row.df_ds[:, k]
 
 
 def _differences(used: Array, exact: Array) -> tuple[str, ...]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from engine.activations import Activation
 from engine.tracing.data import TraceData
 
-UNNAMED = "a tensor"  # variables without names may be different ones
-
 
 @dataclass(frozen=True)
 class Vertex:
@@ -34,22 +32,22 @@ class Graph:
 
 
 def graph_of(t: TraceData) -> Graph:
-    """Vertices and edges; a named variable is one vertex however often it is used."""
+    """Vertices and edges; a variable is one vertex however often it is used."""
     vertices: list[Vertex] = []
     edges: list[tuple[str, str]] = []
-    variables: dict[str, str] = {}
+    variables: dict[tuple[str, int], str] = {}
     for number, node in enumerate(t.nodes):
         own = f"n{number}"
         for i, (source, shape) in enumerate(zip(node.sources, node.input_shapes, strict=True)):
             if isinstance(source, int):
                 edges.append((f"n{source}", own))
                 continue
-            if isinstance(source, str) and source in variables:
-                edges.append((variables[source], own))
-                continue
             leaf = f"v{number}_{i}"
-            if isinstance(source, str) and source != UNNAMED:
-                variables[source] = leaf
+            if source is not None:
+                first = variables.setdefault((source.name, source.number), leaf)
+                if first != leaf:
+                    edges.append((first, own))
+                    continue
             kind = "constant" if source is None else "variable"
             vertices.append(Vertex(leaf, f"{source or kind}\n{_size(shape)}", kind, node.place))
             edges.append((leaf, own))

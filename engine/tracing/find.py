@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from engine.tracing.data import TraceData
 from engine.tracing.rows import LayerRecord, NodeRecord
 
 
-def calls_of(t: TraceData, layer: str | int) -> tuple[list[LayerRecord], tuple[str, ...]]:
+def calls_of(
+    t: TraceData, layer: str | int, link: int = 0
+) -> tuple[list[LayerRecord], tuple[str, ...]]:
     """All calls of the layer of that name, or the one call at that position; and what to note.
 
-    Raises: KeyError for an unknown name, IndexError for a position out of range, ValueError for a
-        name that several layers share.
+    The rows are seen from the link of that number.
+
+    Raises: KeyError for an unknown name, IndexError for a position or a link out of range,
+        ValueError for a name that several layers share.
     """
     if isinstance(layer, str):
         rows = [row for row in t.layers if row.name == layer]
@@ -34,10 +36,15 @@ def calls_of(t: TraceData, layer: str | int) -> tuple[list[LayerRecord], tuple[s
                 else f"layer {layer}: this trace has no layers"
             )
         rows = [t.layers[layer]]
+    links = min(len(row.links) for row in rows)
+    if not 0 <= link < links:
+        raise IndexError(f"{rows[0].name} has {links} link{'s' * (links > 1)}; there is no {link}")
+    rows = [row.link(link) for row in rows]
     others = [
         row
         for row in t.layers
-        if not any(row is own for own in rows) and same_weights(rows[0], row)
+        if not any(row.parts is own.parts for own in rows)
+        and any(same_weights(rows[0], view) for view in row.by_link)
     ]
     if not others:
         return rows, ()
@@ -50,17 +57,16 @@ def calls_of(t: TraceData, layer: str | int) -> tuple[list[LayerRecord], tuple[s
 
 def fed_by(t: TraceData) -> list[frozenset[int]]:
     """For each layer, the positions of those whose output reaches its x with no layer between."""
-    position = {id(row.node): i for i, row in enumerate(t.layers)}
-    reached: list[frozenset[int]] = []
-    found = []
-    for node in t.nodes:
-        before = [reached[s] if isinstance(s, int) else frozenset[int]() for s in node.sources]
-        if id(node) in position:
-            found.append(before[0])
-            reached.append(frozenset({position[id(node)]}))
-        else:
-            reached.append(frozenset[int]().union(*before))
-    return found
+    return [frozenset[int]().union(*links) for links in _walked(t)[0]]
+
+
+def rows_by_main_link(t: TraceData) -> list[LayerRecord]:
+    """The layers, each as seen from the link that takes the output of the latest layer before."""
+    rows = []
+    for row, links in zip(t.layers, _walked(t)[0], strict=True):
+        latest = [max(layers, default=-1) for layers in links]
+        rows.append(row.link(latest.index(max(latest))))
+    return rows
 
 
 def operations_after(t: TraceData) -> list[list[NodeRecord]]:
@@ -68,19 +74,32 @@ def operations_after(t: TraceData) -> list[list[NodeRecord]]:
 
     Only those that the backward pass reached, in the order of the forward pass.
     """
-    position = {id(row.node): i for i, row in enumerate(t.layers)}
+    return [[t.nodes[i] for i in after if t.nodes[i].sweeps] for after in _walked(t)[1]]
+
+
+def _walked(t: TraceData) -> tuple[list[list[frozenset[int]]], list[list[int]]]:
+    """What feeds each link of each layer, and the operations after each layer, by position."""
+    layer_of = {member: i for i, row in enumerate(t.layers) for member in row.members}
+    last = {max(row.members): i for i, row in enumerate(t.layers)}
     reached: list[frozenset[int]] = []
-    after: list[list[NodeRecord]] = [[] for _ in t.layers]
-    for node in t.nodes:
-        if id(node) in position:
-            reached.append(frozenset({position[id(node)]}))
+    after: list[list[int]] = [[] for _ in t.layers]
+    for number, node in enumerate(t.nodes):
+        if number in layer_of:
+            own = last.get(number)
+            reached.append(frozenset[int]() if own is None else frozenset({own}))
             continue
         layers = frozenset[int]().union(*(reached[s] for s in node.sources if isinstance(s, int)))
         reached.append(layers)
-        if node.sweeps:
-            for i in layers:
-                after[i].append(node)
-    return after
+        for i in layers:
+            after[i].append(number)
+    feeds = [
+        [
+            reached[link.source] if isinstance(link.source, int) else frozenset[int]()
+            for link in row.links
+        ]
+        for row in t.layers
+    ]
+    return feeds, after
 
 
 def chain_to(t: TraceData, last: int) -> set[int]:
@@ -105,20 +124,9 @@ def count_passes(t: TraceData) -> int:
         for source in node.sources:
             if isinstance(source, int):
                 groups[group(i)] = group(source)
-    swept = {id(row.node) for row in t.layers if row.node.sweeps}
-    return len({group(i) for i, node in enumerate(t.nodes) if id(node) in swept})
+    return len({group(max(row.members)) for row in t.layers if row.sweeps})
 
 
 def same_weights(a: LayerRecord, b: LayerRecord) -> bool:
-    """Whether both calls used one W: a variable of the same name, or one operation's result.
-
-    A trace holds names and values, or their statistics, so two variables of one name are told apart
-    by their values.
-    """
-    if a is b:
-        return True
-    if a.node.sources[1] is None or a.node.sources[1] != b.node.sources[1]:
-        return False
-    if not a.node.kept:
-        return a.statistics("W") == b.statistics("W")
-    return a.W.shape == b.W.shape and np.array_equal(a.W, b.W, equal_nan=True)
+    """Whether both layers used one W: one variable in one state, or one operation's result."""
+    return a is b or (a.weights is not None and a.weights == b.weights)

@@ -20,6 +20,7 @@ from engine.activations import Activation
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
+from engine.tracing.find import rows_by_main_link
 from engine.tracing.rows import LayerRecord
 
 # |f′| below this share of its maximum counts as saturated; for tanh, from |s| = 2.18 on.
@@ -55,8 +56,11 @@ class Measures:
 
 
 def measure(t: TraceData) -> list[Measures]:
-    """The numbers of every layer that the backward pass reached, from the input's side."""
-    return [_of(position, row) for position, row in enumerate(t.layers) if row.node.sweeps]
+    """The numbers of every layer that the backward pass reached, from the input's side.
+
+    A layer with several links is seen from the one on the way from the layer before.
+    """
+    return [_of(i, row) for i, row in enumerate(rows_by_main_link(t)) if row.sweeps]
 
 
 def rms(row: LayerRecord, name: str) -> float:
@@ -91,7 +95,7 @@ def units_alike(row: LayerRecord, name: str) -> bool:
     statistics = row.statistics(name)
     if statistics is None or statistics.nonfinite:
         return False
-    if row.node.kept:
+    if row.kept:
         array = getattr(row, name)
         apart = np.abs(array - array[..., :1])
     else:
@@ -114,7 +118,7 @@ def spread(row: LayerRecord, name: str) -> float:
     statistics = row.statistics(name)
     if statistics is None or row.batch < 2 or not statistics.sampled:
         return math.nan
-    if row.node.kept:
+    if row.kept:
         with np.errstate(all="ignore"):
             return float(np.sqrt(getattr(row, name).var(axis=0, dtype=np.float64, ddof=1).mean()))
     values, places = _with_places(row, name)
@@ -176,7 +180,7 @@ def _share_dead(row: LayerRecord, least: float) -> float:
         return 0.0
     if max(abs(slopes.min), abs(slopes.max)) < least:
         return 1.0
-    if not row.node.kept and slopes.sampled < slopes.size:
+    if not row.kept and slopes.sampled < slopes.size:
         return row.dead().share
-    array = row.df_ds if row.node.kept else row.sample("df_ds")[0].reshape(slopes.shape)
+    array = row.df_ds if row.kept else row.sample("df_ds")[0].reshape(slopes.shape)
     return float((np.abs(array).max(axis=0) < least).mean())

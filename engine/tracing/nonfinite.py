@@ -47,7 +47,7 @@ def first_nonfinite(t: TraceData) -> FirstNonFinite | None:
 
     With statistics alone, that of the layers and of single numbers, such as a loss.
     """
-    rows = {id(row.node): row for row in t.layers}
+    rows = {id(row.node): row for row in t.layers if row.is_one_operation}
     of = _of_arrays if t.keep == "arrays" else _of_statistics
     for nodes, forward in ((t.nodes, True), (t.nodes[::-1], False)):
         for node in nodes:

@@ -1,7 +1,8 @@
 """`trace()` records one forward and backward pass: a row of the article's quantities per layer.
 
-Each call of `dense` is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad. What a row
-is made of, and when, is in `engine.tracing.keeping` and `engine.tracing.looking`.
+Each use of a layer is a row; a layer used twice has two, whose ∂L/∂W add up to W.grad.
+`engine.tracing.keeping` says what is kept during the pass, `engine.tracing.layers` which operations
+make a layer.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from engine.tracing.explain import Explanation, explain
 from engine.tracing.export import to_dot, to_mermaid
 from engine.tracing.figure import figure
 from engine.tracing.jacobians import Jacobians, jacobians_of
-from engine.tracing.keeping import ArrayKeeper
-from engine.tracing.looking import StatisticsKeeper
+from engine.tracing.keeping import ArrayKeeper, StatisticsKeeper
 from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.storing import load_trace, save_trace
 from engine.tracing.table import html, text
@@ -54,9 +54,11 @@ class Trace(TraceData):
         weight: tuple[int, int] | None = None,
         bias: int | None = None,
         examples: int = 5,
+        link: int = 0,
     ) -> Explanation:
         """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.explain`."""
-        return explain(self._recorded(), layer, weight=weight, bias=bias, examples=examples)
+        t = self._recorded()
+        return explain(t, layer, weight=weight, bias=bias, examples=examples, link=link)
 
     def walk(self) -> Walk:
         """The backward pass as steps, from the loss to the input: see `engine.tracing.walk`."""
@@ -153,9 +155,7 @@ def trace(keep: Keep = "arrays") -> _Block:
             itself needs (s, x⁽ⁱ⁺¹⁾ and the gradients ∂L/∂x⁽ⁱ⁺¹⁾, ∂L/∂x, and a copy of W and b
             with their gradients); several backward passes through one forward pass add up.
             "stats" takes statistics during the pass and keeps no array: a few thousand numbers for
-            each quantity, whatever the width. A second backward pass is refused. Layers are looked
-            at together: their arrays wait for that, up to some four million entries, until the
-            backward pass ends, this thread writes to a variable, or the block ends.
+            each quantity, whatever the width. A second backward pass is refused.
 
     Raises: GraphError when one trace is opened inside another; ValueError for another `keep`. Warns
     at the end of a block in which operations ran, but none that could be recorded.

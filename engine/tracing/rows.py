@@ -1,29 +1,53 @@
-"""The rows of a trace: `LayerRecord`, a layer in one pass, and `NodeRecord`, one operation."""
+"""The rows of a trace: `NodeRecord`, one operation, and `LayerRecord`, a layer in one pass.
+
+A layer may be one operation (`dense`) or several (`tanh(x @ W + b)`): `engine.tracing.layers` finds
+the layers among the operations. A row holds no arrays, only where each of its quantities is: in
+which operation, and there as an operand, the result, or a gradient.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from engine.activations import Activation
+from engine.activations import Activation, identity
 from engine.arrays import Array
 from engine.core.rule import Rule
 from engine.errors import GraphError
-from engine.kernels import empty
 from engine.rules.linear import dense_gradients
 from engine.spelling import printable
-from engine.tracing.look import Look
 from engine.tracing.statistics import (
     QUANTITIES,
     DeadUnits,
+    Look,
     Statistics,
     dead_units,
     sample_of,
     share_below,
     stride_of,
 )
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable as an operation met it: which variable, and how often it had been changed.
+
+    `str()` gives the name. Two variables may have one name, so `number` tells them apart.
+    """
+
+    name: str
+    number: int
+    version: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Source: TypeAlias = int | Variable | None
 
 
 @printable
@@ -34,9 +58,15 @@ class NodeRecord:
         name: the operation's; `kind`: that of its `engine.Rule`; `place`: where in the program, for
             example "layer 3".
         inputs, output: arrays, as the operation saw them; `input_shapes`, `output_shape`.
-        sources: for each input, the number in `Trace.nodes` of the operation that made it, the name
-            of the variable that it is, or None for a constant.
+        sources: for each input, the number in `Trace.nodes` of the operation that made it, the
+            `Variable` that it is, or None for a constant.
         parameters: what else the operation was given (an axis, an activation).
+        activation, slope: f, and f′(s) as a function of the inputs, for an operation f(s) with s
+            the first input; otherwise None.
+        form: the `LayerForm` of an operation that is a layer; otherwise None.
+        saved: s of a layer that is one operation; otherwise None.
+        of_sweep: whether the operation belongs to a backward pass that was itself recorded; then
+            the operation is no part of a layer.
         sweeps: how many backward passes have come through.
         dL_dy: the gradient that arrived at its output, None before the backward pass.
         dL_dx: those that it sent on, one for each input, None where none was wanted.
@@ -47,6 +77,7 @@ class NodeRecord:
 
     inputs: list[Array]
     output: Array
+    saved: Array | None
     dL_dy: Array | None
     dL_dx: list[Array | None]
 
@@ -56,22 +87,24 @@ class NodeRecord:
         place: str,
         input_shapes: list[tuple[int, ...]],
         output_shape: tuple[int, ...],
-        sources: list[int | str | None],
+        sources: list[Source],
         parameters: dict[str, Any],
     ) -> None:
         self.name, self.kind, self.place = rule.name, rule.kind, place
+        self.form, self.slope = rule.layer, rule.slope
         self.input_shapes, self.output_shape = input_shapes, output_shape
         self.sources, self.parameters = sources, parameters
+        self.activation: Activation | None = None
+        self.of_sweep = False
         self.sweeps = 0
         self.number: float | None = None
         self.kept = False
+        self.looks: dict[Slot, Look] = {}
 
-    def keep(self, inputs: Sequence[Array], output: Array, changeable: Sequence[int]) -> None:
-        """Keep the arrays; of inputs that can be changed in place, as parameters are, copies."""
+    def keep(self, inputs: Sequence[Array], output: Array, saved: Array | None) -> None:
+        """Keep the arrays of the forward pass."""
         self.kept = True
-        self.inputs, self.output = list(inputs), output
-        for position in changeable:
-            self.inputs[position] = _copied(self.inputs[position])
+        self.inputs, self.output, self.saved = list(inputs), output, saved
         self.number = float(output) if output.ndim == 0 else None
         self.dL_dy = None
         self.dL_dx = [None] * len(self.inputs)
@@ -84,13 +117,70 @@ class NodeRecord:
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not there.
-        if name in ("inputs", "output", "dL_dy", "dL_dx"):
+        if name in ("inputs", "output", "saved", "dL_dy", "dL_dx"):
             raise _not_kept(name, f"{self.name} in {self.place}" if self.place else self.name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         where = f" in {self.place}" if self.place else ""
         return f"NodeRecord({self.name}{where}, {self.output_shape})"
+
+
+class Slot(NamedTuple):
+    """Where in a `NodeRecord` an array is: an attribute, and the position in it if it is a list.
+
+    The attribute "slopes" stands for f′(s) of an operation f(s), or of a layer that is one
+    operation, and "dL_ds" for ∂L/∂s of such a layer.
+    """
+
+    attribute: str
+    position: int | None = None
+
+
+OUTPUT, ARRIVED = Slot("output"), Slot("dL_dy")
+SAVED, SLOPES, DL_DS = Slot("saved"), Slot("slopes"), Slot("dL_ds")
+
+
+@dataclass(frozen=True)
+class Link:
+    """One product x·W of a layer.
+
+    Attributes: `node`, the operation; `x`, `W`, the positions of x and W among its inputs;
+    `weights`, the variable W (seen through transpositions) or the number of the operation that made
+    W; `source`, where x comes from.
+    """
+
+    node: NodeRecord
+    x: int
+    W: int
+    weights: Source
+
+    @property
+    def source(self) -> Source:
+        return self.node.sources[self.x]
+
+    @property
+    def fans(self) -> tuple[int, int]:
+        fan_in, fan_out = self.node.input_shapes[self.W]
+        return fan_in, fan_out
+
+
+@dataclass
+class Parts:
+    """The operations of a layer, and where its quantities are among them."""
+
+    links: list[Link]
+    s: tuple[NodeRecord, Slot]
+    last: NodeRecord  # whose output is x⁽ⁱ⁺¹⁾
+    f: Activation = identity
+    slopes: NodeRecord | None = None  # the operation f(s), where that is a step of its own
+    biases: list[tuple[NodeRecord, int]] = field(default_factory=list)
+    members: list[int] = field(default_factory=list)  # the operations, the last at the end
+    views: dict[int, LayerRecord] = field(default_factory=dict)  # the layer's row, by link
+
+    @property
+    def is_one_operation(self) -> bool:
+        return len(self.members) == 1 and self.last.form is not None
 
 
 @printable
@@ -100,77 +190,163 @@ class LayerRecord:
     Attributes, all arrays: `x` (batch, fan_in), `W` (fan_in, fan_out), `b` (fan_out,) or None,
     `s`, `df_ds` (f′(s)) and `x_next` (batch, fan_out); after the backward pass `dL_dx_next`,
     `dL_ds` (batch, fan_out), `dL_dW`, `dL_db` with the shapes of W and b, and `dL_dx`. What was
-    not needed in the pass (∂L/∂x of the data) is None. `node` is the operation's record, `batch`,
-    `fan_in` and `fan_out` are the sizes.
+    not needed in the pass (∂L/∂x of the data) is None. `batch`, `fan_in` and `fan_out` are the
+    sizes; `node` is the record of the last operation, `members` are the positions in `Trace.nodes`
+    of all operations of the layer.
+
+    A layer with several inputs, s = x W + h U + b, has several `links`; x, W, fan_in and their
+    gradients are those of the first, and `link(1)` is the row as seen from the second.
 
     With keep="stats" there are `statistics`, `saturated` and `dead`, and to ask for an array
     raises GraphError.
     """
 
-    def __init__(self, node: NodeRecord) -> None:
-        self.node = node
-        self.name = node.place or "dense"
-        self.f: Activation = node.parameters["f"]
-        self.batch, self.fan_in = node.input_shapes[0]
-        self.fan_out: int = node.input_shapes[1][1]
-        self._s: Array | None = None
-        self.looked: dict[str, tuple[Look, int]] = {}
+    def __init__(self, parts: Parts, name: str, at: int = 0) -> None:
+        self.parts, self.name, self.at = parts, name, at
+        self.node, self.f = parts.last, parts.f
+        self.links, self.members = tuple(parts.links), frozenset(parts.members)
+        own = self.links[at]
+        self.weights, self.source = own.weights, own.source
+        self.fan_in, self.fan_out = own.fans
+        self.batch = math.prod(parts.s[0].output_shape[:-1])
+        self._slots: dict[str, tuple[NodeRecord, Slot]] = {
+            "x": (own.node, Slot("inputs", own.x)),
+            "W": (own.node, Slot("inputs", own.W)),
+            "s": parts.s,
+            "x_next": (parts.last, OUTPUT),
+            "dL_dx_next": (parts.last, ARRIVED),
+            "dL_dW": (own.node, Slot("dL_dx", own.W)),
+            "dL_dx": (own.node, Slot("dL_dx", own.x)),
+        }
+        one = parts.s[1] == SAVED and parts.slopes is None
+        self._slots["dL_ds"] = (parts.s[0], DL_DS if parts.s[1] == SAVED else ARRIVED)
+        if one or parts.slopes is not None:
+            self._slots["df_ds"] = (parts.last if one else parts.slopes or parts.last, SLOPES)
+        if parts.biases:
+            node, position = parts.biases[0]
+            self._slots["b"] = (node, Slot("inputs", position))
+            self._slots["dL_db"] = (node, Slot("dL_dx", position))
+        parts.views[at] = self
         self._statistics: dict[str, tuple[int, Statistics | None]] = {}
         self._dead: DeadUnits | None = None
 
+    def link(self, at: int) -> LayerRecord:
+        """The same layer with x, W, ∂L/∂x and ∂L/∂W of another of its links."""
+        if at not in self.parts.views:
+            self.parts.views[at] = LayerRecord(self.parts, self.name, at)
+        return self.parts.views[at]
+
+    @property
+    def by_link(self) -> list[LayerRecord]:
+        """The row as seen from each of its links."""
+        return [self.link(at) for at in range(len(self.links))]
+
+    def size(self, arrow: str = "→") -> str:
+        """fan_in→fan_out, as in "64→10"; of a layer with two links "12+32→32"."""
+        return "+".join(str(link.fans[0]) for link in self.links) + f"{arrow}{self.fan_out}"
+
+    @property
+    def is_one_operation(self) -> bool:
+        """Whether the layer was computed by one operation, `dense`."""
+        return self.parts.is_one_operation
+
+    @property
+    def kept(self) -> bool:
+        """Whether the trace has the layer's arrays, and not statistics alone."""
+        return self.node.kept
+
+    @property
+    def sweeps(self) -> int:
+        """How many backward passes have come through the layer."""
+        return self.node.sweeps
+
     @property
     def x(self) -> Array:
-        return self.node.inputs[0]
+        return self._array("x")
 
     @property
     def W(self) -> Array:
-        return self.node.inputs[1]
+        return self._array("W")
 
     @property
     def b(self) -> Array | None:
-        return self.node.inputs[2] if len(self.node.inputs) > 2 else None
+        return self._find("b")
 
     @property
     def s(self) -> Array:
-        if self._s is None:
-            raise _not_kept("s", self.name)
-        return self._s
+        return self._array("s")
 
     @property
     def x_next(self) -> Array:
-        return self.node.output
+        return self._array("x_next")
 
     @property
     def dL_dx_next(self) -> Array | None:
-        return self.node.dL_dy
+        return self._find("dL_dx_next")
 
     @property
     def dL_dx(self) -> Array | None:
-        return self.node.dL_dx[0]
+        return self._find("dL_dx")
 
     @property
     def dL_dW(self) -> Array | None:
-        return self.node.dL_dx[1]
+        return self._find("dL_dW")
 
     @property
     def dL_db(self) -> Array | None:
-        return self.node.dL_dx[2] if len(self.node.dL_dx) > 2 else None
+        return self._find("dL_db")
 
     @property
     def df_ds(self) -> Array:
         """f′(s), with all its digits also where training takes it from x⁽ⁱ⁺¹⁾."""
-        return self.f.slope(self.s)
+        return self._array("df_ds")
 
     @property
     def dL_ds(self) -> Array | None:
-        """∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′; the same kernel as in the pass, so the same bits."""
-        if self.dL_dx_next is None:
-            return None
-        return slopes_of(self.f, self.dL_dx_next, self.x_next, self.s, self.x, self.W)
+        """∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′, with the bits of the pass."""
+        return self._find("dL_ds")
 
-    def keep(self, s: Array) -> None:
-        """Called by the trace, since s is no input or output of the operation."""
-        self._s = s
+    def slopes_used(self) -> Array:
+        """f′(s) as the backward pass used it: for tanh, sigmoid and others taken from x⁽ⁱ⁺¹⁾."""
+        if not self.is_one_operation:
+            return self.df_ds
+        return slopes_of(self.f, np.ones_like(self.x_next), self.x_next, self.s, self.x, self.W)
+
+    def _array(self, name: str) -> Array:
+        array = self._find(name)
+        if array is None:
+            raise GraphError(f"{self.name}: it has no {name} in this trace")
+        return array
+
+    def _find(self, name: str) -> Array | None:
+        """An array of the layer, with examples along the first axis; None where there is none."""
+        if not self.kept:
+            raise _not_kept(name, self.name)
+        node, (attribute, position) = self._slots.get(name, (None, OUTPUT))
+        if node is None:
+            return np.ones_like(self.s) if name == "df_ds" else None
+        if attribute == "slopes":
+            array = self.f.slope(self.s) if node.slope is None else node.slope(*node.inputs)
+        elif attribute == "dL_ds":
+            g = node.dL_dy
+            x, W = node.inputs[:2]
+            f = node.parameters["f"]
+            array = None if g is None else slopes_of(f, g, node.output, node.saved, x, W)
+        else:
+            array = getattr(node, attribute)
+            array = array if position is None else array[position]
+        return None if array is None else _as_rows(array, self._shape(name))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name in ("W", "dL_dW"):
+            return self.fan_in, self.fan_out
+        if name in ("b", "dL_db"):
+            return (self.fan_out,)
+        return (-1, self.fan_in if name in ("x", "dL_dx") else self.fan_out)
+
+    def _look(self, name: str) -> Look | None:
+        node, slot = self._slots.get(name, (None, OUTPUT))
+        return None if node is None else node.looks.get(slot)
 
     def statistics(self, name: str) -> Statistics | None:
         """The statistics of one of the arrays, by its name; None where the array is.
@@ -179,24 +355,33 @@ class LayerRecord:
         """
         if name not in QUANTITIES:
             raise KeyError(f"{self.name} has no {name!r}; there are {', '.join(QUANTITIES)}")
-        sweeps, made = self._statistics.get(name, (-1, None))
-        if sweeps != self.node.sweeps:  # a backward pass has changed the sums since
-            if self.node.kept:
-                array = getattr(self, name)
-                made = None if array is None else Statistics.of(array)
-            else:
-                look, i = self.looked.get(name, (None, 0))
-                made = None if look is None else look.statistics(i)
-            self._statistics[name] = self.node.sweeps, made
-        return made
+        sweeps, statistics = self._statistics.get(name, (-1, None))
+        if sweeps != self.sweeps:  # a backward pass has changed the sums since
+            statistics = self._new_statistics(name)
+            self._statistics[name] = self.sweeps, statistics
+        return statistics
+
+    def _new_statistics(self, name: str) -> Statistics | None:
+        if self.kept:
+            array = self._find(name)
+            return None if array is None else Statistics.of(array)
+        look = self._look(name)
+        if look is None:
+            has_slopes = name == "df_ds" and self._look("s") is not None
+            return Statistics.of(np.ones(self._whole_shape("s"))) if has_slopes else None
+        return look.statistics(self._whole_shape(name))
+
+    def _whole_shape(self, name: str) -> tuple[int, ...]:
+        first, *rest = self._shape(name)
+        return (self.batch if first == -1 else first, *rest)
 
     def sample(self, name: str) -> tuple[Array, int]:
         """The entries that percentiles are taken of, and k: they are every k-th, from the first."""
-        if self.node.kept:
-            array = getattr(self, name)
+        if self.kept:
+            array = self._array(name)
             return sample_of(array), stride_of(array.shape)
-        look, i = self.looked[name]
-        return look.sample(i), stride_of(look.statistics(i).shape)
+        look, shape = self._look(name), self._whole_shape(name)
+        return np.ones(1) if look is None else look.sample, stride_of(shape)
 
     def saturated(self, threshold: float = 0.05) -> float:
         """The share of entries with |f′(s)| < threshold · max |f′|; NaN if none is finite.
@@ -208,36 +393,31 @@ class LayerRecord:
         """
         if not 0 < threshold <= 1:
             raise ValueError(f"saturated({threshold}): the threshold is a share, 0 < share ≤ 1")
-        if self.node.kept:
-            return share_below(self.df_ds, self.f, threshold)
-        look, i = self.looked["df_ds"]
-        return look.saturated(i, self.f, threshold)
+        slopes = self.df_ds if self.kept else self.sample("df_ds")[0]
+        return share_below(slopes, self.f, threshold)
 
     def dead(self) -> DeadUnits:
         """The units whose f′(s) is exactly 0 for every example: their share, count and indices."""
         if self._dead is None:
-            if self.node.kept:
+            look = None if self.kept else self._look("df_ds")
+            if self.kept:
                 self._dead = dead_units(self.df_ds, indices=True)
             else:
-                look, i = self.looked["df_ds"]
-                self._dead = look.dead(i)
+                self._dead = DeadUnits(0.0, 0, None) if look is None else look.dead()
         return self._dead
 
     def __repr__(self) -> str:
-        state = "forward and backward" if self.node.sweeps else "forward only"
-        shape = f"{self.fan_in}×{self.fan_out}"
-        return f"LayerRecord({self.name}, {shape}, {self.f.name}, {state})"
+        state = "forward and backward" if self.sweeps else "forward only"
+        return f"LayerRecord({self.name}, {self.size('×')}, {self.f.name}, {state})"
 
 
 def slopes_of(f: Activation, g: Array, y: Any, s: Any, x: Array, W: Array) -> Array:
+    """∂L/∂s of a `dense` from ∂L/∂x⁽ⁱ⁺¹⁾, with the kernel of the pass, so with the same bits."""
     return np.asarray(dense_gradients(g, y, s, x, W, f=f, needs=(False, False))[0])
 
 
-def _copied(x: Array) -> Array:
-    """Into memory that an earlier trace may have had: fresh pages cost more than the copy."""
-    copy = empty(x.shape, x.dtype)
-    np.copyto(copy, x)
-    return copy
+def _as_rows(array: Array, shape: tuple[int, ...]) -> Array:
+    return array if array.ndim == len(shape) else array.reshape(shape)
 
 
 def _not_kept(name: str, where: str) -> GraphError:

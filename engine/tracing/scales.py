@@ -70,13 +70,13 @@ def guesses(t: TraceData) -> list[Guess]:
 
 def input_finding(layers: list[Measures], found: list[Guess]) -> Finding | None:
     """A finding if data come in at a scale that the weights are not made for."""
-    for m in layers:
-        x = m.row.statistics("x")
-        if isinstance(m.row.node.sources[0], int) or x is None or not x.rms > 0:
+    for row in (view for m in layers for view in m.row.by_link):
+        x = row.statistics("x")
+        if isinstance(row.source, int) or x is None or not x.rms > 0:
             continue  # a first state of zeros is no data
-        off = _off(m.row, x)
+        off = _off(row, x)
         if off:
-            return _of_inputs(m.row, x, *off, [guess for guess in found if guess.far_above])
+            return _of_inputs(row, x, *off, [guess for guess in found if guess.far_above])
     return None
 
 
@@ -198,7 +198,7 @@ def equal_examples_finding(chain: list[Measures], only_data: bool) -> Finding | 
     if not examples_alike(last, "x_next"):
         return None
     first = next((m.row for m in chain if examples_alike(m.row, "x")), None)
-    if first is not None and not isinstance(first.node.sources[0], int):
+    if first is not None and not isinstance(first.source, int):
         cause = f"the {first.batch} examples that come in at {first.name} are all the same."
         remedy = (
             "look at how the batch is made: x[i] taken once for all, a column of constants, data "

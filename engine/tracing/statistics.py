@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.activations import Activation
 from engine.arrays import Array
-from engine.kernels import EDGES, Plan, as_moments, dead_columns, look, magnitudes, plan_of
+from engine.kernels import EDGES, as_moments, dead_columns, look, magnitudes
 from engine.spelling import printable
 
 # A layer's arrays, in the order of the pass.
@@ -69,13 +69,11 @@ class Statistics:
     def of(cls, array: npt.ArrayLike) -> Statistics:
         """The statistics of an array of numbers; other precisions are read as float64."""
         array = np.asarray(array)
-        flat, plan = flat_of(array), plan_for((array.shape,))
-        sample = np.empty(plan.ends[-1], flat.dtype)
-        return cls.made(array.shape, look([flat], plan, sample)[0], sample)
+        return cls.of_look(array.shape, *look(flat_of(array), stride_of(array.shape)))
 
     @classmethod
-    def made(cls, shape: tuple[int, ...], moments: Array, sample: Array) -> Statistics:
-        """The statistics of an array of that shape, from what a look at it has found."""
+    def of_look(cls, shape: tuple[int, ...], moments: Array, sample: Array) -> Statistics:
+        """The statistics of an array of that shape, from what `engine.kernels.look` gave."""
         m = as_moments(moments)
         v = sample[np.isfinite(sample)]
         n = len(v)
@@ -128,11 +126,6 @@ def sample_of(array: Array) -> Array:
 
 
 @lru_cache(maxsize=1024)
-def plan_for(shapes: tuple[tuple[int, ...], ...]) -> Plan:
-    """How arrays of these shapes are looked at together, and sampled."""
-    return plan_of(tuple(map(math.prod, shapes)), tuple(map(stride_of, shapes)))
-
-
 def stride_of(shape: tuple[int, ...]) -> int:
     """The least k that leaves at most SAMPLE entries and has no factor common with the last axis.
 
@@ -145,7 +138,45 @@ def stride_of(shape: tuple[int, ...]) -> int:
     return k
 
 
+@final
+class Look:
+    """What one pass over an array leaves of that array in a trace that keeps statistics only.
+
+    Given f, it is a look at f′ of the array. `Statistics` are made of a look on request: most looks
+    of a training run are never asked for them.
+    """
+
+    __slots__ = ("_dead", "_moments", "sample")
+
+    def __init__(self, array: Array, f: Activation | None = None) -> None:
+        run = None if f is None else _run_of(f, array.dtype)
+        looked_at = f.slope(array) if f is not None and run is None else array
+        flat = flat_of(looked_at)
+        self._moments, self.sample = look(flat, stride_of(array.shape), *(run or ()))
+        self._dead = _NONE_DEAD
+        if f is not None and (self._moments[1] or not array.size):
+            slopes = f.slope(array) if run else looked_at
+            self._dead = dead_units(slopes.reshape(-1, array.shape[-1]), indices=False)
+
+    def statistics(self, shape: tuple[int, ...]) -> Statistics:
+        """The statistics of the array, as an array of that shape."""
+        return Statistics.of_look(shape, self._moments, self.sample)
+
+    def dead(self) -> DeadUnits:
+        """The units where f′(s) is 0 for every example."""
+        return self._dead
+
+
 # --- f′ ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _run_of(f: Activation, dtype: np.dtype[Any]) -> tuple[int, Array] | None:
+    """The address of the compiled f′ and its parameters, as the kernel takes them."""
+    kernel: Any = f.kernel if f.compiled else None
+    if kernel is None or dtype not in _MEASURED:
+        return None
+    return kernel.run("slope", dtype), np.array(f.constants, dtype)
 
 
 @lru_cache(maxsize=256)
@@ -167,6 +198,9 @@ class DeadUnits:
     share: float
     count: int
     indices: Array | None = field(compare=False)
+
+
+_NONE_DEAD = DeadUnits(0.0, 0, None)
 
 
 def dead_units(slopes: Array, *, indices: bool) -> DeadUnits:

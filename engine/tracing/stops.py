@@ -144,7 +144,7 @@ def _between(
     if takers and not sending:
         return _of_weights(lively[0].row)
     above = sending[0].row.name if sending else "the loss"
-    stop = _stopping(after) if row.node.kept else _only_possible(row, after)
+    stop = _stopping(after) if row.kept else _only_possible(row, after)
     if stop is None:
         operations = named(tuple(dict.fromkeys(node.name for node in after))) or "no operation"
         return (
@@ -258,7 +258,7 @@ def unreached_finding(t: TraceData, swept: list[Measures]) -> Finding | None:
     rows = [
         row
         for row in t.layers
-        if not row.node.sweeps and not any(same_weights(row, other) for other in reached)
+        if not row.sweeps and not any(same_weights(row, other) for other in reached)
     ]
     if not rows:
         return None
@@ -287,7 +287,7 @@ def unreached_finding(t: TraceData, swept: list[Measures]) -> Finding | None:
 
 def _cut_between(t: TraceData, a: LayerRecord, b: LayerRecord) -> bool:
     """Whether b's x is a constant, with the values of a's output or of a result made from it."""
-    if b.node.sources[0] is not None:
+    if b.source is not None:
         return False
     if not a.node.kept:
         return b.statistics("x") == a.statistics("x_next")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.activations import ACTIVATIONS
+from engine.activations import ACTIVATIONS, Activation
 from engine.arrays import Array
 from engine.core.rule import RULES
 from engine.files import read_arrays, write_arrays
@@ -16,18 +16,21 @@ from engine.tracing.data import TraceData
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
 from engine.tracing.formulas import SLOPES
 from engine.tracing.keeping import ArrayKeeper
-from engine.tracing.rows import NodeRecord
+from engine.tracing.rows import NodeRecord, Variable
 
 FORMAT = "gradtrace trace"
-VERSION = 1
+VERSION = 2
 _ATTRIBUTES = (
     "name",
     "kind",
     "place",
     "inputs",
     "output",
+    "saved",
     "sources",
+    "activation",
     "parameters",
+    "of_sweep",
     "dL_dy",
     "dL_dx",
 )
@@ -44,9 +47,6 @@ def save_trace(t: TraceData, path: str | Path) -> None:
         "format": FORMAT,
         "version": VERSION,
         "nodes": [_encoded(node, encoder, path) for node in t.nodes],
-        "layers": [
-            {"node": _position(row.node, t.nodes), "s": encoder.encode(row.s)} for row in t.layers
-        ],
     }
     text = json.dumps(about).encode()
     write_arrays(path, {"trace": np.frombuffer(text, np.uint8), **encoder.arrays})
@@ -91,25 +91,46 @@ def _encoded(node: NodeRecord, encoder: Encoder, path: str | Path) -> dict[str, 
         raise TypeError(f"{path}: {node.name}{where}: {error}") from None
 
 
-def _position(record: NodeRecord, nodes: list[NodeRecord]) -> int:
-    return next(i for i, node in enumerate(nodes) if node is record)
-
-
 def _trace(about: dict[str, Any], arrays: dict[str, Array]) -> ArrayKeeper:
-
-    kept = ArrayKeeper()
+    if about["version"] == 1:
+        _update(about, arrays)
+    keeper = ArrayKeeper()
     for number, stored in enumerate(about["nodes"]):
-        kept.add(_node(stored, arrays, number))
+        keeper.nodes.append(_node(stored, arrays, number))
+    return keeper
+
+
+def _update(about: dict[str, Any], arrays: dict[str, Array]) -> None:
+    """Make of the description of a file of version 1 one of version 2.
+
+    Version 1 had a list of the layers, all of them `dense`, with their s, and only the names of
+    variables: variables of one name are the same where their values are.
+    """
+    numbers: dict[tuple[str, bytes], int] = {}
+    for stored in about["nodes"]:
+        stored["saved"], stored["of_sweep"] = None, True
+        name, kind = stored["name"], stored.get("kind") or _kind_of(stored["name"])
+        f = ACTIVATIONS.get(name) if kind in ("built-in", "activation") else None
+        one_input = len(stored["inputs"]["list"]) == 1
+        stored["activation"] = Encoder().encode(f) if f is not None and one_input else None
+        pairs = zip(stored["sources"]["list"], stored["inputs"]["list"], strict=True)
+        stored["sources"] = {
+            "list": [
+                {"variable": [source, numbers.setdefault(_key(source, x, arrays), len(numbers)), 0]}
+                if isinstance(source, str)
+                else source
+                for source, x in pairs
+            ]
+        }
     for row in about["layers"]:
-        if type(row["node"]) is not int or not 0 <= row["node"] < len(kept.nodes):
+        if type(row["node"]) is not int or not 0 <= row["node"] < len(about["nodes"]):
             raise ValueError(f"a layer of node {row['node']!r}")
-        node = kept.nodes[row["node"]]
-        s = decode(row["s"], arrays)
-        known = (node.name, node.kind) == ("dense", "built-in")
-        if not known or not isinstance(s, np.ndarray) or s.shape != node.output.shape:
-            raise ValueError(f"layer {node.place or node.name} and its s do not fit")
-        kept.add_layer(node, s)
-    return kept
+        about["nodes"][row["node"]] |= {"saved": row["s"], "of_sweep": False}
+
+
+def _key(name: str, encoded: Any, arrays: dict[str, Array]) -> tuple[str, bytes]:
+    array = decode(encoded, arrays)
+    return name, repr((array.shape, array.dtype)).encode() + array.tobytes()
 
 
 def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> NodeRecord:
@@ -125,6 +146,8 @@ def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> Node
     for source in sources:
         if type(source) is int and not 0 <= source < number:
             raise ValueError(f"operation {number} has operation {source} as its source")
+        if not isinstance(source, int | Variable | None):
+            raise TypeError(f"a source of operation {number}")
     pairs = [*zip(sent, inputs, strict=True), (values["dL_dy"], values["output"])]
     for g, x in pairs:
         if not isinstance(x, np.ndarray) or not (g is None or np.shape(g) == x.shape):
@@ -132,9 +155,17 @@ def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> Node
     sweeps = stored["sweeps"]
     if type(sweeps) is not int or (sweeps > 0) != (values["dL_dy"] is not None):
         raise ValueError(f"operation {number} ({values['name']}): {sweeps!r} backward passes")
+    rule = RULES.get(values["name"]) if values["kind"] == "built-in" else None
+    form = None if rule is None else rule.layer
+    saved, f = values["saved"], values["activation"]
+    if form is not None and np.shape(saved) != values["output"].shape:
+        raise ValueError(f"layer {values['place'] or values['name']} and its s do not fit")
+    if f is not None and not isinstance(f, Activation):
+        raise TypeError(f"the activation of operation {number}")
+    slope = f.slope if f is not None and len(inputs) == 1 else rule and rule.slope
     shapes = {"input_shapes": [x.shape for x in inputs], "output_shape": values["output"].shape}
     values["number"] = float(values["output"]) if values["output"].ndim == 0 else None
-    vars(node).update(values, **shapes, sweeps=sweeps, kept=True)
+    vars(node).update(values, **shapes, sweeps=sweeps, kept=True, looks={}, form=form, slope=slope)
     return node
 
 

@@ -40,7 +40,7 @@ def cells(trace: TraceData) -> list[list[str]]:
         made.append(
             [
                 row.name + (" !" if _not_finite(row) else ""),
-                f"{row.fan_in}→{row.fan_out}",
+                row.size(),
                 row.f.name,
                 _number(_value(row, "s", "std")),
                 _number(_value(row, "x_next", "std")),
@@ -66,8 +66,8 @@ def title(trace: TraceData) -> str:
     if trace.why_empty:
         return f"Trace: {trace.why_empty}"
     if not n:
-        return "Trace of no layer: nothing in the block called dense with a variable"
-    swept = sum(1 for row in trace.layers if row.node.sweeps)
+        return "Trace of no layer: nothing was multiplied by a variable W, as dense and x @ W do"
+    swept = sum(1 for row in trace.layers if row.sweeps)
     passes = "forward and backward" if swept == n else "forward only" if not swept else ""
     passes = passes or f"forward, and backward through {swept} of them"
     return f"Trace of {n} layer{'s' * (n > 1)}, batch {trace.layers[0].batch}, {passes}"

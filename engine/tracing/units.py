@@ -24,8 +24,9 @@ SHARE_SATURATED = 0.5
 
 def columns_alike(m: Measures) -> bool:
     """Whether all units of a layer compute the same."""
-    own = ("W", "b") if m.row.statistics("b") is not None else ("W",)
-    return m.row.fan_out > 1 and all(units_alike(m.row, name) for name in own)
+    if m.row.fan_out == 1 or (m.row.statistics("b") is not None and not units_alike(m.row, "b")):
+        return False
+    return all(units_alike(view, "W") for view in m.row.by_link)
 
 
 def stays_alike(m: Measures) -> bool:

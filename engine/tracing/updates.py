@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
-from engine.tracing.find import calls_of
 from engine.tracing.measures import Measures, norm, rms
+from engine.tracing.rows import LayerRecord
 
 # See `engine.tracing.diagnose` for the reasons.
 UPDATE = (1e-6, 0.1)
 
 
-def update_finding(
-    t: TraceData, layers: list[Measures], lr: float | None, others: bool
-) -> Finding | None:
+def update_finding(layers: list[Measures], lr: float | None, others: bool) -> Finding | None:
     """A finding if a step is out of range; `others`: whether there are other findings."""
     if lr is None:
         return None
     ratios = []
-    for m in layers:
-        size = rms(m.row, "W")
-        step = lr * _whole_gradient(t, m)
+    for views in _by_weights(layers):
+        size = rms(views[0], "W")
+        step = lr * _whole_gradient(views)
         if size and step:  # zeros are judged by the other findings
-            ratios.append((m.row.name, step / size))
+            ratios.append((views[0].name, step / size))
     high = [(name, r) for name, r in ratios if r > UPDATE[1]]
     low = [(name, r) for name, r in ratios if r < UPDATE[0]]
     if not high and not low:
@@ -50,19 +48,25 @@ def update_finding(
     )
 
 
-def _whole_gradient(t: TraceData, m: Measures) -> float:
-    """rms(∂L/∂W) over all calls of the layer, as an update uses it; 0 where it can't be known.
+def _by_weights(layers: list[Measures]) -> list[list[LayerRecord]]:
+    """The layers, grouped by the W that they use; a layer with two links is in two groups."""
+    groups: dict[Any, list[LayerRecord]] = {}
+    for m in layers:
+        for view in m.row.by_link:
+            key = (m.position, view.at) if view.weights is None else view.weights
+            groups.setdefault(key, []).append(view)
+    return list(groups.values())
 
-    The statistics of several calls do not tell those of their sum.
+
+def _whole_gradient(views: list[LayerRecord]) -> float:
+    """rms(∂L/∂W) over all uses of W, as an update uses it; 0 where it can't be known.
+
+    The statistics of several gradients do not tell those of their sum.
     """
-    try:
-        rows, _ = calls_of(t, m.row.name)
-    except ValueError:  # several layers share the name
-        rows = [m.row]
-    rows = [row for row in rows if row.statistics("dL_dW") is not None]
-    if len(rows) == 1:
-        return rms(rows[0], "dL_dW")
-    if not m.row.node.kept:
+    views = [view for view in views if view.statistics("dL_dW") is not None]
+    if len(views) == 1:
+        return rms(views[0], "dL_dW")
+    if not views or not views[0].kept:
         return 0.0
-    parts = [row.dL_dW for row in rows if row.dL_dW is not None]
-    return norm(np.sum(parts, axis=0)) / math.sqrt(m.row.fan_in * m.row.fan_out)
+    total = sum(np.asarray(view.dL_dW) for view in views)
+    return norm(np.asarray(total)) / math.sqrt(views[0].fan_in * views[0].fan_out)

@@ -14,7 +14,7 @@ from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.formulas import formula, letters
 from engine.tracing.measures import norm
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.rows import LayerRecord, NodeRecord, Source
 
 
 @printable
@@ -153,7 +153,7 @@ def walk(t: TraceData) -> Walk:
         raise GraphError(
             "walk: the trace saw no backward pass; call loss.backward() inside the trace() block"
         )
-    rows = {id(row.node): row for row in t.layers}
+    rows = {id(row.node): row for row in t.layers if row.is_one_operation}
     total = len(seen)
     return Walk(
         [
@@ -193,13 +193,11 @@ def _step(
     )
 
 
-def _target(source: int | str | None, nodes: list[NodeRecord]) -> str:
-    if source is None:
-        return "a constant"
-    if isinstance(source, str):
-        return source
-    made = nodes[source]
-    return f"{made.name} in {made.place}" if made.place else made.name
+def _target(source: Source, nodes: list[NodeRecord]) -> str:
+    if not isinstance(source, int):
+        return "a constant" if source is None else source.name
+    operation = nodes[source]
+    return f"{operation.name} in {operation.place}" if operation.place else operation.name
 
 
 def _ratio(a: float, b: float) -> float:

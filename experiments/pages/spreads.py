@@ -41,7 +41,7 @@ def spreads(trace: Trace, walk: Walk) -> list[list[Spread]]:
 
     Gradients of one number have no distribution and are left out.
     """
-    rows = {id(row.node): row for row in trace.layers}
+    rows = {id(row.node): row for row in trace.layers if row.is_one_operation}
     gradients = [_gradients(step, rows.get(id(step.node))) for step in walk]
     edges, first = _edges([s for step in gradients for _, s in step])
     forward = _forward([rows[id(step.node)] for step in walk if id(step.node) in rows])

@@ -43,7 +43,7 @@ def page(
     steps = {
         i: numbers[id(row.node)] for i, row in enumerate(trace.layers) if id(row.node) in numbers
     }
-    layers = {id(row.node): (i, row) for i, row in enumerate(trace.layers)}
+    layers = {id(row.node): (i, row) for i, row in enumerate(trace.layers) if row.is_one_operation}
     return rendered(
         "trace.html",
         script="walk.js",

@@ -127,10 +127,10 @@ def _user_pass(file: NetFile, settings: Settings) -> Pass:
     with file.running():
         net = file.make(data.n_features, data.n_classes)
         trace, loss = _run(net, data, file.check_output)
-    if not any(row.node.sweeps for row in trace.layers):
+    if not any(row.sweeps for row in trace.layers):
         raise SettingsError(
-            f"{file}: no gradient came to a layer, that is a call of engine.dense with variables, "
-            "as in nn.Dense; there is nothing to show"
+            f"{file}: no gradient came to a layer, that is a product with a variable W, as in "
+            "nn.Dense or x @ W; there is nothing to show"
         )
     return Pass(trace, str(file), _in_words(settings), loss, None, (), file.running)
 

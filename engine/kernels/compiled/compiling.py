@@ -61,14 +61,15 @@ def jit(
     flags = {flag for flag, on in (("contract", contract), ("reassoc", any_order)) if on}
 
     def compile_lazily(kernel: F) -> F:
-        dispatcher: Any = numba.njit(
-            parallel=parallel,
-            nogil=True,
-            error_model="numpy",
-            no_cfunc_wrapper=True,
-            no_cpython_wrapper=inner,
-            fastmath=flags or False,
-        )(kernel)
+        options: dict[str, Any] = {  # Numba's type stubs lack the names of wrappers
+            "parallel": parallel,
+            "nogil": True,
+            "error_model": "numpy",
+            "no_cfunc_wrapper": True,
+            "no_cpython_wrapper": inner,
+            "fastmath": flags or False,
+        }
+        dispatcher: Any = numba.njit(**options)(kernel)
         _ours.add(dispatcher)
         try:
             dispatcher._cache = _SharedCache(kernel)

@@ -209,7 +209,7 @@ def rewritten(path, change):
 
 
 DAMAGE = {
-    "newer": (lambda a, _: a.update(version=2), "newer gradtrace"),
+    "newer": (lambda a, _: a.update(version=3), "newer gradtrace"),
     "no version": (lambda a, _: a.pop("version"), "not a trace"),
     "odd version": (lambda a, _: a.update(version="1"), "not a trace"),
     "version 0": (lambda a, _: a.update(version=0), "not a trace"),
@@ -219,10 +219,16 @@ DAMAGE = {
     "an array gone": (lambda _, arrays: arrays.pop("a0"), "damaged"),
     "a node without output": (lambda a, _: a["nodes"][0].pop("output"), "damaged"),
     "an output that is none": (lambda a, _: a["nodes"][0].update(output=None), "damaged"),
-    "a wrong layer": (lambda a, _: a["layers"][0].update(node=99), "damaged"),
-    "a negative layer": (lambda a, _: a["layers"][0].update(node=-1), "damaged"),
-    "no layer": (lambda a, _: a["layers"][0].update(node=len(a["nodes"]) - 1), "damaged"),
-    "an s that does not fit": (lambda a, _: a["layers"][0].update(s={"array": "a1"}), "damaged"),
+    "an s that does not fit": (lambda a, _: a["nodes"][0].update(saved={"array": "a1"}), "damaged"),
+    "no s": (lambda a, _: a["nodes"][0].update(saved=None), "damaged"),
+    "a variable that is none": (
+        lambda a, _: a["nodes"][0]["sources"]["list"].__setitem__(1, "W"),
+        "damaged",
+    ),
+    "an activation that is none": (
+        lambda a, _: a["nodes"][0].update(activation="tanh"),
+        "damaged",
+    ),
     "a source to come": (
         lambda a, _: a["nodes"][0]["sources"].update(list=[7, None]),
         "damaged",

@@ -1,0 +1,166 @@
+"""`layers_of`: the layers among the operations of a pass.
+
+A layer is s = Σ x·W + b and x⁽ⁱ⁺¹⁾ = f(s), however it was written: as one operation (`dense`), or
+as products with variables, sums, a bias and an activation, each an operation of its own. So these
+give the same row:
+
+    dense(x, W, b, tanh)        tanh(dense(x, W, b))        tanh(x @ W + b)
+
+and tanh(x @ W + h @ U + b) is a row with two links. An activation, a sum or a bias belongs to the
+layer only where nothing else takes the result of the operation before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from engine.activations import identity
+from engine.tracing.rows import (
+    OUTPUT,
+    SAVED,
+    LayerRecord,
+    Link,
+    NodeRecord,
+    Parts,
+    Source,
+    Variable,
+)
+
+MOVES = frozenset({"reshape", "transpose", "cast", "variable"})
+"""Operations that move entries without changing or repeating them."""
+
+
+def layers_of(
+    nodes: Sequence[NodeRecord], earlier: Sequence[LayerRecord] = ()
+) -> list[LayerRecord]:
+    """The layers of a pass, in the order of their last operations.
+
+    `earlier` are the layers of the first operations; rows of layers that are still the same are
+    taken from there.
+    """
+    takers: list[set[int]] = [set() for _ in nodes]
+    for i, node in enumerate(nodes):
+        for source in node.sources:
+            if isinstance(source, int):
+                takers[source].add(i)
+    pending: dict[Source, Parts] = {}  # by the operation whose result is s so far
+    complete: list[Parts] = []
+    for i, node in enumerate(nodes):
+        if node.of_sweep:
+            continue
+        before = [pending.get(source) for source in node.sources]
+        if any(p is not None and takers[p.members[-1]] != {i} for p in before):
+            before = [None] * len(before)  # another operation takes that s, too
+        parts = _begun(nodes, i)
+        if parts is None:
+            parts = _continued(node, before)
+            if parts is None:
+                continue
+            for source in node.sources:
+                pending.pop(source, None)
+        parts.last = node
+        parts.members.append(i)
+        if parts.f is identity and parts.slopes is None:
+            pending[i] = parts
+        else:
+            complete.append(parts)
+    complete += pending.values()
+    complete.sort(key=lambda parts: parts.members[-1])
+    known = {(row.members, row.name): row for row in earlier}
+    return [
+        known.get((frozenset(parts.members), name)) or LayerRecord(parts, name)
+        for parts, name in zip(complete, _names(complete), strict=True)
+    ]
+
+
+def _begun(nodes: Sequence[NodeRecord], i: int) -> Parts | None:
+    """The layer that an operation begins: a layer in one, or a product with a variable."""
+    node = nodes[i]
+    if node.form is not None:
+        links = [
+            Link(node, link.x, link.W, _weights(nodes, node.sources[link.W])[0])
+            for link in node.form.links
+        ]
+        parts = Parts(links, (node, SAVED), node, node.parameters[node.form.f])
+        if len(node.sources) > node.form.b:
+            parts.biases.append((node, node.form.b))
+        return parts
+    if node.name == "matmul" and node.kind == "built-in" and len(node.input_shapes[1]) == 2:
+        weights, is_variable = _weights(nodes, node.sources[1])
+        if is_variable:
+            return Parts([Link(node, 0, 1, weights)], (node, OUTPUT), node)
+    return None
+
+
+def _continued(node: NodeRecord, before: list[Parts | None]) -> Parts | None:
+    """The layer that an operation goes on with: a sum, a bias, another shape, or the activation."""
+    first = before[0] if before else None
+    if node.kind == "built-in" and node.name == "add":
+        return _added(node, before)
+    if first is None:
+        return None
+    if node.kind == "built-in" and node.name == "reshape":
+        if node.output_shape[-1:] != (first.links[0].fans[1],):
+            return None
+        first.s = node, OUTPUT
+        return first
+    if node.activation is not None:
+        first.f, first.slopes = node.activation, node
+        return first
+    return None
+
+
+def _added(node: NodeRecord, before: list[Parts | None]) -> Parts | None:
+    first, second = before
+    if first is not None and second is not None:
+        if first is second or node.input_shapes[0] != node.input_shapes[1]:
+            return None
+        # The links stand in the order in which their products were computed.
+        first, second = sorted((first, second), key=lambda parts: parts.members[0])
+        first.links += second.links
+        first.biases += second.biases
+        first.members += second.members
+        first.s = node, OUTPUT
+        return first
+    position = 0 if first is None else 1
+    parts = second if first is None else first
+    if parts is None or isinstance(node.sources[position], int):
+        return None
+    fan_out = parts.links[0].fans[1]
+    if math.prod(node.input_shapes[position]) != fan_out or node.output_shape[-1] != fan_out:
+        return None
+    parts.biases.append((node, position))
+    parts.s = node, OUTPUT
+    return parts
+
+
+def _weights(nodes: Sequence[NodeRecord], source: Source) -> tuple[Any, bool]:
+    """The variable that is used as W, through transpositions, and whether it is a variable."""
+    while isinstance(source, int) and nodes[source].name == "transpose":
+        source = nodes[source].sources[0]
+    return source, isinstance(source, Variable)
+
+
+def _names(layers: Sequence[Parts]) -> list[str]:
+    """The layers' places; a layer without a place is "layer 1", "layer 2", … by its weights."""
+    unnamed: dict[Any, str] = {}
+    names = []
+    for i, parts in enumerate(layers):
+        weights = parts.links[0].weights
+        key = i if weights is None else weights
+        place = _place(parts) or unnamed.setdefault(key, f"layer {len(unnamed) + 1}")
+        names.append(place)
+    return names
+
+
+def _place(parts: Parts) -> str:
+    """The place that the products share, and otherwise all their places: "input + state"."""
+    places = list(dict.fromkeys(link.node.place for link in parts.links if link.node.place))
+    shared = [
+        names[0]
+        for names in zip(*(place.split(" / ") for place in places), strict=False)
+        if len(set(names)) == 1
+    ]
+    return " / ".join(shared) or " + ".join(places) or parts.last.place
