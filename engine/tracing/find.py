@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.tracing.data import TraceData
+from engine.tracing.layers import MOVES, PICKS
 from engine.tracing.rows import LayerRecord, NodeRecord
 
 
@@ -67,6 +68,26 @@ def rows_by_main_link(t: TraceData) -> list[LayerRecord]:
         latest = [max(layers, default=-1) for layers in links]
         rows.append(row.link(latest.index(max(latest))))
     return rows
+
+
+def repeats_of(t: TraceData) -> list[float]:
+    """How often each entry of the output of the layer before stands in a layer's x.
+
+    1 in a chain, and wherever more lies between two layers than moving and picking entries.
+    """
+    feeds, after = _walked(t)
+    rows, repeats = rows_by_main_link(t), []
+    for row, links in zip(rows, feeds, strict=True):
+        before = links[row.at]
+        ratio = 1.0
+        if len(before) == 1:
+            (i,) = before
+            picks = {t.nodes[n].name for n in after[i]} & PICKS
+            if picks and {t.nodes[n].name for n in after[i]} <= MOVES | PICKS:
+                size = t.layers[i].batch * t.layers[i].fan_out
+                ratio = max(1.0, row.batch * row.fan_in / max(1, size))
+        repeats.append(ratio)
+    return repeats
 
 
 def operations_after(t: TraceData) -> list[list[NodeRecord]]:

@@ -10,7 +10,8 @@ from itertools import pairwise
 from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
 from engine.tracing.find import fed_by, operations_after
-from engine.tracing.measures import Measures
+from engine.tracing.layers import MOVES, PICKS
+from engine.tracing.measures import Measures, rms
 from engine.tracing.remedies import Remedy, best_remedy, geometric_mean
 
 # See `engine.tracing.diagnose` for the reasons.
@@ -25,8 +26,6 @@ NAMED = 0.25
 # that over √layers; the rest is room for what mean-field theory leaves out.
 DRAW = 2.0
 THEORY = 0.1
-# Operations that move entries without changing them: a root mean square goes through as it is.
-_MOVES = frozenset({"reshape", "transpose", "cast", "variable"})
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,12 @@ class _Link:
     def apart(self) -> float:
         """ln(measured / predicted)."""
         return math.log(self.a.dL_ds) - math.log(self.b.dL_ds) - math.log(self.predicted or 1e-300)
+
+    @property
+    def between(self) -> float:
+        """The factor of what lies between the layers, 1 in a chain; NaN where b sent nothing."""
+        sent = rms(self.b.row, "dL_dx") * math.sqrt(self.b.repeats)
+        return rms(self.a.row, "dL_dx_next") / sent if sent else math.nan
 
     @property
     def width(self) -> int:
@@ -82,7 +87,7 @@ def gradient_finding(hidden: list[Measures], t: TraceData) -> Finding | None:
     shrinks = total < FAR or (factor < FACTOR and total < CHANGE)
     if not shrinks and not (total > 1 / FAR or (factor > 1 / FACTOR and total > 1 / CHANGE)):
         return None
-    fans = [(m.row.fan_in, m.row.fan_out) for m in hidden]
+    fans = [(m.row.fan_in, round(m.repeats * m.row.fan_out)) for m in hidden]
     # The last layer of the table has no f′ in the product, the first no W.
     remedy = best_remedy(fans, hidden[0].row.f, hidden[0].x2)
     slope2 = geometric_mean([m.slope2 for m in hidden[:-1]])
@@ -119,11 +124,16 @@ def gradient_finding(hidden: list[Measures], t: TraceData) -> Finding | None:
     )
 
 
+def _passed(b: Measures) -> frozenset[str]:
+    """Operations through which a root mean square goes as it is, but for the repeats of b."""
+    return MOVES | PICKS if b.repeats > 1 else MOVES
+
+
 def _links(hidden: list[Measures], t: TraceData) -> list[_Link]:
     feeds, after = fed_by(t), operations_after(t)
     links = []
     for a, b in pairwise(hidden):
-        others = [node.name for node in after[a.position] if node.name not in _MOVES]
+        others = [node.name for node in after[a.position] if node.name not in _passed(b)]
         if not others:
             takers = [i for i, before in enumerate(feeds) if a.position in before]
             others = [
@@ -156,15 +166,23 @@ def _no_chain(links: Sequence[_Link]) -> tuple[str, str]:
         f"between {first.a.row.name} and {first.b.row.name}"
         + (f" (and so on, to {last.b.row.name})" if len(links) > 1 else "")
         + f" the output goes through {others} too, so the prediction for a chain of layers, "
-        f"√(E[f′²]·n·Var W) = {predicted:.3g}, does not hold there: the factor is {measured:.3g}."
+        f"√(E[f′²]·n·Var W) = {predicted:.3g}, does not hold there: the factor is {measured:.3g}"
     )
     remedy = "see in t.walk() what each operation between the layers does to the gradient."
-    if "add" in others:
-        remedy += (
-            " If add joins a branch to what it skips, scale the branch: by 1/√(number of "
-            "branches), or with a last layer that starts at 0."
+    if "add" not in others:
+        return f"{cause}.", remedy
+    skip = math.sqrt(1 + predicted**2)
+    if abs(math.log(measured / skip)) < THEORY + DRAW / math.sqrt(links[0].width):
+        cause += (
+            ", as where a branch is added to what skips the branch: √(1 + E[f′²]·n·Var W) = "
+            f"{skip:.3g}"
         )
-    return cause, remedy
+        remedy = ""
+    scale = "scale the branch: by 1/√(number of branches), or with a last layer that starts at 0."
+    return (
+        f"{cause}.",
+        f"{remedy} If add joins a branch to what it skips, {scale}" if remedy else scale,
+    )
 
 
 def _row(
@@ -172,7 +190,7 @@ def _row(
 ) -> tuple[str, float, float, float, str]:
     """The step from b's ∂L/∂s to a's: E[f′²] is a's, n Var W is b's."""
     slope2, n_var_W = link.a.slope2, link.b.n_var_W
-    off = f"{', '.join(link.others)} between" if unexplained else ""
+    off = f"{', '.join(link.others)} between, × {link.between:.3g}" if unexplained else ""
     off = off or _which(slope2, n_var_W, shrinks, remedy)
     return link.a.row.name, slope2, n_var_W, link.factor, off
 

@@ -31,6 +31,9 @@ from engine.tracing.rows import (
 MOVES = frozenset({"reshape", "transpose", "cast", "variable"})
 """Operations that move entries without changing or repeating them."""
 
+PICKS = frozenset({"index", "concatenate", "stack"})
+"""Operations that pick entries, and may repeat them; zeros that pad an image come with them."""
+
 
 def layers_of(
     nodes: Sequence[NodeRecord], earlier: Sequence[LayerRecord] = ()

@@ -20,7 +20,7 @@ from engine.activations import Activation
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
-from engine.tracing.find import rows_by_main_link
+from engine.tracing.find import repeats_of, rows_by_main_link
 from engine.tracing.rows import LayerRecord
 
 # |f′| below this share of its maximum counts as saturated; for tanh, from |s| = 2.18 on.
@@ -37,7 +37,9 @@ ALIKE = 1e-4
 class Measures:
     """The numbers of one layer; `position` in `t.layers`.
 
-    `n_var_W` is fan_out · E[W²], what the backward pass meets; `forward` is fan_in · E[W²].
+    `n_var_W` is fan_out · E[W²], what the backward pass meets; `forward` is fan_in · E[W²]. Where x
+    repeats the entries of the output of the layer before, as patches of an image do, an entry meets
+    `repeats` times as many weights: n is fan_out · repeats.
     `s_bias` is the mean square of b over that of s. `dL_ds` is a root mean square. `saturated` is
     the share of entries of f′(s), and None where f does not saturate on both sides; `dead` the
     share of units, None where f saturates on both sides or on none.
@@ -45,6 +47,7 @@ class Measures:
 
     position: int
     row: LayerRecord
+    repeats: float
     x2: float
     slope2: float
     n_var_W: float
@@ -60,7 +63,9 @@ def measure(t: TraceData) -> list[Measures]:
 
     A layer with several links is seen from the one on the way from the layer before.
     """
-    return [_of(i, row) for i, row in enumerate(rows_by_main_link(t)) if row.sweeps]
+    repeats = repeats_of(t)
+    rows = rows_by_main_link(t)
+    return [_of(i, row, repeats[i]) for i, row in enumerate(rows) if row.sweeps]
 
 
 def rms(row: LayerRecord, name: str) -> float:
@@ -153,15 +158,16 @@ def _with_places(row: LayerRecord, name: str) -> tuple[Array, Array]:
     return values.astype(np.float64), np.arange(len(values)) * stride
 
 
-def _of(position: int, row: LayerRecord) -> Measures:
+def _of(position: int, row: LayerRecord, repeats: float) -> Measures:
     low, high, largest = flat_sides(row.f)
     s2 = mean_square(row, "s")
     return Measures(
         position=position,
         row=row,
+        repeats=repeats,
         x2=mean_square(row, "x"),
         slope2=mean_square(row, "df_ds"),
-        n_var_W=row.fan_out * mean_square(row, "W"),
+        n_var_W=repeats * row.fan_out * mean_square(row, "W"),
         forward=row.fan_in * mean_square(row, "W"),
         s_bias=mean_square(row, "b") / s2 if s2 else 0.0,
         dL_ds=rms(row, "dL_ds"),

@@ -1,0 +1,259 @@
+"""Layers are found in the graph of operations, however a net was written."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from engine import (
+    QUANTITIES,
+    Tensor,
+    activation,
+    cross_entropy,
+    dense,
+    place,
+    prelu,
+    sigmoid,
+    tanh,
+    trace,
+)
+
+RNG = np.random.default_rng(0)
+N, INPUTS, K = 40, 12, 5
+X = RNG.normal(size=(N, INPUTS))
+LABELS = np.arange(N) % K
+KEEP = pytest.mark.parametrize("keep", ["arrays", "stats"])
+
+
+@activation
+def swish_of_layers(s, b=1.0):
+    return s * sigmoid(b * s)
+
+
+def variables(sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        (
+            Tensor(rng.normal(size=(n, m)) / math.sqrt(n), requires_grad=True, name=f"W{i}"),
+            Tensor(0.1 * rng.normal(size=m), requires_grad=True, name=f"b{i}"),
+        )
+        for i, (n, m) in enumerate(pairwise(sizes))
+    ]
+
+
+def inside(x, W, b, f):
+    return dense(x, W, b, f)
+
+
+def after_dense(x, W, b, f):
+    return f(dense(x, W, b))
+
+
+def by_hand(x, W, b, f):
+    return f(x @ W + b)
+
+
+def bias_first(x, W, b, f):
+    return f(b + x @ W)
+
+
+def bias_on_dense(x, W, b, f):
+    return f(dense(x, W) + b)
+
+
+def transposed(x, W, b, f):
+    """As PyTorch keeps its weights."""
+    return f(x @ Tensor.transpose(Tensor.transpose(W)) + b)
+
+
+WAYS = [inside, after_dense, by_hand, bias_first, bias_on_dense, transposed]
+
+
+def run(way, f, keep="arrays", sizes=(INPUTS, 16, 16, 16, K)):
+    parameters = variables(sizes)
+    h = Tensor(X)
+    with trace(keep) as t:
+        for i, (W, b) in enumerate(parameters):
+            with place(f"layer {i + 1}"):
+                h = way(h, W, b, f) if i + 2 < len(sizes) else dense(h, W, b)
+        cross_entropy(h, LABELS).backward()
+    return t, parameters
+
+
+@KEEP
+@pytest.mark.parametrize("f", [sigmoid, tanh, swish_of_layers], ids=str)
+@pytest.mark.parametrize("way", WAYS[1:])
+def test_all_ways_of_writing_a_net_read_the_same(way, f, keep):
+    want, _ = run(inside, f, keep)
+    t, parameters = run(way, f, keep)
+    assert str(t) == str(want)
+    assert str(t.diagnose()) == str(want.diagnose())
+    assert str(t.diagnose(lr=100)) == str(want.diagnose(lr=100))
+    for row, other in zip(t.layers, want.layers, strict=True):
+        assert (row.f, row.fan_in, row.fan_out, row.batch) == (
+            other.f, other.fan_in, other.fan_out, other.batch,
+        )  # fmt: skip
+        for name in QUANTITIES:
+            a, b = row.statistics(name), other.statistics(name)
+            assert (a is None) == (b is None), name
+            if a is not None:
+                assert a.shape == b.shape
+                np.testing.assert_allclose([a.rms, a.min], [b.rms, b.min], rtol=1e-12)
+    if keep == "arrays":
+        for name, kind in (("layer 2", {"weight": (3, 5)}), ("layer 1", {"bias": 2})):
+            assert str(t.explain(name, **kind)) == str(want.explain(name, **kind))
+        assert t.explain("layer 2", weight=(3, 5)).total == pytest.approx(
+            parameters[1][0].grad.numpy()[3, 5]
+        )
+        np.testing.assert_allclose(t.jacobians().end_to_end, want.jacobians().end_to_end)
+
+
+def test_a_recurrence_written_by_hand_has_a_row_for_each_step():
+    (W, b), (U, _) = variables((INPUTS, 8, 8))
+    h, x = Tensor(np.zeros((N, 8))), RNG.normal(size=(6, N, INPUTS))
+    with trace() as t:
+        for step in x:
+            with place("cell"):
+                h = tanh(step @ W + h @ U + b)
+        (h * h).sum().backward()
+    assert [row.name for row in t.layers] == ["cell"] * 6
+    row = t[3]
+    assert [link.fans for link in row.links] == [(INPUTS, 8), (8, 8)]
+    assert row.f is tanh and row.size() == "12+8→8"
+    np.testing.assert_array_equal(row.x, x[3])
+    np.testing.assert_array_equal(row.link(1).x, t[2].x_next)
+    np.testing.assert_allclose(row.s, x[3] @ W.numpy() + t[2].x_next @ U.numpy() + b.numpy())
+    np.testing.assert_allclose(row.dL_ds, row.dL_dx_next * (1 - row.x_next**2))
+    np.testing.assert_allclose(sum(r.link(1).dL_dW for r in t.layers), U.grad.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(sum(r.dL_db for r in t.layers), b.grad.numpy(), rtol=1e-12)
+    assert "12+8→8" in str(t)
+    explained = t.explain("cell", weight=(2, 3), link=1)
+    assert explained.total == pytest.approx(U.grad.numpy()[2, 3])
+    assert t.explain("cell", weight=(2, 3)).total == pytest.approx(W.grad.numpy()[2, 3])
+    with pytest.raises(IndexError, match="2 links"):
+        t.explain("cell", weight=(2, 3), link=2)
+
+
+@KEEP
+def test_a_learned_slope_is_the_layers_f(keep):
+    (W, b), (V, c) = variables((INPUTS, 8, K))
+    a = Tensor(np.full(8, 0.25), requires_grad=True)
+    with trace(keep) as t:
+        cross_entropy(dense(prelu(dense(X, W, b), a), V, c), LABELS).backward()
+    assert [row.f.name for row in t.layers] == ["leaky_relu", "identity"]
+    assert t[0].f.parameters == {"a": 0.25}
+    slopes = np.where(X @ W.numpy() + b.numpy() > 0, 1, 0.25)
+    assert t[0].statistics("df_ds").mean == pytest.approx(slopes.mean())
+    if keep == "arrays":
+        np.testing.assert_array_equal(t[0].df_ds, slopes)
+        np.testing.assert_allclose(t[0].dL_ds, t[0].dL_dx_next * slopes)
+
+
+def test_what_is_taken_twice_is_no_part_of_one_layer():
+    """s is taken by two activations, so it is not the inside of either's layer."""
+    (W, b), (V, c) = variables((INPUTS, 8, K))
+    with trace() as t:
+        s = X @ W + b
+        dense(tanh(s) * sigmoid(s), V, c).sum().backward()
+    assert [row.f.name for row in t.layers] == ["identity", "identity"]
+    np.testing.assert_array_equal(t[0].df_ds, np.ones((N, 8)))
+    np.testing.assert_array_equal(t[0].dL_ds, t[0].dL_dx_next)
+
+
+def test_a_skip_before_the_activation_is_no_bias():
+    (W, b), _ = variables((INPUTS, INPUTS, K))
+    with trace() as t:
+        h = dense(X, W, b, "tanh")
+        tanh(h @ W + h).sum().backward()
+    assert [row.f.name for row in t.layers] == ["tanh", "identity"]
+    assert t[1].b is None
+
+
+def test_leading_axes_are_examples():
+    (W, b), _ = variables((INPUTS, 8, K))
+    x = RNG.normal(size=(4, 10, INPUTS))
+    with trace() as t:
+        tanh(x @ W + b).sum().backward()
+        tanh(dense(x, W, b)).sum().backward()
+    for row in t.layers:
+        assert row.f is tanh and row.batch == 40
+        np.testing.assert_allclose(row.s, (x @ W.numpy() + b.numpy()).reshape(40, 8))
+        assert row.dL_ds.shape == (40, 8) == row.x_next.shape and row.x.shape == (40, INPUTS)
+
+
+def test_a_recorded_backward_pass_adds_no_layers():
+    (W, b), (V, c) = variables((INPUTS, 8, K))
+    with trace() as t:
+        cross_entropy(dense(dense(X, W, b, "tanh"), V, c), LABELS).backward(create_graph=True)
+    assert len(t) == 2
+
+
+def test_a_product_of_two_results_is_no_layer():
+    """Attention: neither factor is a variable."""
+    (W, b), _ = variables((INPUTS, 8, 8))
+    with trace() as t:
+        q, k = dense(X, W, b), dense(X, W, b)
+        (q @ k.T).sum().backward()
+    assert len(t) == 2
+
+
+# --- what lies between two layers ----------------------------------------------------------------
+
+
+def patches(h):
+    """(N, H, W, C) to the 3×3 patches, (N, H − 2, W − 2, 9 C)."""
+    n, height, width, channels = h.shape
+    i = np.arange(height - 2)[:, None] + np.arange(3)
+    j = np.arange(width - 2)[:, None] + np.arange(3)
+    return h[:, i[:, None, :, None], j[None, :, None, :], :].reshape(
+        n, height - 2, width - 2, 9 * channels
+    )
+
+
+@KEEP
+def test_a_convolution_of_patches_has_the_fans_of_a_convolution(keep):
+    """n counts the weights that an entry meets, 9 · 8 but for the edges, and not 8."""
+    rng, channels = np.random.default_rng(0), 8
+    std = math.sqrt(1 / (9 * channels))
+    W = [
+        Tensor(rng.normal(size=(9 * channels, channels)) * std, requires_grad=True)
+        for _ in range(5)
+    ]
+    V = Tensor(rng.normal(size=(channels * 64, K)) / 30, requires_grad=True)
+    x = rng.normal(size=(10, 18, 18, channels))
+    with trace(keep) as t:
+        h = Tensor(x)
+        for i, kernel in enumerate(W):
+            with place(f"conv {i + 1}"):
+                h = sigmoid(patches(h) @ kernel)
+        cross_entropy(h.reshape(10, -1) @ V, np.arange(10) % K).backward()
+    (finding,) = [f for f in t.diagnose() if f.kind == "vanishing gradient"]
+    numbers = finding.numbers
+    assert 0.6 < numbers["n_var_W"] < 1
+    assert math.sqrt(numbers["slope2"] * numbers["n_var_W"]) == pytest.approx(
+        numbers["factor"], rel=0.1
+    )
+    assert "index" not in str(finding)
+    assert 0.7 < numbers["predicted_factor"] < 1.3
+
+
+@KEEP
+def test_a_skip_is_named_with_its_own_factor(keep):
+    rng = np.random.default_rng(0)
+    W = [
+        Tensor(rng.normal(size=(64, 64)) * math.sqrt(2 / 64), requires_grad=True) for _ in range(20)
+    ]
+    V = Tensor(rng.normal(size=(64, K)) / 8, requires_grad=True)
+    with trace(keep) as t:
+        h = Tensor(rng.normal(size=(100, 64)))
+        for i, weights in enumerate(W):
+            with place(f"block {i + 1}"):
+                h = h + dense(h, weights, f="relu")
+        cross_entropy(h @ V, np.arange(100) % K).backward()
+    (finding,) = [f for f in t.diagnose() if "gradient" in f.kind]
+    text = " ".join(str(finding).split())
+    assert "a branch is added to what skips the branch: √(1 + E[f′²]·n·Var W) = 1.4" in text
+    assert "remedy: scale the branch" in text and "wider" not in text
+    factors = [float(off.rpartition("× ")[2]) for *_, off in finding.table]
+    assert math.exp(np.mean(np.log(factors))) == pytest.approx(math.sqrt(2), rel=0.05)
