@@ -189,7 +189,7 @@ class Recorder:
         return made
 
     def _add(self, update: int, loss: float, t: Trace) -> None:
-        names = _distinct([row.name for row in t.layers])
+        names = tuple(row.label for row in t.layers)
         if self.updates and names != self.layers:
             raise ValueError(
                 f"update {update}: the probe met the layers {', '.join(names) or 'none'}, and in "
@@ -232,11 +232,3 @@ def _position(name: str, names: tuple[str, ...], what: str) -> int:
     if name not in names:
         raise KeyError(f"no {what} {name!r}; there are {', '.join(names) or 'none yet'}")
     return names.index(name)
-
-
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    made: list[str] = []
-    for i, name in enumerate(names):
-        uses = names[:i].count(name) + 1
-        made.append(name if uses == 1 else f"{name} ({uses})")
-    return tuple(made)

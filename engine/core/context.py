@@ -84,13 +84,16 @@ def close_trace(block: Block) -> Any:
     return block.end()
 
 
-def place(name: str) -> Place:
+def place(name: str, step: int | None = None) -> Place:
     """Name the place of the operations in the block: `with place("layer 3"): …`.
 
     Errors, traces and `detect_nonfinite` report it. Places nest: "net / layer 3". As a decorator,
     `@place("layer 3")`, it names the place of a function's operations.
+
+    `place("cell", step=3)` is the place "cell [3]": what a recurrent net does at time step 3. In a
+    trace, `t["cell", 3]` is that step and `t["cell"]` has all steps.
     """
-    return Place(name)
+    return Place(name if step is None else f"{name} [{step}]")
 
 
 @overload

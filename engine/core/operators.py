@@ -189,6 +189,10 @@ class ArrayMethods:
     def reshape(self, *shape: Any) -> Self:
         return OPERATIONS["reshape"](self, *shape)
 
+    def named(self, name: str) -> Self:
+        """The same tensor under a name by which a trace finds it: see `engine.label`."""
+        return OPERATIONS["label"](self, name)
+
     def transpose(self, *axes: Any) -> Self:
         return OPERATIONS["transpose"](self, *axes)
 

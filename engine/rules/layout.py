@@ -68,6 +68,15 @@ _cast = rule(
     formula="∂L/∂a = g in the precision of a",
 )
 
+_label = rule(
+    "label",
+    lambda a, *, name: a,
+    partials(lambda g, y, a, name: g),
+    view=True,
+    linear=True,
+    formula="∂L/∂a = g",
+)
+
 
 def _parts(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[Any]:
     """The slices of g that belong to each operand of a concatenation."""
@@ -110,6 +119,18 @@ def reshape(a: Operand, *shape: Any) -> Tensor:
     """The same entries in another shape: `reshape(a, 6, 4)`, `(a, (6, 4))` or `(a, 6, -1)`."""
     wanted = integers("reshape", "shape", shape[0] if len(shape) == 1 else shape)
     return apply(_reshape, a, shape=wanted)
+
+
+@named
+def label(a: Operand, name: str) -> Tensor:
+    """The same tensor under a name by which a trace finds it: `c = label(f * c + i * g, "c")`.
+
+    `t.series("c", "dL_dy")` then gives the size of its gradient at every use of the name. As a
+    method, `c.named("c")`. Raises: TypeError for a name that is not a string.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"label{at_place()}: the name is {name!r}; it must be a string")
+    return apply(_label, a, name=name)
 
 
 @named

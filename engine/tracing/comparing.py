@@ -103,7 +103,7 @@ def compare(a: TraceData, b: TraceData) -> Comparison:
 
 
 def _name(row: LayerRecord) -> str:
-    return row.name if row.at == 0 else f"{row.name} [{row.at}]"
+    return row.label if row.at == 0 else f"{row.label}, link {row.at}"
 
 
 def _each(a: LayerRecord, b: LayerRecord, measure: Any) -> list[float]:

@@ -93,9 +93,25 @@ def repeats_of(t: TraceData) -> list[float]:
 def operations_after(t: TraceData) -> list[list[NodeRecord]]:
     """For each layer, the operations that its output goes through with no layer between.
 
-    Only those that the backward pass reached, in the order of the forward pass.
+    Only those that the backward pass reached, in the order of the forward pass, up to the first
+    operations that give a single number: what follows a loss lies between no layers.
     """
     return [[t.nodes[i] for i in after if t.nodes[i].sweeps] for after in _walked(t)[1]]
+
+
+def operations_to_the_end(t: TraceData, position: int) -> list[NodeRecord]:
+    """The same for one layer, with all that follows a single number."""
+    members = {member for row in t.layers for member in row.members}
+    start = max(t.layers[position].members)
+    reached = {start}
+    after = []
+    for number in range(start + 1, len(t.nodes)):
+        node = t.nodes[number]
+        if number not in members and not reached.isdisjoint(node.sources):
+            reached.add(number)
+            if node.sweeps:
+                after.append(node)
+    return after
 
 
 def _walked(t: TraceData) -> tuple[list[list[frozenset[int]]], list[list[int]]]:
@@ -110,7 +126,8 @@ def _walked(t: TraceData) -> tuple[list[list[frozenset[int]]], list[list[int]]]:
             reached.append(frozenset[int]() if own is None else frozenset({own}))
             continue
         layers = frozenset[int]().union(*(reached[s] for s in node.sources if isinstance(s, int)))
-        reached.append(layers)
+        # The sum of the losses of T steps would be reached by T layers.
+        reached.append(layers if node.output_shape else frozenset[int]())
         for i in layers:
             after[i].append(number)
     feeds = [

@@ -96,9 +96,9 @@ def gradient_finding(hidden: list[Measures], t: TraceData) -> Finding | None:
     unexplained = _unexplained(links)
     table = tuple(_row(link, link in unexplained, shrinks, remedy) for link in links)
     name = "vanishing gradient" if shrinks else "exploding gradient"
-    first, last = hidden[0].row.name, hidden[-1].row.name
+    first, last = hidden[0].row.label, hidden[-1].row.label
     change = f"1/{1 / total:.3g} of" if shrinks else f"{total:.3g} times"
-    names = tuple(m.row.name for m in hidden)
+    names = tuple(dict.fromkeys(m.row.name for m in hidden))
     evidence = (
         f"rms(∂L/∂s) changes by a factor of {factor:.3g} per layer; in {first} it is {change} "
         f"that in {last}."
@@ -137,7 +137,7 @@ def _links(hidden: list[Measures], t: TraceData) -> list[_Link]:
         if not others:
             takers = [i for i, before in enumerate(feeds) if a.position in before]
             others = [
-                t.layers[i].name for i in takers if i != b.position and t.layers[i].node.sweeps
+                t.layers[i].label for i in takers if i != b.position and t.layers[i].node.sweeps
             ]
         links.append(_Link(a, b, tuple(dict.fromkeys(others))))
     return links
@@ -163,8 +163,8 @@ def _no_chain(links: Sequence[_Link]) -> tuple[str, str]:
         geometric_mean([getattr(link, name) for link in links]) for name in ("factor", "predicted")
     )
     cause = (
-        f"between {first.a.row.name} and {first.b.row.name}"
-        + (f" (and so on, to {last.b.row.name})" if len(links) > 1 else "")
+        f"between {first.a.row.label} and {first.b.row.label}"
+        + (f" (and so on, to {last.b.row.label})" if len(links) > 1 else "")
         + f" the output goes through {others} too, so the prediction for a chain of layers, "
         f"√(E[f′²]·n·Var W) = {predicted:.3g}, does not hold there: the factor is {measured:.3g}"
     )
@@ -192,7 +192,7 @@ def _row(
     slope2, n_var_W = link.a.slope2, link.b.n_var_W
     off = f"{', '.join(link.others)} between, × {link.between:.3g}" if unexplained else ""
     off = off or _which(slope2, n_var_W, shrinks, remedy)
-    return link.a.row.name, slope2, n_var_W, link.factor, off
+    return link.a.row.label, slope2, n_var_W, link.factor, off
 
 
 def _which(slope2: float, n_var_W: float, shrinks: bool, remedy: Remedy) -> str:

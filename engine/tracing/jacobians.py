@@ -98,7 +98,7 @@ def jacobians_of(trace: TraceData, examples: int = 4) -> Jacobians:
         pairs = zip(by_layer[i], product, strict=True)
         product = np.stack([kernels.matmul(later, sooner) for later, sooner in pairs])
     return Jacobians(
-        names=tuple(row.name for row in trace.layers),
+        names=tuple(row.label for row in trace.layers),
         layers=tuple(_singular_values(J) for J in by_layer),
         end_to_end=None if product is None else _singular_values(product),
     )

@@ -224,7 +224,9 @@ class StatisticsKeeper(Keeper):
         elif any(of_sum) and record.activation is not None:
             self._look(record, {OUTPUT: output})
             self._look_at_slopes(record, record.activation, *inputs)
-        elif any(of_sum) and record.kind == "built-in" and record.name in ("add", "reshape"):
+        elif (
+            any(of_sum) and record.kind == "built-in" and record.name in ("add", "reshape", "label")
+        ):
             biases = {
                 Slot("inputs", i): x
                 for i, x in enumerate(inputs)
@@ -232,6 +234,8 @@ class StatisticsKeeper(Keeper):
             }
             self._look(record, {**biases, OUTPUT: output})
             self._sums.add(number)
+        elif record.kind == "built-in" and record.name == "label":
+            self._look(record, {OUTPUT: output})
 
     def _keep_backward(
         self, record: NodeRecord, node: Node, g: Array, gradients: list[Array | None]

@@ -12,11 +12,13 @@ layer only where nothing else takes the result of the operation before.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from engine.activations import identity
+from engine.tracing.places import Place, numbered, shared
 from engine.tracing.rows import (
     OUTPUT,
     SAVED,
@@ -28,7 +30,7 @@ from engine.tracing.rows import (
     Variable,
 )
 
-MOVES = frozenset({"reshape", "transpose", "cast", "variable"})
+MOVES = frozenset({"reshape", "transpose", "cast", "variable", "label"})
 """Operations that move entries without changing or repeating them."""
 
 PICKS = frozenset({"index", "concatenate", "stack"})
@@ -71,10 +73,10 @@ def layers_of(
             complete.append(parts)
     complete += pending.values()
     complete.sort(key=lambda parts: parts.members[-1])
-    known = {(row.members, row.name): row for row in earlier}
+    known = {(row.members, row.place): row for row in earlier}
     return [
-        known.get((frozenset(parts.members), name)) or LayerRecord(parts, name)
-        for parts, name in zip(complete, _names(complete), strict=True)
+        known.get((frozenset(parts.members), place)) or LayerRecord(parts, place)
+        for parts, place in zip(complete, _places(complete), strict=True)
     ]
 
 
@@ -104,7 +106,7 @@ def _continued(node: NodeRecord, before: list[Parts | None]) -> Parts | None:
         return _added(node, before)
     if first is None:
         return None
-    if node.kind == "built-in" and node.name == "reshape":
+    if node.kind == "built-in" and node.name in ("reshape", "label"):
         if node.output_shape[-1:] != (first.links[0].fans[1],):
             return None
         first.s = node, OUTPUT
@@ -146,24 +148,26 @@ def _weights(nodes: Sequence[NodeRecord], source: Source) -> tuple[Any, bool]:
     return source, isinstance(source, Variable)
 
 
-def _names(layers: Sequence[Parts]) -> list[str]:
-    """The layers' places; a layer without a place is "layer 1", "layer 2", … by its weights."""
-    unnamed: dict[Any, str] = {}
-    names = []
-    for i, parts in enumerate(layers):
-        weights = parts.links[0].weights
-        key = i if weights is None else weights
-        place = _place(parts) or unnamed.setdefault(key, f"layer {len(unnamed) + 1}")
-        names.append(place)
-    return names
-
-
-def _place(parts: Parts) -> str:
-    """The place that the products share, and otherwise all their places: "input + state"."""
-    places = list(dict.fromkeys(link.node.place for link in parts.links if link.node.place))
-    shared = [
-        names[0]
-        for names in zip(*(place.split(" / ") for place in places), strict=False)
-        if len(set(names)) == 1
+def _places(layers: Sequence[Parts]) -> list[Place]:
+    """Where the layers are; without a place they are "layer 1", "layer 2", … by their weights."""
+    places = [
+        shared([Place.of(link.node.place) for link in parts.links]) or Place.of(parts.last.place)
+        for parts in layers
     ]
-    return " / ".join(shared) or " + ".join(places) or parts.last.place
+    names = (Place((f"layer {i}",)) for i in itertools.count(1))
+    free = (name for name in names if name not in places)
+    unnamed: dict[Any, Place] = {}
+    keys = [_variable(parts) for parts in layers]
+    for i, key in enumerate(keys):
+        if not places[i]:
+            own = i if key is None else key
+            if own not in unnamed:
+                unnamed[own] = next(free)
+            places[i] = unnamed[own]
+    return numbered(places, keys)
+
+
+def _variable(parts: Parts) -> int | None:
+    """Which variable is the layer's W, whatever its values."""
+    weights = parts.links[0].weights
+    return weights.number if isinstance(weights, Variable) else None

@@ -92,7 +92,7 @@ class Trace(TraceData):
         return Trace(load_trace(path))
 
     def __repr__(self) -> str:
-        names = ", ".join(row.name for row in self.layers)
+        names = ", ".join(row.label for row in self.layers)
         return f"Trace({self.why_empty or f'{len(self.layers)} layers: {names}'})"
 
     def __str__(self) -> str:

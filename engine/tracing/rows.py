@@ -20,6 +20,7 @@ from engine.core.rule import Rule
 from engine.errors import GraphError
 from engine.rules.linear import dense_gradients
 from engine.spelling import printable
+from engine.tracing.places import Place
 from engine.tracing.statistics import (
     QUANTITIES,
     DeadUnits,
@@ -115,6 +116,15 @@ class NodeRecord:
         self.dL_dy = _sum(self.dL_dy, g)
         self.dL_dx = [_sum(a, b) for a, b in zip(self.dL_dx, gradients, strict=True)]
 
+    def statistics(self, quantity: str) -> Statistics | None:
+        """Of "y", the output, or "dL_dy", the gradient that arrived; None if it isn't known."""
+        slot, shape = (OUTPUT if quantity == "y" else ARRIVED), self.output_shape
+        if self.kept:
+            array = getattr(self, slot.attribute)
+            return None if array is None else Statistics.of(array)
+        look = self.looks.get(slot)
+        return None if look is None else look.statistics(shape)
+
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not there.
         if name in ("inputs", "output", "saved", "dL_dy", "dL_dx"):
@@ -191,8 +201,10 @@ class LayerRecord:
     `s`, `df_ds` (f′(s)) and `x_next` (batch, fan_out); after the backward pass `dL_dx_next`,
     `dL_ds` (batch, fan_out), `dL_dW`, `dL_db` with the shapes of W and b, and `dL_dx`. What was
     not needed in the pass (∂L/∂x of the data) is None. `batch`, `fan_in` and `fan_out` are the
-    sizes; `node` is the record of the last operation, `members` are the positions in `Trace.nodes`
-    of all operations of the layer.
+    sizes. `name` is where the layer is in the program, `step` the time step (without steps of the
+    program's own, the number of the use, if the layer is used more than once), and `label` both.
+    `node` is the record of the last operation, `members` are the positions in `Trace.nodes` of all
+    operations of the layer.
 
     A layer with several inputs, s = x W + h U + b, has several `links`; x, W, fan_in and their
     gradients are those of the first, and `link(1)` is the row as seen from the second.
@@ -201,8 +213,9 @@ class LayerRecord:
     raises GraphError.
     """
 
-    def __init__(self, parts: Parts, name: str, at: int = 0) -> None:
-        self.parts, self.name, self.at = parts, name, at
+    def __init__(self, parts: Parts, place: Place, at: int = 0) -> None:
+        self.parts, self.place, self.at = parts, place, at
+        self.name, self.step, self.label = place.name, place.step, str(place)
         self.node, self.f = parts.last, parts.f
         self.links, self.members = tuple(parts.links), frozenset(parts.members)
         own = self.links[at]
@@ -233,7 +246,7 @@ class LayerRecord:
     def link(self, at: int) -> LayerRecord:
         """The same layer with x, W, ∂L/∂x and ∂L/∂W of another of its links."""
         if at not in self.parts.views:
-            self.parts.views[at] = LayerRecord(self.parts, self.name, at)
+            self.parts.views[at] = LayerRecord(self.parts, self.place, at)
         return self.parts.views[at]
 
     @property
@@ -408,7 +421,7 @@ class LayerRecord:
 
     def __repr__(self) -> str:
         state = "forward and backward" if self.sweeps else "forward only"
-        return f"LayerRecord({self.name}, {self.size('×')}, {self.f.name}, {state})"
+        return f"LayerRecord({self.label}, {self.size('×')}, {self.f.name}, {state})"
 
 
 def slopes_of(f: Activation, g: Array, y: Any, s: Any, x: Array, W: Array) -> Array:

@@ -153,7 +153,7 @@ def loss_finding(
         )
         remedy = "set the biases to 0."
     elif between := _growth_between(t, chain):
-        names = tuple(m.row.name for m in chain)
+        names = tuple(dict.fromkeys(m.row.name for m in chain))
         cause = f"{between}, which the weights do not explain."
         remedy = (
             "make the operations between the layers keep the signal's size: scale the branch that "

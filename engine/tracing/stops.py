@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from engine.activations import ACTIVATIONS
 from engine.tracing.data import TraceData
 from engine.tracing.diagnosis import Finding, named
-from engine.tracing.find import fed_by, operations_after, same_weights
+from engine.tracing.find import fed_by, operations_to_the_end, same_weights
 from engine.tracing.formulas import formula, is_activation
 from engine.tracing.measures import Measures, all_zero, mean_square, rms
 from engine.tracing.rows import LayerRecord, NodeRecord
@@ -35,7 +34,7 @@ def stop_findings(t: TraceData, swept: list[Measures]) -> list[Finding]:
     silent = {m.position for m in swept if all_zero(m.row, "dL_ds")}
     if not silent:
         return []
-    feeds, after = fed_by(t), operations_after(t)
+    feeds = fed_by(t)
     by_position = {m.position: m for m in swept}
     findings: dict[str, Finding] = {}
     for position in sorted(silent, reverse=True):
@@ -46,7 +45,9 @@ def stop_findings(t: TraceData, swept: list[Measures]) -> list[Finding]:
         if m.row.name not in findings:  # a layer that is called again and again stops once
             below = [t.layers[i].name for i in sorted(_below(position, feeds, silent))]
             off = t.layers[_never_on(t, position, feeds)]
-            findings[m.row.name] = _stopped(m.row, off, below, takers, after[position])
+            findings[m.row.name] = _stopped(
+                m.row, off, below, takers, operations_to_the_end(t, position)
+            )
     return _at_most(list(findings.values()))
 
 
@@ -195,9 +196,9 @@ def _only_possible(row: LayerRecord, after: list[NodeRecord]) -> NodeRecord | No
     if len(after) == 1:
         return after[0]
     first, values = (after[0], row.statistics("x_next")) if after else (None, None)
-    if first is None or values is None or not is_activation(first) or first.name not in ACTIVATIONS:
+    if first is None or values is None or first.activation is None:
         return next((node for node in after if node.number == 0), None)
-    flat = ACTIVATIONS[first.name].slope(np.linspace(values.min, values.max, 1001)) == 0
+    flat = first.activation.slope(np.linspace(values.min, values.max, 1001)) == 0
     return first if flat.all() else next((node for node in after if node.number == 0), None)
 
 
@@ -224,8 +225,7 @@ def _of_operation(
             "look at what is computed from the loss before backward(); t.walk() shows it.",
         )
     if is_activation(node):
-        f = ACTIVATIONS.get(name)
-        if f is not None and not largest_slope(f):
+        if node.activation is not None and not largest_slope(node.activation):
             return (
                 f"between {row.name} and {above} lies {where}, whose f′ is 0 everywhere.",
                 _FLAT,

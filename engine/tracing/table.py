@@ -39,7 +39,7 @@ def cells(trace: TraceData) -> list[list[str]]:
         saturated = row.saturated()
         made.append(
             [
-                row.name + (" !" if _not_finite(row) else ""),
+                row.label + (" !" if _not_finite(row) else ""),
                 row.size(),
                 row.f.name,
                 _number(_value(row, "s", "std")),
@@ -55,7 +55,7 @@ def cells(trace: TraceData) -> list[list[str]]:
 
 def notes(trace: TraceData) -> list[str]:
     """A line for each layer with entries that are not finite: where in it they come first."""
-    found = [f"! {row.name}: {where}" for row in trace.layers if (where := _not_finite(row))]
+    found = [f"! {row.label}: {where}" for row in trace.layers if (where := _not_finite(row))]
     if len(found) > _MOST_NOTES + 1:
         found[_MOST_NOTES:] = [f"! and {len(found) - _MOST_NOTES} layers more"]
     return found

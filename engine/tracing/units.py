@@ -41,7 +41,7 @@ def symmetric_finding(alike: list[Measures]) -> Finding | None:
         return None
     staying = [m for m in alike if stays_alike(m)]
     alike = staying or alike
-    names = tuple(m.row.name for m in alike)
+    names = tuple(dict.fromkeys(m.row.name for m in alike))
     zero = all(all_zero(m.row, "W") for m in alike)
     value = "0" if zero else "one value per input"
     below = ", and ∂L/∂x = ∂L/∂s Wᵀ is 0 below it." if zero else "."
@@ -75,7 +75,7 @@ def dead_finding(hidden: list[Measures]) -> Finding | None:
         return None
     worst = max(dead, key=lambda m: m.dead or 0.0)
     row, share = worst.row, worst.dead or 0.0
-    names = tuple(m.row.name for m in dead)
+    names = tuple(dict.fromkeys(m.row.name for m in dead))
     b, s = row.statistics("b"), row.statistics("s")
     by_bias = worst.s_bias > 0.5
     mean = 0.0 if s is None else s.mean
@@ -116,7 +116,7 @@ def saturation_finding(hidden: list[Measures]) -> Finding | None:
         return None
     first, worst = flat[0], max(flat, key=lambda m: m.saturated or 0.0)
     largest = flat_sides(first.row.f)[2]
-    names = tuple(m.row.name for m in flat)
+    names = tuple(dict.fromkeys(m.row.name for m in flat))
     size = rms(first.row, "s")
     most = ""
     if len(flat) > 1:

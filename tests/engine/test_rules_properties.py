@@ -126,6 +126,11 @@ def _(draw):
     return Case(lambda a: a.reshape(shape), (a,), lambda a: a.reshape(shape))
 
 
+@case("label")
+def _(draw):
+    return Case(lambda a: a.named("a"), (numbers(draw, shape_of(draw)),), lambda a: a)
+
+
 @case("transpose")
 def _(draw):
     a = numbers(draw, shape_of(draw))

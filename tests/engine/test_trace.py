@@ -180,9 +180,9 @@ def test_names_and_reprs():
     with trace() as t:
         dense(X, Tensor(np.ones((3, 2)), requires_grad=True), f="tanh")
         Net()(X)
-    assert [row.name for row in t.layers] == ["layer 1", "layer 1", "layer 2"]
+    assert [row.name for row in t.layers] == ["layer 3", "layer 1", "layer 2"]
     assert "3 layers" in repr(t)
-    assert "layer 1, 3×2, tanh" in repr(t[0])
+    assert "layer 3, 3×2, tanh" in repr(t[0])
     with pytest.raises(KeyError, match=r"layer 9.*layer 1"):
         t["layer 9"]
     with pytest.raises(IndexError):

@@ -139,7 +139,7 @@ def test_a_layer_used_twice_and_another_net():
     recorder.step()
     assert recorder.layers == ("layer 2",)
     recorder._net = Sequential(lambda x: W(W(x)))
-    with pytest.raises(ValueError, match=r"layer 2 \(2\).*one recorder per net"):
+    with pytest.raises(ValueError, match=r"layer 2 \[1\].*one recorder per net"):
         recorder.step()
 
 

@@ -304,7 +304,7 @@ def test_two_branches_with_one_loss_are_one_pass_and_the_factor_is_along_one():
         (cross_entropy(net(-x), labels) + cross_entropy(net(x), labels)).backward()
     both = only(t.diagnose(), "vanishing gradient")
     assert both.numbers["factor"] == pytest.approx(alone.numbers["factor"], rel=1e-6)
-    assert [row[0] for row in both.table] == ["layer 1", "layer 2", "layer 3", "layer 4"]
+    assert [row[0] for row in both.table] == [f"layer {i} [1]" for i in range(1, 5)]
 
 
 def test_saturation_says_where_it_starts_and_why():

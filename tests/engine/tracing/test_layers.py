@@ -1,12 +1,15 @@
 """Layers are found in the graph of operations, however a net was written."""
 
+import cProfile
 import math
+import pstats
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from engine import (
+    ACTIVATIONS,
     QUANTITIES,
     Tensor,
     activation,
@@ -29,6 +32,9 @@ KEEP = pytest.mark.parametrize("keep", ["arrays", "stats"])
 @activation
 def swish_of_layers(s, b=1.0):
     return s * sigmoid(b * s)
+
+
+ACTIVATIONS.pop("swish_of_layers")  # other tests run over all that are registered
 
 
 def variables(sizes, seed=0):
@@ -257,3 +263,74 @@ def test_a_skip_is_named_with_its_own_factor(keep):
     assert "remedy: scale the branch" in text and "wider" not in text
     factors = [float(off.rpartition("× ")[2]) for *_, off in finding.table]
     assert math.exp(np.mean(np.log(factors))) == pytest.approx(math.sqrt(2), rel=0.05)
+
+
+# --- steps and names -----------------------------------------------------------------------------
+
+
+def recurrence(steps, keep="arrays", numbered=False, losses=False):
+    (W, b), (U, _) = variables((6, 8, 8))
+    V = Tensor(RNG.normal(size=(8, K)), requires_grad=True)
+    h, total = Tensor(np.zeros((10, 8))), 0.0
+    with trace(keep) as t:
+        for step in range(steps):
+            with place("net"), place("cell", step if numbered else None):
+                h = tanh(RNG.normal(size=(10, 6)) @ W + h @ U + b).named("h")
+            if losses:
+                total = total + cross_entropy(h @ V, np.arange(10) % K)
+        (total if losses else cross_entropy(h @ V, np.arange(10) % K)).backward()
+    return t
+
+
+@KEEP
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_name_gives_all_steps(numbered, keep):
+    t = recurrence(4, keep, numbered)
+    rows = t["net / cell"]
+    assert [row.step for row in rows] == [0, 1, 2, 3]
+    assert t["net / cell", 2] is rows[2] and rows[2].label == "net / cell [2]"
+    assert t["layer 1"].step is None
+    assert "net / cell [3]" in str(t)
+    with pytest.raises(KeyError, match=r"no step 9; there are \[0, 1, 2, 3\]"):
+        t["net / cell", 9]
+    want = [row.statistics("dL_ds").rms for row in rows]
+    np.testing.assert_array_equal(t.series("net / cell", "dL_ds"), want)
+    if keep == "arrays":
+        assert len(t.explain("net / cell", bias=0).batches) == 4
+
+
+@KEEP
+def test_a_labelled_tensor_has_a_series(keep):
+    t = recurrence(5, keep)
+    sizes = t.series("h", "dL_dy")
+    assert sizes.shape == (5,) and (np.diff(sizes) > 0).all()
+    np.testing.assert_array_equal(t.series("h", "y", "max") <= 1, True)
+    # Between two cells lies the label alone: what arrives at h is what arrives at x⁽ⁱ⁺¹⁾.
+    np.testing.assert_allclose(sizes, t.series("net / cell", "dL_dx_next"))
+    for arguments, words in (
+        (("h", "dL_ds"), "has y and dL_dy"),
+        (("h", "y", "middle"), "no statistic 'middle'"),
+        (("c", "y"), "no layer 'c'"),
+    ):
+        with pytest.raises(KeyError, match=words):
+            t.series(*arguments)
+
+
+def test_a_label_changes_no_layer():
+    (W, b), _ = variables((INPUTS, 8, K))
+    with trace() as t:
+        tanh((X @ W + b).named("s")).sum().backward()
+    assert t[0].f is tanh
+    np.testing.assert_array_equal(t.series("s", "dL_dy"), [t[0].statistics("dL_ds").rms])
+
+
+@KEEP
+@pytest.mark.parametrize("losses", [False, True])
+def test_a_diagnosis_takes_time_in_proportion_to_the_steps(losses, keep):
+    calls = []
+    for steps in (100, 400):
+        t = recurrence(steps, keep, losses=losses)
+        profile = cProfile.Profile()
+        profile.runcall(t.diagnose, lr=0.1)
+        calls.append(pstats.Stats(profile).total_calls)
+    assert calls[1] < 5 * calls[0]  # 16 if each step met all others
