@@ -44,12 +44,12 @@ from engine.rules.losses import *  # noqa: F403
 from engine.rules.own import Operation, custom_vjp
 from engine.rules.reductions import *  # noqa: F403
 from engine.spelling import printable
-from engine.tracing.diagnosis import Diagnosis, Finding
-from engine.tracing.explain import Explanation
-from engine.tracing.jacobians import Jacobians
+from engine.tracing.read.diagnose.finding import Diagnosis, Finding
+from engine.tracing.read.explain import Explanation
+from engine.tracing.read.jacobians import Jacobians
+from engine.tracing.read.walk import Walk
 from engine.tracing.record import LayerRecord, NodeRecord, Trace, trace
 from engine.tracing.statistics import QUANTITIES, DeadUnits, Statistics
-from engine.tracing.walk import Walk
 from engine.transforms import grad, hvp, jacobian, value_and_grad, vjp
 
 __all__ = [

@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any, final
 from engine.core.context import Block, close_trace, open_trace, state
 from engine.errors import GraphError
 from engine.spelling import printable
-from engine.tracing.comparing import Comparison, compare
 from engine.tracing.data import Keep, TraceData
-from engine.tracing.diagnose import diagnose
-from engine.tracing.diagnosis import Diagnosis
-from engine.tracing.explain import Explanation, explain
-from engine.tracing.export import to_dot, to_mermaid
-from engine.tracing.figure import figure
-from engine.tracing.jacobians import Jacobians, jacobians_of
 from engine.tracing.keeping import ArrayKeeper, StatisticsKeeper
+from engine.tracing.read.comparing import Comparison, compare
+from engine.tracing.read.diagnose.finding import Diagnosis
+from engine.tracing.read.diagnose.judge import diagnose
+from engine.tracing.read.explain import Explanation, explain
+from engine.tracing.read.jacobians import Jacobians, jacobians_of
+from engine.tracing.read.walk import Walk, walk
 from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.show.figure import figure
+from engine.tracing.show.graph import to_dot, to_mermaid
+from engine.tracing.show.schema import as_data
+from engine.tracing.show.table import html, text
 from engine.tracing.storing import load_trace, save_trace
-from engine.tracing.table import html, text
-from engine.tracing.walk import Walk, walk
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,11 +41,11 @@ class Trace(TraceData):
     """One pass: its layers and all its operations, in the order in which they were computed."""
 
     def plot(self, theory: Any = None) -> Figure:
-        """See `engine.tracing.figure.figure`."""
+        """See `engine.tracing.show.figure.figure`."""
         return figure(self._recorded(), theory)
 
     def jacobians(self, examples: int = 4) -> Jacobians:
-        """See `engine.tracing.jacobians.jacobians_of`."""
+        """See `engine.tracing.read.jacobians.jacobians_of`."""
         return jacobians_of(self._recorded(), examples)
 
     def explain(
@@ -56,23 +57,27 @@ class Trace(TraceData):
         examples: int = 5,
         link: int = 0,
     ) -> Explanation:
-        """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.explain`."""
+        """∂L/∂w_jk of one weight, or ∂L/∂b_k, term by term: see `engine.tracing.read.explain`."""
         t = self._recorded()
         return explain(t, layer, weight=weight, bias=bias, examples=examples, link=link)
 
     def walk(self) -> Walk:
-        """The backward pass as steps, from the loss to the input: see `engine.tracing.walk`."""
+        """The backward pass as steps, from the loss on: see `engine.tracing.read.walk`."""
         return walk(self._recorded())
 
     def diagnose(self, *, lr: float | None = None) -> Diagnosis:
-        """What keeps the net from learning, if anything: see `engine.tracing.diagnose`."""
+        """What keeps the net from learning: see `engine.tracing.read.diagnose.judge`."""
         return diagnose(self._recorded(), lr=lr)
 
     def compare(self, other: Trace) -> Comparison:
-        """How another trace of the same architecture differs: see `engine.tracing.comparing`."""
+        """How another trace of this architecture differs: `engine.tracing.read.comparing`."""
         if not isinstance(other, Trace):
             raise TypeError(f"compare() needs another Trace, not {type(other).__name__}")
         return compare(self._recorded(), other._recorded())
+
+    def as_data(self) -> dict[str, Any]:
+        """The trace as data that JSON can hold: see `engine.tracing.show.schema`."""
+        return as_data(self._recorded())
 
     def to_mermaid(self) -> str:
         """The operations as a Mermaid flowchart, grouped by layer."""

@@ -14,8 +14,8 @@ from engine.core.rule import RULES
 from engine.files import read_arrays, write_arrays
 from engine.tracing.data import TraceData
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
-from engine.tracing.formulas import SLOPES
 from engine.tracing.keeping import ArrayKeeper
+from engine.tracing.read.formulas import SLOPES
 from engine.tracing.rows import NodeRecord, Variable
 
 FORMAT = "gradtrace trace"

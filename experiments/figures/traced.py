@@ -6,7 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from engine import Trace
-from engine.tracing.table import HEADER, LEGEND, cells, notes, shortened, title
+from engine.tracing.show.schema import title
+from engine.tracing.show.table import HEADER, LEGEND, cells, notes
+from engine.tracing.widths import shortened
 from experiments.lab.tables import table
 
 _LONGEST = 24  # of a layer's name

@@ -16,9 +16,9 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from engine import Trace
-from engine.tracing.estimate import estimate
-from engine.tracing.figure import beside
-from engine.tracing.table import shortened
+from engine.tracing.read.estimate import estimate
+from engine.tracing.show.figure import beside
+from engine.tracing.widths import shortened
 from experiments.lab.tables import number
 
 _LONGEST_NAME = 22

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import LayerRecord, Statistics, Trace, Walk
-from engine.tracing.distributions import ridges
+from engine.tracing.show.distributions import ridges
 
 Array = npt.NDArray[Any]
 

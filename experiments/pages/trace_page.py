@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from engine import Diagnosis, LayerRecord, Trace
-from engine.tracing.diagnosis import named
-from engine.tracing.table import HEADER, LEGEND, cells, notes, title
-from engine.tracing.walk import Sent, Step
+from engine.tracing.read.diagnose.finding import named
+from engine.tracing.read.walk import Sent, Step
+from engine.tracing.show.schema import title
+from engine.tracing.show.table import HEADER, LEGEND, cells, notes
 from experiments.pages.chart import chart
 from experiments.pages.drawings import BASE, HEIGHT, WIDTH, histogram, power_of_ten, strip
 from experiments.pages.pictures import Picture

@@ -92,10 +92,10 @@ def processed(docstrings, text, thing=None, what="function"):
 
 
 def test_a_door_shows_what_is_behind_it(docstrings):
-    shown = processed(docstrings, "See `engine.tracing.figure.figure`.")
+    shown = processed(docstrings, "See `engine.tracing.show.figure.figure`.")
     assert "See" not in shown
     assert ":Raises:" in shown
-    shown = processed(docstrings, "One weight, term by term: see `engine.tracing.explain`.")
+    shown = processed(docstrings, "One weight, term by term: see `engine.tracing.read.explain`.")
     assert shown.startswith("One weight, term by term.\n")
     assert "with n counting the examples" in shown  # of the module
     assert "**weight**: (j, k)" in shown  # of its function

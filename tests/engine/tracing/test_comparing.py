@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import Tensor, dense, place, trace
-from engine.tracing.comparing import QUANTITIES
+from engine.tracing.read.comparing import QUANTITIES
 
 
 def traced(scale=1.0, sizes=(4, 5, 3), batch=6, f="tanh", bias=True, dtype=np.float64):

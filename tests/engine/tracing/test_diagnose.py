@@ -23,7 +23,7 @@ from engine import (
     tanh,
     trace,
 )
-from engine.tracing.remedies import predicted
+from engine.tracing.read.diagnose.remedies import predicted
 
 INPUTS, CLASSES, BATCH = 40, 10, 64
 

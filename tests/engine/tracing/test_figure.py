@@ -19,9 +19,9 @@ from engine import (
     sqrt,
     trace,
 )
-from engine.tracing.distributions import ridges
-from engine.tracing.estimate import estimate
-from engine.tracing.remedies import best_remedy
+from engine.tracing.read.diagnose.remedies import best_remedy
+from engine.tracing.read.estimate import estimate
+from engine.tracing.show.distributions import ridges
 from nn import MLP, cross_entropy
 from nn.theory import predict_profile
 

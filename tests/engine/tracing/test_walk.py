@@ -6,7 +6,7 @@ import pytest
 import engine
 from engine import ACTIVATIONS, RULES, GraphError, Tensor, Walk, cross_entropy, dense, place, trace
 from engine.activations.record import BUILT_IN
-from engine.tracing.formulas import SLOPES
+from engine.tracing.read.formulas import SLOPES
 
 RNG = np.random.default_rng(0)
 

@@ -12,8 +12,8 @@ from typing import Any, overload
 from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.data import TraceData
-from engine.tracing.formulas import formula, letters
-from engine.tracing.measures import norm
+from engine.tracing.read.diagnose.measures import norm
+from engine.tracing.read.formulas import formula, letters
 from engine.tracing.rows import LayerRecord, NodeRecord, Source
 
 

@@ -17,7 +17,7 @@ from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
 from engine.tracing.rows import LayerRecord
-from engine.tracing.table import shortened
+from engine.tracing.widths import shortened
 
 
 @printable

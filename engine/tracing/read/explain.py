@@ -18,7 +18,7 @@ from engine.arrays import Array
 from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.data import TraceData
-from engine.tracing.find import calls_of
+from engine.tracing.read.find import calls_of
 from engine.tracing.rows import LayerRecord
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from engine.tracing.data import TraceData
-from engine.tracing.diagnosis import Finding, named
-from engine.tracing.find import fed_by, operations_after
 from engine.tracing.layers import MOVES, PICKS
-from engine.tracing.measures import Measures, rms
-from engine.tracing.remedies import Remedy, best_remedy, geometric_mean
+from engine.tracing.read.diagnose.finding import Finding, named
+from engine.tracing.read.diagnose.measures import Measures, rms
+from engine.tracing.read.diagnose.remedies import Remedy, best_remedy, geometric_mean
+from engine.tracing.read.find import fed_by, operations_after
 
-# See `engine.tracing.diagnose` for the reasons.
+# See `engine.tracing.read.diagnose.judge` for the reasons.
 FACTOR = 0.75
 CHANGE = 0.1
 FAR = 0.01

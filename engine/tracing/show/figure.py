@@ -8,10 +8,10 @@ import numpy as np
 
 from engine.arrays import Array
 from engine.tracing.data import TraceData
-from engine.tracing.distributions import Ridge, ridges
-from engine.tracing.estimate import estimate
-from engine.tracing.pyplot import new_figure
-from engine.tracing.table import shortened
+from engine.tracing.read.estimate import estimate
+from engine.tracing.show.distributions import Ridge, ridges
+from engine.tracing.show.pyplot import new_figure
+from engine.tracing.widths import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,8 @@ def figure(trace: TraceData, theory: Any = None) -> Figure:
             dL_ds, dL_dW, an entry for each layer, or each but the last, for example
             `nn.theory.predict_profile(net, E[x²])`. Its gradients are relative, so they are drawn
             from the measured value of the last layer they have an entry for. Left out, the
-            mean-field estimate from the trace's own weights is drawn (`engine.tracing.estimate`).
+            mean-field estimate from the trace's own weights is drawn: see
+            `engine.tracing.read.estimate`.
 
     Of more than 24 layers, 24 are drawn above, evenly spaced; the title says so. Below are all.
 

@@ -37,27 +37,27 @@ import math
 
 from engine.errors import GraphError
 from engine.tracing.data import TraceData
-from engine.tracing.diagnosis import Diagnosis, Finding
-from engine.tracing.find import chain_to, count_passes
-from engine.tracing.gradients import gradient_finding, overall_factor
-from engine.tracing.measures import Measures, all_zero, measure
-from engine.tracing.nonfinite import first_nonfinite, nonfinite_finding
-from engine.tracing.scales import (
+from engine.tracing.read.diagnose.finding import Diagnosis, Finding
+from engine.tracing.read.diagnose.gradients import gradient_finding, overall_factor
+from engine.tracing.read.diagnose.measures import Measures, all_zero, measure
+from engine.tracing.read.diagnose.nonfinite import first_nonfinite, nonfinite_finding
+from engine.tracing.read.diagnose.scales import (
     equal_examples_finding,
     equal_logits_finding,
     guesses,
     input_finding,
     loss_finding,
 )
-from engine.tracing.stops import stop_findings, unreached_finding
-from engine.tracing.units import (
+from engine.tracing.read.diagnose.stops import stop_findings, unreached_finding
+from engine.tracing.read.diagnose.units import (
     columns_alike,
     dead_finding,
     saturation_finding,
     stays_alike,
     symmetric_finding,
 )
-from engine.tracing.updates import update_finding
+from engine.tracing.read.diagnose.updates import update_finding
+from engine.tracing.read.find import chain_to, count_passes
 
 _LOSSES = ("cross_entropy", "squared_error")
 

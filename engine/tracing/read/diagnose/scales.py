@@ -9,9 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from engine.tracing.data import TraceData
-from engine.tracing.diagnosis import Finding, named
-from engine.tracing.find import operations_after
-from engine.tracing.measures import (
+from engine.tracing.read.diagnose.finding import Finding, named
+from engine.tracing.read.diagnose.measures import (
     ALIKE,
     Measures,
     all_zero,
@@ -20,10 +19,11 @@ from engine.tracing.measures import (
     spread,
     units_alike,
 )
+from engine.tracing.read.find import operations_after
 from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import Statistics
 
-# See `engine.tracing.diagnose` for the reasons.
+# See `engine.tracing.read.diagnose.judge` for the reasons.
 LARGE = 10.0
 SMALL = 0.02
 OFF_CENTRE = 5.0

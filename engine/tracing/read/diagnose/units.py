@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from engine.meanfield import slope_second_moment
-from engine.tracing.diagnosis import Finding, named
-from engine.tracing.measures import (
+from engine.tracing.read.diagnose.finding import Finding, named
+from engine.tracing.read.diagnose.measures import (
     DEAD,
     SATURATED,
     Measures,
@@ -18,7 +18,7 @@ from engine.tracing.measures import (
     units_alike,
 )
 
-# See `engine.tracing.diagnose` for the reasons.
+# See `engine.tracing.read.diagnose.judge` for the reasons.
 SHARE_SATURATED = 0.5
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import shutil
 import textwrap
 from html import escape
+from typing import Any
 
 from engine.tracing.data import TraceData
-from engine.tracing.find import fed_by
-from engine.tracing.rows import LayerRecord
-from engine.tracing.statistics import QUANTITIES
+from engine.tracing.show.schema import layers_as_data, title
+from engine.tracing.widths import shortened, terminal_width
 
 _MOST_NOTES = 6
 
@@ -25,57 +23,30 @@ LEGEND = (
 
 
 def cells(trace: TraceData) -> list[list[str]]:
-    """The rows, as text; "–" where a quantity does not exist, "!" after a name: not all finite.
-
-    The factor is that of a layer whose output the next row's layer takes, and no other's.
-    """
-    sizes = [_value(row, "dL_ds", "rms") for row in trace.layers]
-    feeds = fed_by(trace)
-    made = []
-    for i, row in enumerate(trace.layers):
-        factor = math.nan
-        if i + 1 < len(sizes) and sizes[i + 1] and i in feeds[i + 1]:
-            factor = sizes[i] / sizes[i + 1]
-        saturated = row.saturated()
-        made.append(
-            [
-                row.label + (" !" if _not_finite(row) else ""),
-                row.size(),
-                row.f.name,
-                _number(_value(row, "s", "std")),
-                _number(_value(row, "x_next", "std")),
-                "–" if math.isnan(saturated) else f"{100 * saturated:.0f} %",
-                _number(sizes[i]),
-                _number(factor),
-                _number(_value(row, "dL_dW", "rms")),
-            ]
-        )
-    return made
+    """The rows, as text; "–" where a quantity does not exist, "!" after a name: not all finite."""
+    return [
+        [
+            layer["label"] + (" !" if layer["problem"] else ""),
+            f"{'+'.join(map(str, layer['fan_in']))}→{layer['fan_out']}",
+            layer["f"],
+            _number(layer, "s", "std"),
+            _number(layer, "x_next", "std"),
+            "–" if layer["saturated"] is None else f"{100 * layer['saturated']:.0f} %",
+            _number(layer, "dL_ds", "rms"),
+            _text(layer["factor"]),
+            _number(layer, "dL_dW", "rms"),
+        ]
+        for layer in layers_as_data(trace)
+    ]
 
 
 def notes(trace: TraceData) -> list[str]:
     """A line for each layer with entries that are not finite: where in it they come first."""
-    found = [f"! {row.label}: {where}" for row in trace.layers if (where := _not_finite(row))]
-    if len(found) > _MOST_NOTES + 1:
-        found[_MOST_NOTES:] = [f"! and {len(found) - _MOST_NOTES} layers more"]
-    return found
-
-
-def title(trace: TraceData) -> str:
-    n = len(trace.layers)
-    if trace.why_empty:
-        return f"Trace: {trace.why_empty}"
-    if not n:
-        return "Trace of no layer: nothing was multiplied by a variable W, as dense and x @ W do"
-    swept = sum(1 for row in trace.layers if row.sweeps)
-    passes = "forward and backward" if swept == n else "forward only" if not swept else ""
-    passes = passes or f"forward, and backward through {swept} of them"
-    return f"Trace of {n} layer{'s' * (n > 1)}, batch {trace.layers[0].batch}, {passes}"
-
-
-def terminal_width() -> int:
-    """COLUMNS, or the width of the terminal; 80 where there is none, as in a pipe or a file."""
-    return shutil.get_terminal_size((80, 24)).columns
+    layers = layers_as_data(trace)
+    lines = [f"! {layer['label']}: {layer['problem']}" for layer in layers if layer["problem"]]
+    if len(lines) > _MOST_NOTES + 1:
+        lines[_MOST_NOTES:] = [f"! and {len(lines) - _MOST_NOTES} layers more"]
+    return lines
 
 
 def text(trace: TraceData) -> str:
@@ -138,30 +109,14 @@ def html(trace: TraceData) -> str:
     )
 
 
-def shortened(name: str, most: int) -> str:
-    """A name of at most that many characters, without its middle if it is longer."""
-    if len(name) <= most:
-        return name
-    tail = (most - 1) // 2
-    return f"{name[: most - 1 - tail]}…{name[len(name) - tail :]}"
+def _number(layer: dict[str, Any], quantity: str, statistic: str) -> str:
+    statistics = layer["statistics"][quantity]
+    return "–" if statistics is None else _text(statistics[statistic])
 
 
-def _value(row: LayerRecord, name: str, statistic: str) -> float:
-    made = row.statistics(name)
-    return math.nan if made is None else float(getattr(made, statistic))
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
+def _text(value: float | None) -> str:
+    if value is None:
         return "–"
     if value == 0 or 0.01 <= abs(value) < 1000:
         return f"{value:#.3g}" if value else "0"
     return f"{value:.1e}"
-
-
-def _not_finite(row: LayerRecord) -> str:
-    for name in QUANTITIES:
-        made = row.statistics(name)
-        if made is not None and made.nonfinite:
-            return f"{made.nonfinite} of {made.size} entries of {name} are NaN or infinite"
-    return ""

@@ -20,7 +20,7 @@ from engine.activations import Activation
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
-from engine.tracing.find import repeats_of, rows_by_main_link
+from engine.tracing.read.find import repeats_of, rows_by_main_link
 from engine.tracing.rows import LayerRecord
 
 # |f′| below this share of its maximum counts as saturated; for tanh, from |s| = 2.18 on.

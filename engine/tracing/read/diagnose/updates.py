@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.tracing.diagnosis import Finding, named
-from engine.tracing.measures import Measures, norm, rms
+from engine.tracing.read.diagnose.finding import Finding, named
+from engine.tracing.read.diagnose.measures import Measures, norm, rms
 from engine.tracing.rows import LayerRecord
 
-# See `engine.tracing.diagnose` for the reasons.
+# See `engine.tracing.read.diagnose.judge` for the reasons.
 UPDATE = (1e-6, 0.1)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
-from engine.tracing.measures import norm
+from engine.tracing.read.diagnose.measures import norm
 from engine.tracing.rows import LayerRecord
-from engine.tracing.table import terminal_width
+from engine.tracing.widths import terminal_width
 
 QUANTITIES = (
     *("x", "W", "b", "s", "x_next"),

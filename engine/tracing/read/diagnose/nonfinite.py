@@ -11,9 +11,9 @@ import numpy as np
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
-from engine.tracing.diagnosis import Finding
-from engine.tracing.formulas import letters
-from engine.tracing.measures import Measures, mean_square, rms
+from engine.tracing.read.diagnose.finding import Finding
+from engine.tracing.read.diagnose.measures import Measures, mean_square, rms
+from engine.tracing.read.formulas import letters
 from engine.tracing.rows import LayerRecord, NodeRecord
 from engine.tracing.statistics import Statistics
 

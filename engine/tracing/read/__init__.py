@@ -1,0 +1,1 @@
+"""Reading a trace: what its rows mean, as numbers."""

@@ -1,0 +1,1 @@
+"""Showing a trace: data for other programs, tables, figures and graphs."""
