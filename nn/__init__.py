@@ -9,6 +9,7 @@
         optimiser.step()
 
 A layer is the article's, x⁽ⁱ⁺¹⁾ = f(xW + b), with W of shape (fan_in, fan_out).
+To write your own net, subclass `Module`.
 """
 
 import sys

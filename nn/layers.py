@@ -149,7 +149,9 @@ class Chain(Module):
 class Sequential(Chain):
     """`Sequential(Dense(…), Dense(…), …)`: layers, and functions of a tensor, in that order.
 
-    Layers without a name get "layer 1", "layer 2" … by their position among the layers.
+    Layers without a name get "layer 1", "layer 2" … by their position among the layers. A layer may
+    be a chain or another `Module`: its parameters are then "layer 1.layer 2.W". A layer that is
+    given twice has one set of parameters.
 
     Raises: ValueError for two parameters of one name, TypeError for what can't be called.
     """

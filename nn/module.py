@@ -33,20 +33,21 @@ from nn.state import Array, fitted
 class Module:
     """Something with parameters that maps a batch to a batch. A subclass writes `forward`.
 
-    The attributes of a module, in the order of their assignment, are searched for modules and
-    tensors, and so are lists, tuples and dicts among the attributes:
+    A module finds its parts in its attributes, in the order of assignment, and in lists, tuples and
+    dicts among the attributes:
 
-    - A module is a part of this one, and its label is the attribute's name. The label in a list
-      `blocks` is "blocks.0", in a dict `heads` "heads.left". A `Dense` with a name of its own
-      keeps that name.
+    - A module is a part, and its label is the attribute's name. The label in a list `blocks` is
+      "blocks.0", in a dict `heads` "heads.left". A `Dense` with a name of its own keeps that name.
     - A tensor with `requires_grad=True` that no operation computed is a parameter.
     - A tensor that needs no gradient is a buffer: a constant that is saved with the net, such as a
       running mean. A NumPy array is not saved.
 
-    A module or tensor that the tree holds twice counts once, under its first path. Labels are set
-    when the module is called for the first time, when it is asked for names, and after an
-    attribute has changed. A part that is appended to a list later has its label only after
-    the next question for names.
+    A module or tensor that the tree contains twice counts once, under its first path. A part used
+    in two nets has the label that the net named last gives.
+
+    Labels are set at the first call, by every question for names, and at the next call after an
+    attribute has changed. A part appended to a list gets its label at the next question for names;
+    `parameters()` contains the part at once.
     """
 
     training: bool  # what train() and eval() set

@@ -70,18 +70,21 @@ class Optimizer(ABC):
             raise RuntimeError("step(): no parameter has a gradient; call loss.backward() first")
 
     def state_dict(self) -> dict[str, Array]:
-        """A copy of all that the rule remembers between steps, as named arrays.
+        """A copy of the arrays that the rule remembers between steps, by name.
 
-        "velocity 2" belongs to the third parameter. Settings, such as the learning rate, are not
-        part of the state.
+        "velocity 2" belongs to the third parameter. Plain gradient descent remembers nothing.
+        Settings, such as the learning rate, are not part of the state.
         """
         return {name: array.copy() for name, array in self._memory().items()}
 
     def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Set all that the rule remembers, and go on from there: all of it, or none.
+        """Set every array that the rule remembers; all of them, or none.
 
-        The parameters must be in the order in which the saved optimiser had them. To save a net
-        and its optimiser in one file, give the names of the arrays a prefix each.
+        The parameters must be in the order in which the saved optimiser had them. A net and its
+        optimiser in one file, by `engine.write_arrays`:
+
+            arrays = {f"net {name}": array for name, array in net.state_dict().items()}
+            arrays |= {f"optimiser {name}": a for name, a in optimiser.state_dict().items()}
 
         Raises: ValueError naming missing and unknown arrays and wrong shapes; the optimiser is then
             as it was.
@@ -92,7 +95,7 @@ class Optimizer(ABC):
             memory[name][...] = array
 
     def _memory(self) -> dict[str, Array]:
-        """The arrays that the rule remembers between steps and changes in place, by name."""
+        """The arrays that the rule remembers between steps, by name; loading writes into them."""
         return {}
 
     def __repr__(self) -> str:

@@ -176,7 +176,8 @@ class TestTree:
         assert len(net.parameters()) == len(names(net)) == 8
         part = Residual(1)
         part.container = part
-        assert not part.eval().training and len(part.parameters()) == 7
+        assert len(part.parameters()) == len(names(part)) == len(part.parameters()) == 7
+        assert not part.eval().training
 
     def test_train_and_eval(self):
         net = Sequential(Residual(), MLP([1, 2], rng=0))
