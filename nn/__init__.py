@@ -9,6 +9,7 @@
         optimiser.step()
 
 A layer is the article's, x⁽ⁱ⁺¹⁾ = f(xW + b), with W of shape (fan_in, fan_out).
+To write your own net, subclass `Module`.
 """
 
 import sys
@@ -16,10 +17,13 @@ from typing import TYPE_CHECKING
 
 from nn import init, theory
 from nn.init import Initializer
-from nn.layers import MLP, Dense, Layer, Sequential
+from nn.layers import MLP, Dense, Sequential
 from nn.losses import cross_entropy, mse, quadratic
+from nn.module import Module
 from nn.optim import SGD, Adam, Optimizer
 from nn.recorder import Recorder
+
+Layer = Module  # the name in older programs, whose classes define __call__ and named_parameters
 
 __all__ = [
     "MLP",
@@ -28,6 +32,7 @@ __all__ = [
     "Dense",
     "Initializer",
     "Layer",
+    "Module",
     "Optimizer",
     "Recorder",
     "Sequential",
@@ -40,7 +45,6 @@ __all__ = [
 
 _HINTS = {  # PyTorch's names
     "Linear": 'nn.Dense(fan_in, fan_out, "relu")',
-    "Module": "nn.Layer",
     "Parameter": "engine.Tensor(x, requires_grad=True)",
     "CrossEntropyLoss": "nn.cross_entropy(logits, labels)",
     "MSELoss": "nn.mse(prediction, target)",

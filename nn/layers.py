@@ -1,118 +1,28 @@
-"""Layers: `Dense`, chains of them, and `MLP`, the net of the article.
+"""Layers: `Dense`, chains of layers, and `MLP`, the net of the article.
 
-Parameters are named by layer ("layer 2.W"), which is what errors, traces and saved files say.
+Errors, traces and saved files name parameters by layer: "layer 2.W". A chain in a chain gives
+"layer 1.layer 2.W".
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from operator import index
-from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import (
-    Activation,
-    ShapeError,
-    Tensor,
-    dense,
-    find_activation,
-    place,
-    printable,
-    read_arrays,
-    write_arrays,
-)
+from engine import Activation, ShapeError, Tensor, dense, find_activation, place, printable
 from nn.init import Initializer, find_initializer, weights_dtype
+from nn.module import Module
 from nn.randomness import Rng, generator
-
-Array = npt.NDArray[Any]
-
-
-class Layer(ABC):
-    """Something with parameters that maps a batch to a batch."""
-
-    @abstractmethod
-    def __call__(self, x: Tensor | npt.ArrayLike) -> Tensor:
-        """The layer's output for a batch."""
-
-    @abstractmethod
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Each parameter with its name, in the order of the forward pass."""
-
-    def parameters(self) -> list[Tensor]:
-        return [parameter for _, parameter in self.named_parameters()]
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters():
-            parameter.zero_grad()
-
-    def state_dict(self) -> dict[str, Array]:
-        """A copy of every parameter, by name.
-
-        Raises: ValueError if two parameters have one name, of which one would be lost.
-        """
-        return {name: p.numpy().copy() for name, p in self._by_name().items()}
-
-    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Set every parameter; all of them, or none.
-
-        Raises: ValueError naming missing and unknown parameters and wrong shapes, and if two
-            parameters have one name; the parameters are then as they were.
-        """
-        own = self._by_name()
-        new = {name: np.asarray(value) for name, value in state.items()}
-        wrong = [f"{name} is missing" for name in own if name not in new]
-        wrong += [f"{name} is not a parameter of this net" for name in new if name not in own]
-        for name, parameter in own.items():
-            if name not in new:
-                continue
-            if new[name].shape != parameter.shape:
-                wrong.append(f"{name} has shape {new[name].shape}, not {parameter.shape}")
-            elif new[name].dtype.kind not in "fiu":
-                wrong.append(f"{name} holds {new[name].dtype}, not numbers")
-        if wrong:
-            raise ValueError(f"this state doesn't fit the net: {'; '.join(wrong)}")
-        for name, parameter in own.items():
-            parameter.assign(new[name].astype(parameter.dtype))
-
-    def save(self, path: str | Path) -> None:
-        """Write the parameters to an .npz file, which appears whole or not at all."""
-        write_arrays(path, self.state_dict())
-
-    def load(self, path: str | Path) -> None:
-        """Read the parameters from a file that `save` wrote; see `load_state_dict`."""
-        self.load_state_dict(read_arrays(path))
-
-    def _by_name(self) -> dict[str, Tensor]:
-        named = list(self.named_parameters())
-        by_name = dict(named)
-        twice = [
-            f"parameters {' and '.join(same)} are named {name!r}"
-            for name in by_name
-            if len(same := _places_of(name, named)) > 1
-        ]
-        if twice:
-            raise ValueError(
-                f"{type(self).__name__}: {'; '.join(twice)}, so only one of each could be saved "
-                "and loaded; give the layers names, Dense(…, name=…), or yield other names from "
-                "named_parameters()"
-            )
-        return by_name
-
-
-def _places_of(name: str, named: Sequence[tuple[str, Tensor]]) -> list[str]:
-    """The positions of the different parameters of that name, each with its shape."""
-    places = {id(p): f"{i} {p.shape}" for i, (own, p) in enumerate(named, 1) if own == name}
-    return list(places.values())
 
 
 @printable
 @final
-class Dense(Layer):
+class Dense(Module):
     """The article's layer, x⁽ⁱ⁺¹⁾ = f(xW + b).
 
     Args:
@@ -150,26 +60,43 @@ class Dense(Layer):
         b = self.bias_init((n_out,), rng, dtype, fans)
         self.W = Tensor(W, requires_grad=True)
         self.b = Tensor(b, requires_grad=True)
-        self.named = name is not None
-        self.rename(name or "dense")
+        self._has_own_name = name is not None
+        self._be_named(name or "dense")
+
+    @property
+    def name(self) -> str:
+        """The layer's own name, or else what its container calls it."""
+        return self._label
 
     def rename(self, name: str) -> None:
         """Give the layer, and so its parameters, another name."""
-        self.name, self._place = name, place(name)
-        self.W.name, self.b.name = f"{name}.W", f"{name}.b"
+        self._has_own_name = True
+        self._be_named(name)
 
     def __call__(self, x: Tensor | npt.ArrayLike) -> Tensor:
+        # As in the base class, in less time.
+        if not self._ready:
+            self._tensors()
+        with self._place:
+            return self.forward(x)
+
+    def forward(self, x: Tensor | npt.ArrayLike) -> Tensor:
         # Data are constants: in the layer's own precision they do not promote the whole net.
         data = x if isinstance(x, Tensor) else Tensor(x, dtype=self.W.dtype)
-        with self._place:
-            return dense(data, self.W, self.b, self.f)
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        yield f"{self.name}.W", self.W
-        yield f"{self.name}.b", self.b
+        return dense(data, self.W, self.b, self.f)
 
     def parameters(self) -> list[Tensor]:
         return [self.W, self.b]
+
+    def _be_named(self, name: str) -> None:
+        self._label, self._place = name, place(name)
+        self._tensors()
+
+    def _held(self) -> Iterable[tuple[str, Module | Tensor]]:
+        return ("W", self.W), ("b", self.b)
+
+    def _hidden(self) -> str:
+        return self._inside  # a layer alone says its name, too: "layer 1.W"
 
     def __repr__(self) -> str:
         n_in, n_out = self.W.shape
@@ -188,57 +115,57 @@ def _sizes(sizes: Iterable[int], call: str) -> tuple[int, ...]:
     return tuple(checked)
 
 
-@printable
-class Chain(Layer):
+class Chain(Module):
     """Layers one after another."""
 
     layers: Sequence[Callable[..., Any]]
 
     def __call__(self, x: Tensor | npt.ArrayLike) -> Tensor:
+        if self._ready and self._place is None:
+            return self.forward(x)
+        return cast(Tensor, super().__call__(x))
+
+    def forward(self, x: Tensor | npt.ArrayLike) -> Tensor:
         for layer in self.layers:
             x = layer(x)
         if not isinstance(x, Tensor):
             raise TypeError(f"the chain's last part returned {type(x).__name__}, not a Tensor")
         return x
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        for layer in self.layers:
-            if isinstance(layer, Layer):
-                yield from layer.named_parameters()
+    def _held(self) -> Iterable[tuple[str, Module | Tensor]]:
+        modules = [layer for layer in self.layers if isinstance(layer, Module)]
+        return [(f"layer {number}", module) for number, module in enumerate(modules, 1)]
 
     def parameters(self) -> list[Tensor]:
-        layers = [layer for layer in self.layers if isinstance(layer, Layer)]
-        return [parameter for layer in layers for parameter in layer.parameters()]
+        # Faster than the walk of the base class: zero_grad calls this for each update.
+        layers = [layer for layer in self.layers if isinstance(layer, Module)]
+        return list({id(p): p for layer in layers for p in layer.parameters()}.values())
 
-    def __repr__(self) -> str:
-        inside = "\n".join(f"  {layer!r}" for layer in self.layers)
-        return f"{type(self).__name__}(\n{inside}\n)"
+    def _shown(self) -> Sequence[object]:
+        return self.layers
 
 
 @final
 class Sequential(Chain):
     """`Sequential(Dense(…), Dense(…), …)`: layers, and functions of a tensor, in that order.
 
-    Layers without a name get "layer 1", "layer 2" … by their position among the layers.
+    Layers without a name get "layer 1", "layer 2" … by their position among the layers. A layer may
+    be a chain or another `Module`: its parameters are then "layer 1.layer 2.W". A layer that is
+    given twice has one set of parameters.
 
     Raises: ValueError for two parameters of one name, TypeError for what can't be called.
     """
 
     def __init__(self, *layers: Callable[..., Any]) -> None:
         self.layers = layers
-        number = 0
         for layer in layers:
             if not callable(layer):
                 raise TypeError(f"Sequential takes layers and functions, not {layer!r}")
-            number += isinstance(layer, Layer)
-            if isinstance(layer, Dense) and not layer.named:
-                layer.rename(f"layer {number}")
         names = [name for name, _ in self.named_parameters()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
-                f"two parameters are named {', '.join(twice)}; give the layers different names, "
-                "and use each layer once"
+                f"two parameters are named {', '.join(twice)}; give the layers different names"
             )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, final
 
@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import Tensor, matmul, no_grad
-
-Array = npt.NDArray[Any]
+from nn.state import Array, fitted
 
 
 class Optimizer(ABC):
@@ -69,6 +68,38 @@ class Optimizer(ABC):
                 moved = True
         if not moved:
             raise RuntimeError("step(): no parameter has a gradient; call loss.backward() first")
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of the arrays that the rule remembers between steps, by name.
+
+        "velocity 2" belongs to the third parameter. Plain gradient descent remembers nothing.
+        Settings, such as the learning rate, are not part of the state.
+        """
+        return {name: array.copy() for name, array in self._memory().items()}
+
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
+        """Set every array that the rule remembers; all of them, or none.
+
+        The parameters must be in the order in which the saved optimiser had them. A net and its
+        optimiser in one file, by `engine.write_arrays`:
+
+            arrays = {f"net {name}": array for name, array in net.state_dict().items()}
+            arrays |= {f"optimiser {name}": a for name, a in optimiser.state_dict().items()}
+
+        Raises: ValueError naming missing and unknown arrays and wrong shapes; the optimiser is then
+            as it was.
+        """
+        memory = self._memory()
+        unknown = f"is no part of the state of {self!r}"
+        for name, array in fitted(memory, state, repr(self), unknown).items():
+            memory[name][...] = array
+
+    def _memory(self) -> dict[str, Array]:
+        """The arrays that the rule remembers between steps, by name; loading writes into them."""
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(lr={self.lr})"
 
     @abstractmethod
     def _change(self, i: int, p: Tensor) -> None:
@@ -209,6 +240,17 @@ class SGD(Optimizer):
             v += g
         p.move(g + self.momentum * v if self.nesterov else v, -self.lr)
 
+    def _memory(self) -> dict[str, Array]:
+        if self.momentum == 0:
+            return {}
+        for i, p in enumerate(self.params):
+            if self._velocity[i] is None:
+                self._velocity[i] = np.zeros(p.shape, p.dtype)
+        return {f"velocity {i}": v for i, v in enumerate(self._velocity) if v is not None}
+
+    def __repr__(self) -> str:
+        return f"SGD(lr={self.lr}, momentum={self.momentum})"
+
 
 @final
 class Adam(Optimizer):
@@ -236,7 +278,7 @@ class Adam(Optimizer):
         self.eps = _positive("eps", eps, "it")
         self._m = [np.zeros(p.shape, p.dtype) for p in self.params]
         self._v = [np.zeros(p.shape, p.dtype) for p in self.params]
-        self._steps = [0] * len(self.params)
+        self._steps = np.zeros(len(self.params), np.int64)
 
     def _change(self, i: int, p: Tensor) -> None:
         g = _gradient(p)
@@ -245,6 +287,12 @@ class Adam(Optimizer):
         self._steps[i] += 1
         m += (1 - beta1) * (g - m)
         v += (1 - beta2) * (g * g - v)
-        m_hat = m / (1 - beta1 ** self._steps[i])
-        v_hat = v / (1 - beta2 ** self._steps[i])
+        t = int(self._steps[i])  # β ** NumPy's integer would be a float64, and so would be m̂
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
         p.move(m_hat / (np.sqrt(v_hat) + self.eps), -self.lr)
+
+    def _memory(self) -> dict[str, Array]:
+        moments = {"m": self._m, "v": self._v}
+        named = {f"{name} {i}": a for name, arrays in moments.items() for i, a in enumerate(arrays)}
+        return {**named, "steps": self._steps}

@@ -31,8 +31,8 @@ from engine import (
     trace,
     write_arrays,
 )
-from nn.layers import Layer
 from nn.losses import cross_entropy
+from nn.module import Module
 from nn.recorder_state import BINS, STATISTICS, VERSION, malformed
 
 Array = npt.NDArray[Any]
@@ -47,7 +47,7 @@ class Recorder:
     in all, whatever the width.
 
     Args:
-        net: a layer or a net; it is copied for each record.
+        net: a module; it is copied for each record.
         probe: examples and labels, kept as they are now.
         loss: of the net's output and the labels.
         every: how many updates from one record to the next; the first is at update 0.
@@ -61,7 +61,7 @@ class Recorder:
 
     def __init__(
         self,
-        net: Layer,
+        net: Module,
         probe: tuple[npt.ArrayLike, npt.ArrayLike],
         loss: Callable[[Tensor, Array], Tensor] = cross_entropy,
         every: int = 1,
@@ -71,7 +71,7 @@ class Recorder:
         if not isinstance(probe, tuple | list) or len(probe) != 2:
             raise TypeError("Recorder: probe is a pair, (examples, labels)")
         x, y = probe
-        self._net: Layer | None = net
+        self._net: Module | None = net
         self._probe = np.array(x), np.array(y)
         self._loss, self.every = loss, every
         self._count = 0

@@ -275,7 +275,7 @@ def _checkpoint(
     return Checkpoint(t.identity, update, losses, net.state_dict(), records)
 
 
-def error_rate(net: nn.Layer, x: Images, y: Labels) -> float:
+def error_rate(net: nn.Module, x: Images, y: Labels) -> float:
     """The share of examples to which the net gives another class than y, or, by NaN, none."""
     wrong = 0
     with engine.no_grad():

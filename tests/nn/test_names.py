@@ -12,7 +12,6 @@ import nn
         (nn, "Linear", r"nn has no 'Linear'; write nn\.Dense"),
         (nn, "ReLU", r"engine\.relu"),
         (nn, "CrossEntropyLoss", r"nn\.cross_entropy"),
-        (nn, "Module", r"nn\.Layer"),
         (nn, "Sequental", "nn has no 'Sequental'$"),
         (engine, "sin", r"engine has no 'sin'; .*np\.sin.*engine\.custom_vjp"),
         (engine, "cat", r"engine\.concatenate"),

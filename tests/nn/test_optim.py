@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import engine
 import nn
 from engine import Tensor
 from nn import SGD, Adam, Optimizer
@@ -289,3 +290,92 @@ def test_a_quadratic_is_minimised(name):
         loss.backward()
         optimizer.step()
     np.testing.assert_allclose(theta.numpy(), centre, atol=5e-3)
+
+
+# Training with state: a run that stops, is saved and goes on in fresh objects.
+RESUMED = {
+    "sgd": lambda params: SGD(params, lr=0.1),
+    "fused": lambda params: SGD(params, lr=0.1, fused=True),
+    "momentum": lambda params: SGD(params, lr=0.1, momentum=0.9),
+    "nesterov": lambda params: SGD(params, lr=0.1, momentum=0.8, nesterov=True),
+    "adam": lambda params: Adam(params, lr=0.02),
+}
+
+
+def begin(name, seed):
+    net = nn.MLP([4, 5, 3], rng=seed)
+    return net, RESUMED[name](net.parameters())
+
+
+def train(net, optimiser, updates):
+    for i in updates:
+        rng = np.random.default_rng(i)
+        net.zero_grad()
+        nn.cross_entropy(net(rng.normal(size=(8, 4))), rng.integers(3, size=8)).backward()
+        optimiser.step()
+
+
+class TestState:
+    @pytest.mark.parametrize("name", RESUMED)
+    @pytest.mark.parametrize("stop", [0, 1, 4])
+    def test_a_training_that_stopped_goes_on_with_the_same_bits(self, name, stop, tmp_path):
+        whole, optimiser = begin(name, seed=0)
+        train(whole, optimiser, range(8))
+
+        net, optimiser = begin(name, seed=0)
+        train(net, optimiser, range(stop))
+        parts = {"net": net, "optimiser": optimiser}
+        arrays = {f"{p} {k}": v for p, part in parts.items() for k, v in part.state_dict().items()}
+        engine.write_arrays(tmp_path / "run.npz", arrays)
+        train(net, optimiser, range(8))  # must not reach what was saved
+
+        net, optimiser = begin(name, seed=1)
+        arrays = engine.read_arrays(tmp_path / "run.npz")
+        for prefix, part in {"net ": net, "optimiser ": optimiser}.items():
+            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            part.load_state_dict(own)
+        train(net, optimiser, range(stop, 8))
+        for key, value in whole.state_dict().items():
+            np.testing.assert_array_equal(net.state_dict()[key], value)
+
+    def test_names_and_dtypes(self):
+        state = begin("momentum", 0)[1].state_dict()
+        assert list(state) == [f"velocity {i}" for i in range(4)]
+        assert [v.shape for v in state.values()] == [(4, 5), (5,), (5, 3), (3,)]
+        assert {v.dtype for v in state.values()} == {np.dtype(np.float32)}
+        assert begin("sgd", 0)[1].state_dict() == begin("fused", 0)[1].state_dict() == {}
+        state = begin("adam", 0)[1].state_dict()
+        assert list(state) == [f"{m} {i}" for m in "mv" for i in range(4)] + ["steps"]
+        assert state["steps"].dtype == np.int64 and state["steps"].shape == (4,)
+
+    def test_states_are_copies(self):
+        net, optimiser = begin("adam", 0)
+        state = optimiser.state_dict()
+        train(net, optimiser, range(2))
+        assert not any(value.any() for value in state.values())
+        optimiser.load_state_dict(state)
+        state["m 0"][...] = 7
+        assert not any(value.any() for value in optimiser.state_dict().values())
+
+    @pytest.mark.parametrize(
+        ("name", "change", "message"),
+        [
+            ("adam", {"m 1": None}, r"doesn't fit Adam\(lr=0\.02\): m 1 is missing"),
+            ("adam", {"v 0": np.ones((5, 4))}, r"v 0 has shape \(5, 4\), not \(4, 5\)"),
+            ("adam", {"v 1": ["a"] * 5}, "v 1 holds <U1, not numbers"),
+            ("adam", {"steps": [1.5] * 4}, "steps holds float64, not integers"),
+            ("adam", {"steps": [3, 3, -2, 3]}, "steps holds -2, and counts are not negative"),
+            ("adam", {"m 4": [1.0]}, r"m 4 is no part of the state of Adam\(lr=0\.02\)"),
+            ("momentum", {"velocity 3": None}, r"SGD\(lr=0\.1, momentum=0\.9\): velocity 3 is mis"),
+            ("sgd", {"velocity 0": [1.0]}, r"velocity 0 is no part .*SGD\(lr=0\.1, momentum=0\.0"),
+        ],
+    )
+    def test_a_wrong_state_changes_nothing(self, name, change, message):
+        net, optimiser = begin(name, 0)
+        train(net, optimiser, range(2))
+        before = optimiser.state_dict()
+        state = {key: value + 1 for key, value in before.items()} | change
+        with pytest.raises(ValueError, match=message):
+            optimiser.load_state_dict({k: v for k, v in state.items() if v is not None})
+        for key, value in optimiser.state_dict().items():
+            np.testing.assert_array_equal(value, before[key])
