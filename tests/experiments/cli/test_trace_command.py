@@ -52,8 +52,8 @@ def other_type():
     return lambda x: x
 
 def no_layer():
-    W = Tensor([[0.0] * 9] * 1024, requires_grad=True)
-    return lambda x: Tensor(x) @ W
+    w = Tensor([0.0] * 9, requires_grad=True)
+    return lambda x: Tensor(x[:, :9]) * w
 
 def frozen():
     return lambda x: dense(Tensor(x), Tensor([[0.0] * 9] * 1024))
