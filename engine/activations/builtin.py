@@ -229,7 +229,7 @@ elu = _built_in(
     "elu",
     "s for s > 0, else α (eˢ − 1)",
     "1 for s > 0, else α eˢ",
-    ", α = 1; f′(0) = α. For α = 1 the kink at 0 is one of f″ alone",
+    ", α = 1; f′(0) = α. For α = 1, f′ is continuous at 0 and f″ jumps",
     formulas=(
         lambda s, alpha: _if_positive(s, s, alpha * np.expm1(np.minimum(s, 0))),
         lambda s, alpha: _if_positive(s, 1, alpha * np.exp(np.minimum(s, 0))),

@@ -25,7 +25,7 @@ from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import ROWS, SHAPE, VECTORS, columns, pointer, tile
 from engine.kernels.plain import Array
 
-# A panel of B (2 KiB × the tile's vectors) and one of A stay in the first cache.
+# A panel of B (2 KiB × the tile's vectors) and a panel of A stay in the first cache.
 DEPTH_BYTES = 2048
 # A block of A with 192 rows takes 384 KiB of a second cache of 512 KiB or more.
 A_ROWS = 192
