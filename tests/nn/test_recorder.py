@@ -146,7 +146,7 @@ def test_a_layer_used_twice_and_another_net():
 def test_names_that_are_not_there(trained):
     _, recorder = trained
     for names in (("layer 9", "s", "std"), (7, "s", "std"), ("layer 1", "t", "std")):
-        with pytest.raises(KeyError, match="the (names are|net has)"):
+        with pytest.raises(KeyError, match=r"the (names are|net has)"):
             recorder.series(*names)
     with pytest.raises(KeyError, match="the names are mean, std"):
         recorder.series("layer 1", "s", "median")
