@@ -128,11 +128,11 @@ def pair_mean(
 
 def _smoothed(f: Function, sd: float, shared: float, t: Array, bends: Array) -> Array:
     """E[f(√q (√c t + √(1−c) z))] for each t."""
-    own = sd * math.sqrt(1 - shared)
+    inner_sd = sd * math.sqrt(1 - shared)  # the standard deviation of s for a given t
     # Each t has separate pieces, which end at the bends. The pieces are intervals of s, not of z,
     # so that the distance from a kink is accurate.
     centre = sd * math.sqrt(shared) * t[:, None]
-    even = centre + own * np.linspace(-_PAIR_REACH, _PAIR_REACH, 10)
+    even = centre + inner_sd * np.linspace(-_PAIR_REACH, _PAIR_REACH, 10)
     inner = np.clip(bends, even[:, :1], even[:, -1:])
     edges = np.sort(np.concatenate([even, inner], axis=1))
     means = np.empty(len(t))
@@ -141,8 +141,9 @@ def _smoothed(f: Function, sd: float, shared: float, t: Array, bends: Array) -> 
         part = slice(start, start + block)
         low, high = edges[part, :-1, None], edges[part, 1:, None]
         s = (low + high) / 2 + (high - low) / 2 * NODES
-        z = (s - centre[part, :, None]) / own
-        weights = (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * own)
+        z = (s - centre[part, :, None]) / inner_sd
+        weights = (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2)
+        weights /= math.sqrt(2 * math.pi) * inner_sd
         with np.errstate(all="ignore"):
             values = f(s.reshape(-1)).reshape(s.shape)
         # A piece of width 0 may lie on a pole, where 0·∞ would be NaN.

@@ -111,8 +111,8 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """The rule applied to expressions; called by `engine.core.operation.apply`."""
-        own = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
-        if rule is not own:  # a user's rule may have the same name
+        expected = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
+        if rule is not expected:  # a user's rule may have the same name
             raise SymbolicError(
                 f"{rule.name} is not a function of single numbers with a formula; use arithmetic, "
                 f"{', '.join(NAMES)}, clip, where, and activations"
@@ -191,18 +191,18 @@ def formula(f: Activation) -> Expression:
 
     Raises: SymbolicError for an activation that is neither built in nor made by `@activation`.
     """
-    if (own := getattr(f, "formula", None)) is not None:
-        return cast(Expression, own)
-    order, of = 0, f
-    while isinstance(of, Derivative):
-        order, of = order + 1, of.of
-    if of.root is not BUILT_IN.get(of.name):
+    if (user_formula := getattr(f, "formula", None)) is not None:
+        return cast(Expression, user_formula)
+    order, base = 0, f
+    while isinstance(base, Derivative):
+        order, base = order + 1, base.of
+    if base.root is not BUILT_IN.get(base.name):
         raise SymbolicError(f"{f.name} is neither built in nor made with @activation")
-    names = [name(key) for key in of.parameters]
+    names = [name(key) for key in base.parameters]
     if order < 2:
-        kind = next(kind for kind, kernel in KERNELS.items() if kernel is of.kernel)
+        kind = next(kind for kind, kernel in KERNELS.items() if kernel is base.kernel)
         return operation(kind + "′" * order, S, *names)
-    result = expression(of.second(S, *names))
+    result = expression(base.second(S, *names))
     for _ in range(order - 2):
         result = derivative(result)
     return result

@@ -173,9 +173,9 @@ class OwnActivation(Activation):
         with located(function, title):
             findings = OwnActivation(definition, self.__doc__ or "").findings
         _warn(findings)
-        for own in {self, self.root}:
-            own._define(definition)
-            own._forget()
+        for changed in {self, self.root}:
+            changed._define(definition)
+            changed._forget()
         return self
 
     def _values(self, e: Expression, s: Array) -> Array:
@@ -261,11 +261,11 @@ def _defined(
     with located(function, title):
         declared = None if kinks is None else tuple(float(kink) for kink in kinks)
         describe = inspect.getdoc(function) or f"{title}, defined in {file_of(function)}."
-        own = OwnActivation(Definition(title, f, None, parameters, declared), describe)
-        findings = own.findings
+        result = OwnActivation(Definition(title, f, None, parameters, declared), describe)
+        findings = result.findings
     _warn(findings)
-    ACTIVATIONS[title] = own
-    return own
+    ACTIVATIONS[title] = result
+    return result
 
 
 # Activations that were unpickled and are not in ACTIVATIONS, by their definitions.
@@ -275,12 +275,12 @@ _foreign: WeakValueDictionary[tuple[Any, ...], OwnActivation] = WeakValueDiction
 def _restored(data: tuple[Any, ...], describe: str, values: tuple[float, ...]) -> Activation:
     """The activation with this definition; ACTIVATIONS is not changed."""
     namesake = ACTIVATIONS.get(data[0])
-    own = namesake if isinstance(namesake, OwnActivation) else None
-    if own is None or own.definition.as_data() != data:
-        own = _foreign.get(data)
-    if own is None or own.definition.as_data() != data:  # the user may have changed f′ since
-        own = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
-    return own._variant_of(values)
+    f = namesake if isinstance(namesake, OwnActivation) else None
+    if f is None or f.definition.as_data() != data:
+        f = _foreign.get(data)
+    if f is None or f.definition.as_data() != data:  # the user may have changed f′ since
+        f = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
+    return f._variant_of(values)
 
 
 def _warn(findings: tuple[Finding, ...]) -> None:
