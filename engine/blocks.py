@@ -1,12 +1,12 @@
-"""`with` blocks that set what holds for a thread: the machinery below `engine.core.context`.
+"""`with` blocks that change settings of a thread: the implementation below `engine.core.context`.
 
-Everything here belongs to one thread: two threads that train two nets do not see each other's
-settings. The tasks of asyncio share those of their thread: in a coroutine, don't `await` inside
-`no_grad()`, `place`, `detect_nonfinite` or `trace`, because the other tasks would run in that
-block too. (Settings of each task would make every operation slower.)
+Settings belong to one thread: two threads that train two nets do not see each other's settings.
+The tasks of asyncio share the settings of their thread, so don't `await` inside `no_grad()`,
+`place`, `detect_nonfinite` or `trace`: other tasks would run in the block too. (Settings for each
+task would make every operation slower.)
 
-A block that ends takes back what that block itself has set, whichever blocks have begun or ended
-since. So generators that pause inside blocks may go on in any order and be closed in any thread.
+A block that ends undoes only its own change, whichever blocks have begun or ended since. So
+generators that pause inside blocks may resume in any order and be closed in any thread.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class _State(threading.local):
         thread = _Thread(self.__dict__)
         with _counting:
             _threads.add(thread)
-        self.thread = thread  # lives as long as the thread does
+        self.thread = thread  # keeps the WeakSet's entry alive as long as the thread
 
-    recording: bool = True  # do operations on tensors leave nodes?
-    place: str = ""  # where the program is, for example "layer 3"
-    watching: bool = False  # is detect_nonfinite open?
-    trace: Any = None  # of the open trace
-    sweeping: bool = False  # is a backward pass under way?
-    nesting: int = 0  # how many of grad, vjp, jacobian, hvp are running
-    # The open blocks: (the newest, the value before it of what it sets, the blocks before it).
+    recording: bool = True  # whether operations on tensors add nodes to the graph
+    place: str = ""  # the current place, for example "layer 3"
+    watching: bool = False  # whether detect_nonfinite is active
+    trace: Any = None  # the observer of the open trace
+    sweeping: bool = False  # whether a backward pass is running
+    nesting: int = 0  # the number of calls of grad, vjp, jacobian and hvp that are running
+    # The open blocks: (the newest block, its attribute's previous value, the earlier blocks).
     blocks: tuple[Block, Any, Any] | None = None
 
 
 class _Thread:
-    """The attributes of one thread's state, for blocks that another thread ends."""
+    """The attributes of one thread's state, for blocks that are ended by another thread."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
@@ -53,9 +53,9 @@ state = _State()
 
 
 class Block:
-    """Something that sets an attribute of the state for the time of a block.
+    """Sets an attribute of the state while a block is open.
 
-    One object may be entered again and again, by any thread.
+    One object may be entered several times, by any thread.
     """
 
     __slots__ = ()
@@ -66,13 +66,13 @@ class Block:
         raise NotImplementedError
 
     def begin(self, value: Any) -> None:
-        """Set the attribute. No call comes between the two changes, so that no Ctrl-C can."""
+        """Set the attribute. No call separates the two changes, so Ctrl-C can't either."""
         before, values = getattr(state, self.attribute), state.__dict__
         state.blocks = self, before, state.blocks
         values[self.attribute] = value
 
     def end(self) -> Any:
-        """Take back what `begin` has set; returns it, or None if it is set no longer."""
+        """Undo `begin`. Returns the value that `begin` set, or None if it was undone already."""
         for values in (state.__dict__, *_other_threads()):
             above, entry = [], values.get("blocks")
             while entry is not None and entry[0] is not self:
@@ -100,7 +100,7 @@ def _other_threads() -> Generator[dict[str, Any], None, None]:
 
 
 class Decorator(Block):
-    """A block that can be a decorator, too: the function's body then runs in the block."""
+    """A block that is also a decorator, which runs the function's body in the block."""
 
     __slots__ = ()
 
@@ -114,22 +114,22 @@ class Decorator(Block):
         traceback: TracebackType | None,
     ) -> None:
         blocks = state.blocks
-        if blocks is not None and blocks[0] is self:  # nearly always
+        if blocks is not None and blocks[0] is self:  # the common case
             values = state.__dict__
             values[self.attribute], values["blocks"] = blocks[1], blocks[2]
         else:
             self.end()
 
     def __call__(self, function: F) -> F:
-        """The function with its body in this block; while a generator pauses, it is left.
+        """The function with its body in this block; a generator leaves the block while it pauses.
 
-        Raises: TypeError for a class, an asynchronous generator, and what can't be called.
+        Raises: TypeError for a class, an asynchronous generator, or an object that can't be called.
         """
         if inspect.isasyncgenfunction(function) or isinstance(function, type):
             kind = "a class" if isinstance(function, type) else "an asynchronous generator"
             raise TypeError(
                 f"{self!r} can't decorate {kind}, {function.__name__}; write "
-                f"`with {self!r}:` around the operations in question"
+                f"`with {self!r}:` around the operations"
             )
         if not callable(function):
             raise TypeError(f"{self!r} decorates functions, not {type(function).__name__}")
@@ -155,7 +155,7 @@ class Decorator(Block):
 
 
 def _resumed(block: Decorator, body: Any) -> Generator[Any, Any, Any]:
-    """A generator or coroutine, each of whose steps runs in the block."""
+    """Run a generator or coroutine, each of its steps in the block."""
     resume, sent = body.send, None
     while True:
         with block:
@@ -177,7 +177,7 @@ _awaited = types.coroutine(_resumed)
 
 
 class Setting(Decorator):
-    """Set one attribute of the state to a value for the time of a block."""
+    """Sets one attribute of the state to a value while a block is open."""
 
     __slots__ = ("_text", "_value", "attribute")
 

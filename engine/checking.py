@@ -1,4 +1,4 @@
-"""Is a derivative right, and where did a NaN come from: `gradcheck`, `detect_nonfinite`."""
+"""`gradcheck` compares derivatives with differences; `detect_nonfinite` finds the first NaN."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from engine.errors import GradcheckError
 from engine.spelling import printable
 from engine.transforms import refuse_collections, vjp
 
-_RESOLUTION = 1e-4  # a relative error that differences must be able to show
-_NEGLIGIBLE = 1e-7  # of an entry's natural slope
-_CANCELLED = 1e-14  # the rounding error of a derivative of what is 0 everywhere, like x − x
+_RESOLUTION = 1e-4  # the relative error that differences must be able to detect
+_NEGLIGIBLE = 1e-7  # slopes below this share of the natural slope are negligible
+_CANCELLED = 1e-14  # the rounding error of a derivative of a function that is 0, such as x − x
 _LEAST = float(np.nextafter(0, 1))
-_REPEATS = 16  # further values at the same input, once two steps did not suffice for an entry
+_REPEATS = 16  # values at the same input, to detect randomness if the quick slopes disagree
 
 
 @printable
 @dataclass(frozen=True)
 class GradcheckReport:
-    """What `gradcheck` compared. `worst` describes the entry with the largest error."""
+    """The result of `gradcheck`: the numbers of entries compared and at kinks, the largest error.
+
+    `worst` describes the entry with the largest error relative to the error that is allowed.
+    """
 
     compared: int
     at_kinks: int
@@ -34,7 +37,7 @@ class GradcheckReport:
     worst: str
 
     def __bool__(self) -> bool:
-        return True  # a check that failed has raised
+        return True  # gradcheck raises if the check fails
 
 
 def gradcheck(
@@ -44,27 +47,28 @@ def gradcheck(
     rtol: float = 1e-6,
     atol: float = 0.0,
 ) -> GradcheckReport:
-    """Compare the derivatives of f with differences of its values, in float64, entry by entry.
+    """Compare the derivatives of f with central differences, in float64, entry by entry.
 
     (f(x + h) − f(x − h)) / 2h is compared with the Jacobian by reverse mode, for every entry of
-    every input and of the result. The steps h fit the entry, and the error of the differences is
-    estimated (`engine.differences`). With `order=2`, the gradient's own Jacobian is checked too.
+    every input and of the result. The steps h are chosen for each entry, and the error of the
+    differences is estimated (`engine.differences`). With `order=2`, the Jacobian of the gradient is
+    checked too.
 
-    Entries that lie at a kink (where the one-sided differences disagree at every step size) are
-    counted but not compared. NaN and Inf agree with nothing, not even with one another. An entry
-    where f, or the differences at every step, are NaN or Inf can't be compared, and nor can one
-    whose differences are too inexact to show a relative error of 1e-4: both are errors. A
-    derivative that is NaN or Inf where the differences are finite, or at a kink, is wrong.
+    Entries at a kink (where the one-sided differences disagree at every step size) are counted but
+    not compared. An entry can't be compared, which is an error, if f is NaN or Inf, if the
+    differences are NaN or Inf at every step, or if the differences are too inexact to detect a
+    relative error of 1e-4. A derivative that is NaN or Inf is wrong if the differences are finite,
+    and at a kink.
 
     Args:
         f: a function of tensors that returns a tensor.
-        inputs: where to check; converted to float64.
+        inputs: the point at which to check, converted to float64.
         order: 1 or 2.
         rtol, atol: an entry passes if |difference| ≤ atol + rtol · |slope| + the estimated error
-            of the differences; both are ten times as large for second derivatives.
+            of the differences; rtol and atol are ten times as large for second derivatives.
 
-    Raises: GradcheckError with the worst entry; if f gives different values for the same input;
-        if an entry can't be compared; if there was nothing to compare.
+    Raises: GradcheckError with the worst entry if a derivative is wrong; if f gives different
+        values for the same input; if an entry can't be compared; if no entry was compared.
     """
     if order not in (1, 2):
         raise ValueError(
@@ -78,7 +82,7 @@ def gradcheck(
         rng = np.random.default_rng(0)
         with no_grad():
             shape = f(*[Tensor(x) for x in xs]).shape
-        g = rng.uniform(0.5, 1.5, shape)  # weights that no symmetry can cancel
+        g = rng.uniform(0.5, 1.5, shape)  # random weights, so that no terms cancel by symmetry
 
         for i in (i for i, x in enumerate(xs) if x.size):
 
@@ -98,7 +102,7 @@ def gradcheck(
 
 
 class _Comparison:
-    """The Jacobian of f at xs beside differences, column by column."""
+    """Compares the Jacobian of f at xs with differences, column by column."""
 
     def __init__(
         self, f: Callable[..., Tensor], xs: list[Array], rtol: float, atol: float, what: str
@@ -107,7 +111,8 @@ class _Comparison:
         y, pull = vjp(f, *xs)
         if y.dtype != np.float64:
             raise GradcheckError(
-                f"{what} returned {y.dtype} for float64 inputs; nothing to compare with"
+                f"{what} returned {y.dtype} for float64 inputs, too inexact for differences; "
+                "compute in float64"
             )
         self._shape, self._recorded = y.shape, y.numpy().reshape(-1)
         self._middle = self._value(xs)
@@ -118,8 +123,8 @@ class _Comparison:
         self._worst = (-1.0, 0.0, "nothing compared")
         for i, x in enumerate(xs):
             for entry in range(x.size):
-                ours = np.array([row[i].numpy().reshape(-1)[entry] for row in rows])
-                self._compare(i, entry, ours)
+                computed = np.array([row[i].numpy().reshape(-1)[entry] for row in rows])
+                self._compare(i, entry, computed)
 
     def report(self) -> GradcheckReport:
         excess, error, text = self._worst
@@ -156,13 +161,13 @@ class _Comparison:
             moved[i].reshape(-1)[entry] = number
             try:
                 return self._value(moved)
-            except (ValueError, ArithmeticError):  # beyond the domain of an f that raises there
+            except (ValueError, ArithmeticError):  # f may raise outside of its domain
                 return np.full(self._middle.shape, np.nan)
 
         return value
 
     def _refuse_randomness(self, times: int) -> None:
-        """Compare values at the same input; the recorded one may be rounded differently."""
+        """Raise if values at the same input differ; the recorded value may be rounded otherwise."""
         others = [self._value(self._xs) for _ in range(times)]
         for rtol, other in [(0.0, other) for other in others] + [(1e-6, self._recorded)]:
             if other.shape != self._middle.shape:
@@ -176,11 +181,12 @@ class _Comparison:
                 continue
             raise GradcheckError(
                 f"{self._what} gives different values for the same input: {difference}; draw "
-                "random numbers outside of it, or from a generator that it makes anew at each call"
+                "random numbers outside of the function, or from a generator that the function "
+                "seeds at every call"
             )
 
     def _compare(self, i: int, entry: int, ours: Array) -> None:
-        """One column: the slopes of all entries of f along one entry of one input."""
+        """Compare one column: the slopes of all entries of f along one entry of one input."""
         x = float(self._xs[i].reshape(-1)[entry])
         f = self._along(i, entry)
         usable = np.isfinite(self._middle) & np.isfinite(x)
@@ -195,7 +201,7 @@ class _Comparison:
             kinks = usable & estimate.kinks
             lost |= ~kinks & self._unclear(estimate, ours, error > allowed)
             kinks &= np.isfinite(ours)
-        if lost.any():  # a gradient of 0 times an infinite slope is NaN in other entries, too
+        if lost.any():  # one infinite slope may make other entries NaN, as 0·∞
             lost |= ~np.isfinite(ours)
         self._at_kinks += int(kinks.sum())
         self._compared += int((~kinks & ~lost).sum())
@@ -221,7 +227,7 @@ class _Comparison:
             )
 
     def _differ(self, ours: Array, value: Array) -> tuple[Array, Array]:
-        """|slope − differences|, ∞ for a slope that is NaN or Inf, and what is allowed."""
+        """|slope − differences|, ∞ for a slope that is NaN or Inf, and the allowed error."""
         finite = np.isfinite(ours)
         with np.errstate(invalid="ignore"):
             error = np.where(finite, np.abs(ours - value), np.inf)
@@ -231,11 +237,11 @@ class _Comparison:
     def _unclear(
         self, estimate: Slopes, ours: Array, wrong: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.bool_]:
-        """Where differences are too inexact to say anything, or missing."""
+        """True where the differences are missing, or too inexact to decide."""
         finite = np.isfinite(ours)
         slope = np.fmax(np.where(finite, np.abs(ours), 0.0), np.abs(estimate.value))
         inexact = estimate.error > self._atol + max(_RESOLUTION, self._rtol) * slope
-        # A slope that is next to nothing beside f itself needs fewer digits, or none.
+        # A slope that is negligible relative to f needs few correct digits, or none.
         tiny = np.maximum(_NEGLIGIBLE * estimate.natural, _CANCELLED)
         small = (slope <= tiny) & (estimate.error <= tiny)
         inexact &= ~small & (ours != estimate.value) & ~(wrong & finite)
@@ -249,18 +255,18 @@ class _Comparison:
             return f"{where} is {x}; give finite inputs"
         if not np.isfinite(self._middle[k]):
             return (
-                f"{entry} is {self._middle[k]}, and NaN and Inf agree with nothing; give inputs "
-                "where the function is finite, or check the other entries alone"
+                f"{entry} is {self._middle[k]}, which can't be compared; give inputs where the "
+                "function is finite, or check the other entries alone"
             )
         if np.isnan(value):
             return (
                 f"{entry} has no finite difference along {where} = {x:.10g}, at any step; give "
-                "inputs inside of the function's domain"
+                "inputs inside the function's domain"
             )
         return (
             f"∂ {entry} / ∂ {where}: the engine gives {ours:.10g}, central differences "
             f"{value:.10g} ± {allowed:.3g}, which is too inexact; the function jumps here, has an "
-            "infinite slope, or is noisy (scale or shift it, or give a larger rtol or atol)"
+            "infinite slope, or is noisy (scale or shift it, or increase rtol or atol)"
         )
 
 
@@ -269,9 +275,9 @@ def _index(k: int, shape: tuple[int, ...]) -> str:
 
 
 def detect_nonfinite() -> Setting:
-    """In the block, the first operation that makes a NaN or Inf raises NonFiniteError.
+    """In the block, the first operation with a NaN or Inf in its result raises NonFiniteError.
 
-    Forward and backward, naming the operation, its place ("layer 3"), how many entries, and
-    whether what went in was still finite. It costs one look at every result.
+    The error, in the forward or backward pass, names the operation, its place ("layer 3"), the
+    number of entries, and whether the operands were finite. Every result is read once more.
     """
     return Setting("watching", True, "detect_nonfinite()")

@@ -1,13 +1,14 @@
-"""Slopes by differences of values, each with an estimate of its own error.
+"""Derivatives by differences, each with an estimate of its error.
 
-Central differences D(h) = (f(x + h) − f(x − h)) / 2h err by h² f‴/6 and by (noise of f)/h, so no
-step fits every f. Here h takes some twenty values, each a quarter of the last. Richardson's
-extrapolation removes h², h⁴ and h⁶, and every entry of f gets the estimate that agrees best with
-those of the neighbouring steps (Ridders 1982), unless smaller steps refute that estimate. How far
-neighbours differ, and how noisy f is at the smallest steps, bounds the error.
+Central differences D(h) = (f(x + h) − f(x − h)) / 2h have errors of h² f‴/6 and (noise of f)/h, so
+no step h suits every f. Here h takes about twenty values, each a quarter of the previous one.
+Richardson's extrapolation removes the errors in h², h⁴ and h⁶. Every entry of f gets the estimate
+that agrees best with the estimates of neighbouring steps (Ridders 1982), unless smaller steps
+contradict it. The difference between neighbouring estimates, and the noise of f at the smallest
+steps, bound the error.
 
-A slope jumps at x (a kink) where f(x + h) + f(x − h) − 2 f(x) shrinks like h, at every step;
-where it does so at large steps alone, the kink is beside x, and only smaller steps count.
+The slope jumps at x (a kink) if f(x + h) + f(x − h) − 2 f(x) shrinks like h at every step. If it
+does so only at large steps, the kink is near x, and only smaller steps are used.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Slopes:
     """∂f/∂x of every entry of f, by differences.
 
     Attributes:
-        value: NaN where no step has finite values on both sides.
-        error: how far `value` may be off.
-        natural: the slope that would count as large: of f itself, and of its largest change.
+        value: the slope; NaN where no step has finite values on both sides.
+        error: the estimated error of `value`.
+        natural: the scale of the slope, from the size of f and from its largest differences.
         kinks: True where the slope jumps at x.
     """
 
@@ -44,7 +45,7 @@ class Slopes:
 
 @np.errstate(all="ignore")
 def quick_slopes(f: Callable[[float], Array], x: float, middle: Array) -> tuple[Array, Array]:
-    """Slopes from two steps only, and where they may lie at a kink; no estimate of the error."""
+    """Slopes from two steps, without an estimate of the error, and True where x may be a kink."""
     h = 2.0**-10 * _power_of_two(max(1.0, abs(x)))
     D, bend, rounding = _differences(f, x, np.array([h, h / 2]), middle)[:3]
     bends = (np.abs(bend[1]) > 0.75 * np.abs(bend[0])) & (np.abs(bend[0]) > 8 * rounding[0])
@@ -53,11 +54,11 @@ def quick_slopes(f: Callable[[float], Array], x: float, middle: Array) -> tuple[
 
 @np.errstate(all="ignore")
 def slopes(f: Callable[[float], Array], x: float, middle: Array) -> Slopes:
-    """Slopes at x of f, which gives an array for a number; `middle` is f(x)."""
+    """The slopes at x of f, a function from a number to an array; `middle` is f(x)."""
     steps = _steps(x)
     D, bend, rounding, change = _differences(f, x, steps, middle)
     finite = np.isfinite(D)
-    natural = np.where(finite, np.abs(D) + np.abs(bend), 0.0)[:8].max(axis=0)  # no noise there
+    natural = np.where(finite, np.abs(D) + np.abs(bend), 0.0)[:8].max(axis=0)  # steps without noise
     natural = np.maximum(natural, np.abs(middle) / steps[0])
     jump, crossed = _jumps(bend, rounding)
     first, D = D[0], np.where(crossed | ~finite, np.nan, D)
@@ -68,9 +69,9 @@ def slopes(f: Callable[[float], Array], x: float, middle: Array) -> Slopes:
 
 
 def _steps(x: float) -> Array:
-    """Steps from 16 max(1, |x|) downwards; where |x| is small, a second series begins at |x|.
+    """Steps from 16 max(1, |x|) downwards; for small |x|, followed by a second series from |x|.
 
-    A NaN stands between the two, so that nothing is extrapolated from one to the other.
+    A NaN separates the two series, so that no extrapolation mixes them.
     """
     steps = _power_of_two(max(1.0, abs(x))) * _RATIO ** np.arange(2.0, -23.0, -1.0)
     if 0 < abs(x) < 1 / 64:
@@ -84,7 +85,7 @@ def _differences(
     f: Callable[[float], Array], x: float, steps: Array, middle: Array
 ) -> tuple[Array, Array, Array, Array]:
     """For each step: D(h), the bend (f(x + h) + f(x − h) − 2 f(x)) / h, the rounding error of D,
-    and the smaller one of |f(x ± h) − f(x)|."""
+    and the smaller of |f(x + h) − f(x)| and |f(x − h) − f(x)|."""
     nothing = np.full(middle.shape, np.nan)
     high = np.array([nothing if np.isnan(h) else f(float(x + h)) for h in steps])
     low = np.array([nothing if np.isnan(h) else f(float(x - h)) for h in steps])
@@ -100,10 +101,10 @@ def _differences(
 
 
 def _jumps(bend: Array, rounding: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The jump of the slope at or beside x, 0 where there is none; the steps that cross it.
+    """The jump of the slope at or near x, 0 without a jump, and the steps that cross the jump.
 
-    A bend that stays the same over four steps is a jump: of a smooth f it falls to a quarter each
-    time, and noise makes it four times as large, with either sign.
+    A bend that is equal at four successive steps is a jump. From step to step, the bend of a smooth
+    f falls to a quarter, and the bend of noise grows to four times, with either sign.
     """
     same = np.abs(bend[1:] - bend[:-1]) < 0.1 * np.abs(bend[1:])
     same &= np.abs(bend[1:]) > 16 * rounding[1:]
@@ -117,10 +118,10 @@ def _jumps(bend: Array, rounding: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
 
 
 def _noise(D: Array, steps: Array, change: Array) -> Array:
-    """How much f varies at the smallest steps, where differences are mostly noise.
+    """The variation of f at the smallest steps, where differences are mostly noise.
 
-    An f that does not change at all there, but does so on both sides at larger steps, is a
-    staircase (float32 inside, or a large number that cancels): its noise is one stair.
+    If f is constant at the smallest steps and changes on both sides at larger steps, f is a
+    staircase (it computes in float32, or cancels a large number), and its noise is one stair.
     """
     variation = np.sort(np.abs(np.diff(D[-8:], axis=0)) * steps[-7:, None], axis=0)
     typical = np.nan_to_num(variation[len(variation) // 2])
@@ -130,7 +131,7 @@ def _noise(D: Array, steps: Array, change: Array) -> Array:
 
 
 def _best(D: Array, noise: Array) -> tuple[Array, Array]:
-    """For every entry, the estimate of all steps and orders with the smallest error, and that."""
+    """For every entry, the estimate with the smallest error of all steps and orders; its error."""
     low, high = _bounds_of_smaller_steps(D, noise)
     rows = np.arange(len(D))[:, None]
     last = np.where(np.isfinite(D), rows, -1).max(axis=0)
@@ -143,7 +144,7 @@ def _best(D: Array, noise: Array) -> tuple[Array, Array]:
             coarser, table = table[1:], table[1:] + (table[1:] - table[:-1]) / (factor - 1)
         if len(table) < 3:
             break
-        # Against the steps before and after: two estimates may agree by chance.
+        # Compare with the steps before and after, because two estimates may agree by chance.
         estimate, inside = table[1:-1], slice(order + 1, -1)
         before = np.abs(estimate - table[:-2])
         after = np.abs(table[2:] - estimate) / _RATIO
@@ -159,7 +160,7 @@ def _best(D: Array, noise: Array) -> tuple[Array, Array]:
 
 
 def _bounds_of_smaller_steps(D: Array, noise: Array) -> tuple[Array, Array]:
-    """Between which values all smaller steps want the slope to be, for every step."""
+    """For every step, the bounds of the slope that follow from all smaller steps."""
     unsure = np.full(D.shape, np.inf)
     unsure[:-1] = 1.5 * np.abs(np.diff(D, axis=0)) + 8 * noise[:-1]
     below = np.where(np.isnan(D + unsure), -np.inf, D - unsure)
@@ -171,5 +172,5 @@ def _bounds_of_smaller_steps(D: Array, noise: Array) -> tuple[Array, Array]:
 
 
 def _power_of_two(x: float) -> float:
-    """The largest power of two that is no larger: steps made of it are added without rounding."""
+    """The largest power of two ≤ x, so that x plus a step is computed with little rounding."""
     return float(2.0 ** np.floor(np.log2(x)))

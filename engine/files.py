@@ -1,4 +1,4 @@
-"""Named arrays in an .npz file, written whole or not at all, read without pickles."""
+"""Named arrays in an .npz file, which is written whole or not at all and read without pickles."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 from engine.arrays import Array
 from engine.writing import write_file
 
-_ENDING = ".npy"  # of each array's file in the archive, after the array's name
-_LONGEST = 0xFFFF  # bytes of a name in a zip file
+_ENDING = ".npy"  # a member of the archive is named after its array, with this suffix
+_LONGEST = 0xFFFF  # the most bytes of a name in a zip file
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
-    """Write an .npz file of that exact name; a reader never sees half of it.
+    """Write an .npz file at exactly this path; no reader ever sees a part of the file.
 
-    `read_arrays` gives the same names, dtypes, shapes and bits. What stands at the path is treated
-    as in `engine.writing`: links are followed, modes kept.
+    `read_arrays` returns the same names, dtypes, shapes and bits. An existing file is replaced as
+    in `engine.writing`: links are followed, modes kept.
 
-    Raises, before anything is written: ValueError for a name that a zip file can't hold; TypeError
-        for an array of Python objects, which would be pickled, or of a dtype that NumPy's format
-        can't hold; OSError naming the path, for example FileNotFoundError if its folder isn't
-        there.
+    Raises, before the file is written: ValueError for a name that a zip file can't store;
+        TypeError for an array of Python objects, which would be pickled, or of a dtype that NumPy's
+        format can't store; OSError with the path, for example FileNotFoundError if the folder does
+        not exist.
     """
     write_file(path, archive(path, arrays))
 
@@ -34,9 +34,9 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
 def archive(
     path: str | Path, arrays: Mapping[str, Array], *, compressed: bool = False
 ) -> Callable[[BinaryIO], None]:
-    """What writes the arrays into a stream, once all of them are seen to be fit for that.
+    """Check the arrays, and return a function that writes them to a stream.
 
-    Raises: ValueError and TypeError as `write_arrays`; `path` is for the message.
+    Raises: ValueError and TypeError as `write_arrays`, with `path` in the message.
     """
     members: dict[str, Array] = {}
     for name, array in arrays.items():
@@ -49,16 +49,16 @@ def archive(
         array = np.asarray(array)
         if array.dtype.hasobject:
             raise TypeError(f"{path}: {shown} holds Python objects; give numbers")
-        if not _kept(array.dtype):
+        if not _storable(array.dtype):
             raise TypeError(
                 f"{path}: {shown} holds {_cut(str(array.dtype), 60)}, which the .npz format can't "
-                "keep; convert it to a dtype of NumPy's own"
+                "store; convert it to a built-in dtype of NumPy"
             )
         members[f"{name}{_ENDING}"] = array
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
 
     def write(stream: BinaryIO) -> None:
-        # Written member by member: np.savez takes names as keywords, and its own are "file" and
+        # Not np.savez, which takes names as keywords, so that no array could be named "file" or
         # "allow_pickle".
         with zipfile.ZipFile(stream, "w", method) as file:
             for name, array in members.items():
@@ -69,13 +69,13 @@ def archive(
 
 
 def _problem_of_name(name: object) -> str:
-    """Why no member of a zip file can have that name, "" if one can."""
+    """The reason why a zip file can't store this name; "" if it can."""
     if not isinstance(name, str):
         return f"it is of type {type(name).__name__}; names are text"
     try:
         size = len(f"{name}{_ENDING}".encode())
     except UnicodeEncodeError:
-        return "it has half of a surrogate pair, which no file can hold"
+        return "it has half of a surrogate pair, which UTF-8 can't encode"
     if size > _LONGEST:
         return f"its {size:,} bytes are more than a zip file's {_LONGEST:,}"
     if zipfile.ZipInfo(name).filename != name:  # a null character; on Windows a backslash
@@ -83,8 +83,8 @@ def _problem_of_name(name: object) -> str:
     return ""
 
 
-def _kept(dtype: np.dtype[Any]) -> bool:
-    """Whether an array of that dtype is read as it was written."""
+def _storable(dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy's format stores this dtype without a change."""
     if dtype.isbuiltin == 1:
         return True
     stream = io.BytesIO()
@@ -99,8 +99,8 @@ def _kept(dtype: np.dtype[Any]) -> bool:
 def read_arrays(path: str | Path) -> dict[str, Array]:
     """The arrays of an .npz file.
 
-    Raises: ValueError in one line if the file is not one, is damaged, or holds Python objects;
-        FileNotFoundError if it isn't there.
+    Raises: ValueError, with a message of one line, if the file is no .npz file, is damaged, or
+        holds Python objects; FileNotFoundError if it does not exist.
     """
     try:
         with Path(path).open("rb") as stream, zipfile.ZipFile(stream) as file:
@@ -114,7 +114,7 @@ def read_arrays(path: str | Path) -> dict[str, Array]:
             return arrays
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
-    # A damaged file can make zipfile, its decompressors and NumPy's reader raise nearly anything.
+    # For a damaged file, zipfile, the decompressors and NumPy's reader raise many kinds of errors.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(

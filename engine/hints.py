@@ -1,4 +1,4 @@
-"""What NumPy and PyTorch call differently: the words that an error adds for such a name."""
+"""Hints in error messages: the engine's name for an operation of NumPy or PyTorch."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _NUMPY = {
         ("einsum", "tensordot", "inner", "outer", "vdot", "vecdot", "multi_dot"),
         "t @ u with t.reshape(…) and t.transpose(…)",
     ),
-    "dot": "t @ u (of more than two axes, np.dot sums over other axes)",
+    "dot": "t @ u (for more than two axes, np.dot sums over other axes)",
     "clip": "engine.clip(a, low, high), or engine.maximum and engine.minimum",
     "average": "t.mean()",
     "diff": "t[1:] - t[:-1]",
@@ -100,19 +100,19 @@ _KEYWORDS = {
 
 
 def of_numpy(name: str) -> str:
-    """What to write in place of `np.name(t)`."""
+    """What to write instead of `np.name(t)`."""
     instead = _NUMPY.get(name) or _TENSOR.get(name)
     return f"write {instead}" if instead else "write it with the engine's operations"
 
 
 def of_keywords(keywords: Iterable[str]) -> str:
-    """What to write in place of these keywords of a function of NumPy."""
-    known = [_KEYWORDS[key] for key in keywords if key in _KEYWORDS]
-    return "; ".join(known) or "leave it out"
+    """What to write instead of these keywords of a NumPy function."""
+    advice = [_KEYWORDS[key] for key in keywords if key in _KEYWORDS]
+    return "; ".join(advice) or "leave it out"
 
 
 def of_tensor(name: str) -> str:
-    """What to write in place of `t.name`; "" if nothing is known."""
+    """What to write instead of `t.name`; "" without a hint."""
     if name in _TENSOR:
         return f"; write {_TENSOR[name]}"
     if name.startswith("_"):
@@ -125,7 +125,7 @@ def of_tensor(name: str) -> str:
 
 
 def of_engine(name: str) -> str:
-    """What to write in place of `engine.name`; "" if nothing is known."""
+    """What to write instead of `engine.name`; "" without a hint."""
     if name in _ENGINE:
         return f"; write {_ENGINE[name]}"
     return "" if name.startswith("_") else _of_missing(name)

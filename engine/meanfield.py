@@ -1,16 +1,16 @@
-"""The moments of f(s) and f′(s) for a normally distributed s, from which theory follows.
+"""The moments of f(s) and f′(s) for normally distributed s, as used by mean-field theory.
 
 With s ~ N(0, q), as in a wide layer with random weights of mean zero:
 
-    E[f(s)²]    what the next layer's variance is made of: q⁽ⁱ⁺¹⁾ = n Var[W] E[f(s)²]
-    E[f′(s)²]   what a gradient keeps: Var[∂L/∂s⁽ⁱ⁾] = n Var[W] E[f′(s)²] Var[∂L/∂s⁽ⁱ⁺¹⁾]
+    E[f(s)²]    gives the next layer's variance: q⁽ⁱ⁺¹⁾ = n Var[W] E[f(s)²]
+    E[f′(s)²]   gives the gradient's variance: Var[∂L/∂s⁽ⁱ⁾] = n Var[W] E[f′(s)²] Var[∂L/∂s⁽ⁱ⁺¹⁾]
 
 (Glorot & Bengio 2010, equations 5 and 6, without their assumption that f is linear; Poole et
-al. 2016.) For two inputs, whose s correlate, the same of products. `engine.quadrature` says how
-precise they are.
+al. 2016.) Pair moments are the means of f(s₁) f(s₂) and f′(s₁) f′(s₂) for two inputs, whose s₁ and
+s₂ are correlated. `engine.quadrature` gives the precision.
 
-Each raises ValueError, naming the moment, the activation and the point, where the moment is
-infinite or undefined, or where it can't be computed to 1e-6.
+Each function raises ValueError with the moment, the activation and the point, if the moment is
+infinite or undefined, or can't be computed to 1e-6.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def mean(f: Activation, q: float) -> float:
 
 
 def variance(f: Activation, q: float) -> float:
-    """Var f(s) for s ~ N(0, q); 0 where rounding leaves no digit of it."""
+    """Var f(s) for s ~ N(0, q); 0 if it is below the rounding error."""
     centre = mean(f, q)
     with _named("Var f(s)", f):
-        # Centred first: the difference of two large numbers would lose the small variance.
+        # f is centred first, because E[f²] − E[f]² cancels.
         variance = normal_mean(lambda s: (f.value(s) - centre) ** 2, q, f.breaks)
     return 0.0 if variance <= 1e-28 * centre * centre else variance
 
@@ -64,13 +64,13 @@ def slope_second_moment(f: Activation, q: float) -> float:
 def second_moment_growth(f: Activation, q: float) -> float:
     """d/dq E[f(s)²] = E[f′(s)²] + E[f(s) f″(s)], for s ~ N(0, q).
 
-    Taken as E[(s²/q − 1) (f(s)² − f(0)²)] / 2q, which needs no f″: at a kink that is not a number.
+    Computed as E[(s²/q − 1) (f(s)² − f(0)²)] / 2q, which does not use f″, undefined at a kink.
     """
     if q == 0:
-        q = 1e-8  # the limit, as far as 16 digits let it be seen
+        q = 1e-8  # approximates the limit q → 0; for smaller q, rounding would dominate
     try:
         zero = second_moment(f, 0.0)
-    except ValueError:  # log |s|, whose moments have a derivative nevertheless
+    except ValueError:  # f(0) is infinite, as for log |s|, but the derivative exists
         zero = 0.0
     with _named("d/dq E[f(s)²]", f):
         growth = normal_mean(lambda s: (s * s / q - 1) * (f.value(s) ** 2 - zero), q, f.breaks)
@@ -91,7 +91,7 @@ def slope_pair_moment(f: Activation, q: float, c: float) -> float:
 
 @contextmanager
 def _named(moment: str, f: Activation) -> Iterator[None]:
-    """Puts the moment and the activation in front of an error of the quadrature."""
+    """Prefix an error of the quadrature with the moment and the activation."""
     try:
         yield
     except ValueError as error:

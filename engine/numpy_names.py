@@ -1,14 +1,15 @@
-"""NumPy's own functions on a Tensor: `np.exp(t)`, `np.sum(t, axis=0)`, `array * t`.
+"""NumPy's functions on a Tensor: `np.exp(t)`, `np.sum(t, axis=0)`, `array * t`.
 
 A tensor is being differentiated if it is a variable or was computed from a variable, and the call
 is not inside `no_grad`. Constants, gradients and detached tensors are not being differentiated.
 
-- An operation of the engine (`np.exp`, `np.sum`) gives a Tensor, with its gradient.
-- What gives indices, booleans or a shape (`np.isnan`, `np.argmax`) is answered on the values.
-- Any other function (`np.linalg.norm`), and out=, where= and the like, is answered on the values
-  too, but refused if a tensor is being differentiated, since its gradient would be lost.
+- An operation of the engine (`np.exp`, `np.sum`) returns a Tensor, which has a gradient.
+- A function that returns indices, booleans or a shape (`np.isnan`, `np.argmax`) is called on the
+  tensors' values.
+- Other functions (`np.linalg.norm`), and out=, where= and similar keywords, are called on the
+  values too, but refused if a tensor is being differentiated, because its gradient would be lost.
 
-NumPy gets the values as `t.numpy()` gives them, and can't write to them.
+The values are `t.numpy()`, which is read-only.
 """
 
 from __future__ import annotations
@@ -42,34 +43,34 @@ _NEUTRAL = {"out": None, "dtype": None, "where": True}
 
 
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """What `Tensor.__array_ufunc__` answers."""
+    """The result of `Tensor.__array_ufunc__`."""
     called = method == "__call__"
     rule = NUMPY.get(ufunc) if called else None
-    given = _meant(keywords) if keywords else keywords
-    if rule is not None and not given:
+    options = _effective(keywords) if keywords else keywords
+    if rule is not None and not options:
         return rule(*inputs)
-    if (called and ufunc in _PLAIN_UFUNCS) or not _is_recorded((inputs, given)):
+    if (called and ufunc in _PLAIN_UFUNCS) or not _is_recorded((inputs, options)):
         return _on_values(ufunc, inputs, keywords, method)
-    raise TypeError(_refusal(ufunc, "" if called else f".{method}", rule, given))
+    raise TypeError(_refusal(ufunc, "" if called else f".{method}", rule, options))
 
 
 def call_function(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """What `Tensor.__array_function__` answers."""
+    """The result of `Tensor.__array_function__`."""
     if function in _PLAIN_FUNCTIONS:
         return _on_values(function, args, keywords)
     adapter = NUMPY.get(function)
-    given = _meant(keywords)
-    if adapter is not None and _fits(adapter, args, given):
-        answer = adapter(*args, **given)
-        if answer is not NotImplemented:
-            return answer
-    if not _is_recorded((args, given)):
+    options = _effective(keywords)
+    if adapter is not None and _fits(adapter, args, options):
+        result = adapter(*args, **options)
+        if result is not NotImplemented:
+            return result
+    if not _is_recorded((args, options)):
         return _on_values(function, args, keywords)
-    raise TypeError(_refusal(function, "", adapter, given))
+    raise TypeError(_refusal(function, "", adapter, options))
 
 
-def _meant(keywords: dict[str, Any]) -> dict[str, Any]:
-    """The keywords without those that say what holds anyway, such as out=None."""
+def _effective(keywords: dict[str, Any]) -> dict[str, Any]:
+    """The keywords without those that have no effect, such as out=None."""
     return {
         key: value
         for key, value in keywords.items()
@@ -86,7 +87,7 @@ def _fits(adapter: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str
 
 
 def _is_recorded(x: Any) -> bool:
-    """Whether a tensor in it is being differentiated."""
+    """Whether a tensor in x, a tensor or a nested collection, is being differentiated."""
     if not state.recording:
         return False
     if isinstance(x, tuple | list):
@@ -107,20 +108,20 @@ def _plain(x: Any) -> Any:
 def _on_values(
     function: Any, args: tuple[Any, ...], keywords: dict[str, Any], method: str = "__call__"
 ) -> Any:
-    """NumPy's own answer on the values, which NumPy must not write to."""
+    """NumPy's result on the values, which are read-only."""
     try:
         return getattr(function, method)(*_plain(args), **_plain(keywords))
     except ValueError as error:
         if "read-only" not in str(error):
             raise
         raise TypeError(
-            f"{_full_name(function)} would write into a tensor, and a graph may still need the old "
+            f"{_full_name(function)} would write into a tensor, but a graph may still need the old "
             "values; change a tensor with t.update(lambda array: …) or t.assign(…)"
         ) from error
 
 
 def _full_name(function: Any, method: str = "") -> str:
-    """For example "np.linalg.norm", "scipy.special.expit", and "np.remainder (np.mod)"."""
+    """A name such as "np.linalg.norm", "scipy.special.expit", or "np.remainder (np.mod)"."""
     name: str = function.__name__
     if not isinstance(function, np.ufunc):
         return f"{function.__module__}.{name}".replace("numpy", "np", 1)
@@ -128,21 +129,21 @@ def _full_name(function: Any, method: str = "") -> str:
         content = vars(sys.modules[module]) if module in sys.modules else {}
         names = [f"{short}.{key}{method}" for key, value in content.items() if value is function]
         if names:
-            own = f"{short}.{name}{method}"
-            others = [key for key in names if key != own]
-            return own + (f" ({', '.join(others)})" if others else "")
+            first = f"{short}.{name}{method}"
+            others = [key for key in names if key != first]
+            return first + (f" ({', '.join(others)})" if others else "")
     return name + method
 
 
-def _refusal(function: Any, method: str, rule: Any, given: dict[str, Any]) -> str:
+def _refusal(function: Any, method: str, rule: Any, options: dict[str, Any]) -> str:
     name = f"{function.__name__}{method}"
     text = f"{_full_name(function, method)} of a tensor that is being differentiated"
     if rule is not None:
-        options = " and ".join(f"{key}=" for key in given)
-        text += f" takes no {options}" if options else " doesn't take these arguments"
-        text += " (`array += t` and its kind have it too)" if "out" in given else ""
-        hint = hints.of_keywords(given) if given else hints.of_numpy(name)
+        names = " and ".join(f"{key}=" for key in options)
+        text += f" takes no {names}" if names else " doesn't take these arguments"
+        text += " (which `array += t` passes too)" if "out" in options else ""
+        hint = hints.of_keywords(options) if options else hints.of_numpy(name)
     else:
         text += " has no derivative in the engine"
         hint = hints.of_numpy(name)
-    return f"{text}; {hint}, or apply it to t.numpy() where no gradient is wanted"
+    return f"{text}; {hint}, or apply it to t.numpy() if you need no gradient"

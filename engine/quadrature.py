@@ -1,10 +1,10 @@
-"""Means over normal distributions, of functions with kinks and jumps: one number, and pairs.
+"""Means over normal distributions, of functions with kinks and jumps.
 
-    E[f(s)],  s ~ N(0, q)          E[f(s₁) g(s₂)],  both ~ N(0, q) with correlation c
+    E[f(s)],  s ~ N(0, q)          E[f(s₁) g(s₂)],  s₁, s₂ ~ N(0, q) with correlation c
 
-By Gauss–Legendre over pieces that end at the kinks, and that are halved until halving changes
-nothing. Where that does not end, near a pole or a jump that nobody declared,
-`engine.singularities` follows the function to the point itself, and finds infinite means.
+The method is Gauss–Legendre quadrature over pieces that end at the kinks and are halved until the
+mean converges. Near a pole or an undeclared jump, halving does not converge; there
+`engine.singularities` integrates up to the point, and detects infinite means.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ from engine.singularities import NODES, WEIGHTS, DivergenceError, check_integrab
 
 Function = Callable[[Array], Array]
 
-_REACH = 12.0  # standard deviations; e^(−72) of the normal distribution lies outside
-_FURTHEST = 37.0  # beyond, the density is no float64
-_PRECISION = 1e-13  # of the mean of |function|, by which halving a piece may still change it
-_SIZE_PRECISION = 1e-4  # the same of a piece's mean of |function|: ±∞ beside a pole may cancel
+_REACH = 12.0  # standard deviations; the probability outside is about e^(−72)
+_FURTHEST = 37.0  # standard deviations; further out, the density underflows
+# A piece has converged if halving changes its mean by at most this share of E|function| …
+_PRECISION = 1e-13
+# … and its mean of |function| by at most this share: beside a pole, values near ±∞ may cancel.
+_SIZE_PRECISION = 1e-4
 _HALVINGS = 24
 _MOST_PIECES = 100_000
-_MOST_POINTS = 200  # that are followed one by one
-_CERTAIN = 1e-6  # of the mean of |function|: a larger estimated error is refused
-_SEEN = 5.0  # standard deviations, within which no pole escapes the pieces
-_PAIR_REACH = 9.0  # e^(−40) outside
+_MOST_POINTS = 200  # the most pieces that `engine.singularities` integrates
+_CERTAIN = 1e-6  # the largest estimated error that is accepted, relative to E|function|
+_SEEN = 5.0  # standard deviations within which halving finds every pole
+_PAIR_REACH = 9.0  # standard deviations; the probability outside is about e^(−40)
 
 
 def normal_mean(function: Function, q: float, kinks: tuple[float, ...] = ()) -> float:
-    """E[function(s)] for s ~ N(0, q), q ≥ 0; `kinks` are points where it is not smooth.
+    """E[function(s)] for s ~ N(0, q), q ≥ 0; `kinks` are the points where function is not smooth.
 
-    Within 1e-10 of E|function| for smooth functions between kinks, declared or not, and within 1e-6
-    at worst: a larger estimated error is an error. The estimate can't know of a feature that falls
-    between the nodes (a tenth of a unit of s) and that no entry of `kinks` marks. q = 0 is the
-    limit q → 0: at a kink in 0, the mean of both sides.
+    The error is below 1e-10 E|function| if the function is smooth between kinks, declared or not,
+    and below 1e-6 E|function| otherwise. The quadrature misses undeclared features that lie between
+    its nodes (narrower than a tenth of a unit of s). q = 0 is the limit q → 0; at a kink in 0, the
+    mean of both sides.
 
-    Raises: ValueError for q that is negative or not finite, and where the mean is infinite (near a
-        point, which the message names, or because function(s) outgrows the density up to 37
-        standard deviations), is undefined (NaN somewhere), or can't be computed to 1e-6.
+    Raises: ValueError if q is negative or not finite; if the mean is infinite (near a point, which
+        the message names, or because function(s) grows faster than the density decays up to 37
+        standard deviations), is undefined (function(s) is NaN), or can't be computed to 1e-6.
     """
     if not (q >= 0 and math.isfinite(q)):
         raise ValueError(f"a variance of {q}; it must be finite and not negative")
@@ -61,7 +63,7 @@ def _about(q: float) -> Iterator[None]:
 def _mean(function: Function, q: float, kinks: tuple[float, ...]) -> float:
     if q == 0:
         return _at_zero(function, kinks)
-    # A pole makes the mean infinite at any distance, also where the density rounds to 0.
+    # A pole makes the mean infinite, even if the density at the pole rounds to 0.
     check_integrable(function, [kink for kink in kinks if abs(kink) > _SEEN * math.sqrt(q)])
     for reach in (_REACH, _FURTHEST):
         edges, means = _pieces(function, q, kinks, reach)
@@ -83,22 +85,24 @@ def _at_zero(function: Function, kinks: tuple[float, ...]) -> float:
         near, at = (np.asarray(function(sides * d), np.float64) for d in (1e-200, 5e-324))
     grows = ~(np.abs(at) <= 1.000001 * np.abs(near))
     if grows.any() or not np.isfinite(at).all():
-        raise DivergenceError("has no finite limit for a variance of 0: the function has none at 0")
+        raise DivergenceError(
+            "has no finite limit for a variance of 0: the function has no finite limit at 0"
+        )
     return float(np.mean(at))
 
 
 def pair_mean(
     f: Function, q: float, c: float, kinks: tuple[float, ...] = (), g: Function | None = None
 ) -> float:
-    """E[f(s₁) g(s₂)] for s₁, s₂ ~ N(0, q) with correlation c; g is f unless given.
+    """E[f(s₁) g(s₂)] for s₁, s₂ ~ N(0, q) with correlation c; g is f by default.
 
-    With t, z₁ and z₂ independent, s₁ = √q (√c t + √(1−c) z₁) and s₂ likewise, so that it is
-    E[F(t) G(t)], where F(t) = E[f(s₁) | t] is f made smooth. For c < 0, t enters s₂ with a minus.
+    With t, z₁, z₂ ~ N(0, 1) independent, s₁ = √q (√c t + √(1−c) z₁) and s₂ likewise with z₂, so the
+    mean is E[F(t) G(t)], where F(t) = E[f(s₁) | t] is smooth. For c < 0, s₂ contains −√|c| t.
 
-    Raises: ValueError for c outside [−1, 1], and as `normal_mean` does.
+    Raises: ValueError for c outside [−1, 1], and as `normal_mean`.
     """
     if not -1 <= c <= 1:
-        raise ValueError(f"a correlation of {c}; it lies between -1 and 1")
+        raise ValueError(f"a correlation of {c}; it must be between -1 and 1")
     other = f if g is None else g
     sign, shared = (-1.0 if c < 0 else 1.0), abs(c)
     if q == 0 or shared == 1:
@@ -108,7 +112,7 @@ def pair_mean(
     sd = math.sqrt(q)
     with _about(q):
         bends = _bends((f, other), q, kinks)
-    width = math.sqrt((1 - shared) / shared)  # in t, over which a kink is smoothed
+    width = math.sqrt((1 - shared) / shared)  # the width, in t, over which F smooths a kink
     steps = [width * 2.0**i for i in range(60) if width * 2.0**i < 2]
     away = np.array([0.0, *steps, *(-step for step in steps)])
     at_kinks = (np.array(kinks) / (sd * math.sqrt(shared)))[:, None] + away
@@ -124,11 +128,11 @@ def pair_mean(
 
 def _smoothed(f: Function, sd: float, shared: float, t: Array, bends: Array) -> Array:
     """E[f(√q (√c t + √(1−c) z))] for each t."""
-    own = sd * math.sqrt(1 - shared)
-    # Each t has its own pieces, which end where s is a bend. The pieces are intervals of s, not of
-    # z, so that the distance from a kink keeps its digits.
+    inner_sd = sd * math.sqrt(1 - shared)  # the standard deviation of s for a given t
+    # Each t has separate pieces, which end at the bends. The pieces are intervals of s, not of z,
+    # so that the distance from a kink is accurate.
     centre = sd * math.sqrt(shared) * t[:, None]
-    even = centre + own * np.linspace(-_PAIR_REACH, _PAIR_REACH, 10)
+    even = centre + inner_sd * np.linspace(-_PAIR_REACH, _PAIR_REACH, 10)
     inner = np.clip(bends, even[:, :1], even[:, -1:])
     edges = np.sort(np.concatenate([even, inner], axis=1))
     means = np.empty(len(t))
@@ -137,17 +141,18 @@ def _smoothed(f: Function, sd: float, shared: float, t: Array, bends: Array) -> 
         part = slice(start, start + block)
         low, high = edges[part, :-1, None], edges[part, 1:, None]
         s = (low + high) / 2 + (high - low) / 2 * NODES
-        z = (s - centre[part, :, None]) / own
-        weights = (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * own)
+        z = (s - centre[part, :, None]) / inner_sd
+        weights = (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2)
+        weights /= math.sqrt(2 * math.pi) * inner_sd
         with np.errstate(all="ignore"):
             values = f(s.reshape(-1)).reshape(s.shape)
-        # A piece without width may lie on a pole.
+        # A piece of width 0 may lie on a pole, where 0·∞ would be NaN.
         means[part] = (weights * np.where(weights == 0, 0.0, values)).sum(axis=(1, 2))
     return means
 
 
 def _bends(functions: tuple[Function, Function], q: float, kinks: tuple[float, ...]) -> Array:
-    """Points of s between which the functions are polynomials to the rule's precision."""
+    """The s between which the quadrature rule integrates both functions precisely."""
     first, second = functions
     sd = math.sqrt(q)
     edges = [_pieces(first, q, kinks, _REACH)[0]]
@@ -157,7 +162,7 @@ def _bends(functions: tuple[Function, Function], q: float, kinks: tuple[float, .
 
 
 def _graded(bends: Array, kinks: tuple[float, ...], sd: float) -> Array:
-    """More points about each kink at which halving didn't end, because a function has a pole."""
+    """The bends, with more points around each pole: a kink at which halving did not converge."""
     steps = 2.0**-_HALVINGS * sd * 0.5 ** np.arange(64)
     more = [bends]
     for kink in {0.0, *kinks}:
@@ -171,17 +176,17 @@ def _graded(bends: Array, kinks: tuple[float, ...], sd: float) -> Array:
 def _pieces(
     function: Function, q: float, kinks: tuple[float, ...], reach: float
 ) -> tuple[Array, Array]:
-    """Edges in units of √q, and the contributions of the pieces, from left to right."""
+    """The edges of the pieces in units of √q, and the pieces' contributions, from left to right."""
     sd = math.sqrt(q)
-    # Saturating functions bend within a few units of s, however large q is, and those that
-    # saturate like a power of s go on bending: so the pieces double from there.
+    # A saturating function bends within a few units of s, whatever q is. A function that saturates
+    # like a power of s keeps bending beyond, on a scale of s, so the pieces double in width there.
     far = [12.0 * 2**i for i in range(1, 60) if 12.0 * 2**i < reach * sd]
     points = (*kinks, *range(-12, 13, 2), *far, *(-point for point in far))
     inner = [point / sd for point in points if abs(point) < reach * sd]
     edges = np.unique([*np.linspace(-reach, reach, round(reach) + 1), *inner])
 
     def contributions(low: Array, high: Array) -> Array:
-        """∫ function and ∫ |function|."""
+        """∫ function and ∫ |function| over each piece, with the density."""
         z, weights = _nodes(np.stack([low, high], axis=1))
         values = np.asarray(function((z * sd).reshape(-1)), np.float64).reshape(z.shape)
         if not np.isfinite(values).all():
@@ -234,7 +239,7 @@ def _followed(
     apart: Array,
     size: float,
 ) -> tuple[Array, float, list[float]]:
-    """The contributions of the pieces that halving didn't settle, their error, the rough points."""
+    """The contributions of the pieces that did not converge, the error, and the rough points."""
     if low.size > _MOST_POINTS or float(apart.sum()) <= 1e-12 * size:
         return means, float(apart.sum()), []
     sd, points = math.sqrt(q), np.array(sorted({0.0, *kinks}))
@@ -244,13 +249,13 @@ def _followed(
         start, end = low[i] * sd, high[i] * sd
         rounding = 4e-16 * max(abs(start), abs(end))
         here = points[(points >= start - rounding) & (points <= end + rounding)]
-        # A piece begins and ends at the points themselves, not at their product with a quotient.
+        # Start and end exactly at the points: low·sd and high·sd are rounded.
         start = here[0] if here.size and here[0] <= start + rounding else start
         end = here[-1] if here.size and here[-1] >= end - rounding else end
-        known = [float(point) for point in here]
-        means[i], uncertain, at = near_points(function, start, end, known, q, size)
+        inside = [float(point) for point in here]
+        means[i], uncertain, rough_points = near_points(function, start, end, inside, q, size)
         error += uncertain
-        rough += at
+        rough += rough_points
     return means, error, rough
 
 
@@ -266,7 +271,7 @@ def _refuse(s: Array, values: Array) -> None:
 
 
 def _nodes(edges: Array) -> tuple[Array, Array]:
-    """Nodes (…, pieces, 14) between edges (…, pieces + 1), and weights with the density in them."""
+    """Nodes (…, pieces, 14) between edges (…, pieces + 1), and weights times the density."""
     low, high = edges[..., :-1, None], edges[..., 1:, None]
     z = (low + high) / 2 + (high - low) / 2 * NODES
     return z, (high - low) / 2 * WEIGHTS * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)

@@ -1,8 +1,8 @@
-"""Means near a point where a function is not smooth: by shells that halve towards it, or infinite.
+"""Means near a point x₀ at which a function is not smooth, as sums over shells around x₀.
 
-Near x₀ the shells x₀ + d, d in (w 2⁻ᵏ⁻¹, w 2⁻ᵏ], contribute cₖ. For a function that grows like
-|s − x₀|⁻ᵖ, cₖ₊₁/cₖ → 2ᵖ⁻¹. For p < 1 the sum converges and its rest is a geometric series; for
-p ≥ 1 the mean is infinite.
+The shell x₀ + d, d in (w 2⁻ᵏ⁻¹, w 2⁻ᵏ], contributes cₖ. If the function grows like |s − x₀|⁻ᵖ, then
+cₖ₊₁/cₖ → 2ᵖ⁻¹. For p < 1 the sum converges, and its remainder is a geometric series. For p ≥ 1 the
+mean is infinite.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ Function = Callable[[Array], Array]
 
 
 class DivergenceError(ValueError):
-    """The reason why a mean is no number; the message continues "the mean"."""
+    """A mean is infinite or undefined; the message continues a sentence that begins "the mean"."""
 
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(14)
-_SHELLS = 400  # about 0, where floats are as fine as that; elsewhere rounding ends them
-_SEEN = 8  # shells by which a power is judged
-_ABOVE_ROUNDING = 26  # shells, beyond which formulas with a 1 in them have no digits left
+_SHELLS = 400  # the most shells, around 0; elsewhere rounding allows fewer
+_SEEN = 8  # the number of shells from which the power p is estimated
+_ABOVE_ROUNDING = 26  # after this many shells, formulas such as 1 − d lose all digits of d
 
 
 def near_points(
     function: Function, low: float, high: float, points: Sequence[float], q: float, size: float
 ) -> tuple[float, float, Sequence[float]]:
-    """The part of E[function(s)], s ~ N(0, q), from s in [low, high]; its estimated error; points.
+    """(contribution of s in [low, high] to E[function(s)], s ~ N(0, q), estimated error, points).
 
-    `points` are the points in [low, high] where the function isn't smooth; if none is given, the
-    worst point is searched for. A contribution below 1e-16 `size` doesn't count.
+    `points` are the points in [low, high] at which the function isn't smooth; if `points` is empty,
+    the worst point is searched for. Contributions below 1e-16 `size` are neglected.
 
-    Raises: DivergenceError where the mean is infinite, with the point and the power.
+    Raises: DivergenceError with the point and the power p, if the mean is infinite.
     """
     points = points or [_worst_point(function, low, high)]
     ends = [low, *((a + b) / 2 for a, b in pairwise(points)), high]
@@ -50,7 +50,7 @@ def near_points(
 
 
 def check_integrable(function: Function, points: Sequence[float]) -> None:
-    """Raises: DivergenceError where |function| has no finite integral about one of the points."""
+    """Raise DivergenceError if |function| has an infinite integral around one of the points."""
     distances = np.ldexp(1.5 + 0.5 * NODES, -np.arange(10, 22)[:, None])
     for point in points:
         for side in (-1, 1):
@@ -66,7 +66,7 @@ def _check_growth(sizes: Array, point: float) -> None:
     with np.errstate(divide="ignore"):
         powers = 1 + np.log2(sizes[-_SEEN:] / sizes[-1 - _SEEN : -1])
     power = float(powers.mean())
-    # Where rounding grows, as in (eˢ − 1)/s, it grows irregularly.
+    # Rounding errors, as in (eˢ − 1)/s, grow irregularly, so their powers vary.
     if power > 1 - (1e-4 if point else 1e-7) and np.ptp(powers) < 0.1:
         raise DivergenceError(
             f"is infinite: near s = {point:.10g} the function grows like "
@@ -77,7 +77,7 @@ def _check_growth(sizes: Array, point: float) -> None:
 def _one_side(
     function: Function, point: float, width: float, q: float, size: float
 ) -> tuple[float, float]:
-    """From `point` to `point + width`."""
+    """The contribution of s from `point` to `point + width`, and its estimated error."""
     finest = 2.0**10 * float(np.spacing(abs(point))) if abs(point) > 1e-280 else 1e-300
     count = max(2, min(_SHELLS, math.floor(math.log2(max(2.0, abs(width) / finest)))))
     half = np.ldexp(width, -np.arange(count) - 2)[:, None]
@@ -85,10 +85,10 @@ def _one_side(
     values = np.asarray(function(s.reshape(-1)), np.float64).reshape(s.shape)
     values *= np.abs(half) * WEIGHTS * np.exp(-s * s / (2 * q)) / math.sqrt(2 * math.pi * q)
     shells, sizes = values.sum(axis=1), np.abs(values).sum(axis=1)
-    fine = np.isfinite(sizes)
-    usable = count if fine.all() else int(np.argmin(fine))
+    finite = np.isfinite(sizes)
+    usable = count if finite.all() else int(np.argmin(finite))
     negligible = sizes[:usable] <= 1e-16 * size
-    # Shells that at least halve: the rest of the sum is as small as the last shell.
+    # If the shells shrink by a quarter or more, the remainder is about as small as the last shell.
     if negligible.any() and (sizes[1:usable] <= 0.75 * sizes[: usable - 1])[-3:].all():
         return float(shells[:usable].sum()), 1e-16 * size
     shells, sizes = shells[:usable], sizes[:usable]
@@ -97,7 +97,10 @@ def _one_side(
 
 
 def _extrapolated(shells: Array) -> tuple[float, float]:
-    """The sum to infinity: after each shell, a geometric rest with the last ratio (Aitken)."""
+    """The infinite sum: after each shell, the remainder is geometric with the last ratio (Aitken).
+
+    Returns the most stable total, and its estimated error.
+    """
     with np.errstate(all="ignore"):
         ratios = shells[1:] / shells[:-1]
         rest = np.where(shells[1:] == 0, 0.0, shells[1:] * ratios / (1 - ratios))
@@ -105,7 +108,8 @@ def _extrapolated(shells: Array) -> tuple[float, float]:
         totals[~(ratios < 1) & (shells[1:] != 0)] = np.nan
     if totals.size < 4:
         return float(shells.sum()), float(np.abs(shells).sum())
-    # Before the best place the ratio still changes, beyond it s is rounded.
+    # Take the four neighbouring totals that agree best: before them the ratio has not converged,
+    # after them s is rounded.
     spread = np.array([np.ptp(totals[i : i + 4]) for i in range(totals.size - 3)])
     if np.isnan(spread).all():
         return float(shells.sum()), math.inf
@@ -114,7 +118,7 @@ def _extrapolated(shells: Array) -> tuple[float, float]:
 
 
 def _worst_point(function: Function, low: float, high: float) -> float:
-    """The float to which halves that disagree with their whole lead."""
+    """The point found by bisection, taking the half whose mean converges worse."""
 
     def mean_sizes(edges: Array) -> Array:
         half = np.diff(edges) / 2

@@ -1,8 +1,8 @@
 """Derivatives as functions: `grad`, `value_and_grad`, `vjp`, `jacobian`, `hvp`.
 
-They take arrays, numbers or tensors and give tensors. Inside one another they are recorded, so
-`grad(grad(f))` is the second derivative; the outermost one gives plain values. None of them
-touches the `.grad` of any tensor.
+The functions take arrays, numbers or tensors and return tensors. Nested calls are recorded, so
+`grad(grad(f))` is the second derivative; the outermost call returns constants. The `.grad` of
+tensors is not changed.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _variable = rule("variable", lambda x: x, partials(lambda g, y, x: g), "∂L/∂
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that gives ∂f/∂x, for f that returns a single number.
+    """The function x ↦ ∂f/∂x, for an f that returns a single number.
 
     Args:
         f: a function of tensors.
-        argnums: which argument is x, counted from 0, or from the end if it is negative; for
-            several, a tuple of gradients is returned.
+        argnums: the position of the argument x, counted from 0, or from the end if negative; for
+            several positions, the function returns a tuple of gradients.
 
-    Raises: ShapeError when f returns more than one number (see `jacobian`); TypeError when it
-        returns no tensor, for an argnum that is no integer or beyond the arguments, and for an
-        argument that is no array of numbers; ValueError for an argument asked for twice, or none.
+    Raises: ShapeError if f returns more than one number (see `jacobian`); TypeError if f returns no
+        tensor, or if a position is no integer or out of range; DtypeError if x is no array of
+        numbers; ValueError if argnums is empty or names an argument twice.
     """
     both = value_and_grad(f, argnums)
 
@@ -47,7 +47,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that gives (f(x), ∂f/∂x), at the cost of one forward and backward pass."""
+    """The function x ↦ (f(x), ∂f/∂x), at the cost of one forward and one backward pass."""
     several = isinstance(argnums, Sequence)
     chosen = [_argnum(i) for i in (argnums if isinstance(argnums, Sequence) else [argnums])]
     if not chosen:
@@ -62,8 +62,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         places = [i % len(args) for i in chosen]
         if len(set(places)) < len(places):
             raise ValueError(
-                f"grad: argnums={argnums} names an argument of {len(args)} twice; its gradient "
-                "would be shared out between the two"
+                f"grad: argnums={argnums} names one of {len(args)} arguments twice; name each "
+                "argument once"
             )
 
         def of_variables(*variables: Tensor) -> Any:
@@ -91,14 +91,14 @@ def _argnum(i: Any) -> int:
     except TypeError:
         pass
     raise TypeError(
-        f"grad: argnums is the position of an argument, an integer, or a tuple of those, not {i!r}"
+        f"grad: argnums must be an argument's position, an integer, or a tuple of them, not {i!r}"
     )
 
 
 def vjp(f: Function, *xs: Operand) -> tuple[Tensor, Callable[[Operand], tuple[Tensor, ...]]]:
-    """f(x) and the function g ↦ gᵀ·∂f/∂x, the vector-Jacobian product, one for each x.
+    """f(x) and the vector-Jacobian product, the function g ↦ gᵀ·∂f/∂x (a tuple, one for each x).
 
-    `y, pull = vjp(f, x)`; `(dL_dx,) = pull(dL_dy)`, as often as you like.
+    `y, pull = vjp(f, x)`; `(dL_dx,) = pull(dL_dy)`. `pull` may be called several times.
     """
     y, variables, record = _run(f, xs)
 
@@ -119,10 +119,9 @@ def jacobian(f: Function) -> Function: ...
 @overload
 def jacobian(f: Function, x: Operand) -> Tensor: ...
 def jacobian(f: Function, x: Operand | None = None) -> Tensor | Function:
-    """∂f/∂x, all of it: shape y.shape + x.shape; one backward pass for each entry of y.
+    """The Jacobian ∂f/∂x, of shape y.shape + x.shape, by one backward pass for each entry of y.
 
-    `jacobian(f)` is the function of x that gives it, as `grad(f)` is; further arguments of that
-    function are handed on to f.
+    `jacobian(f)` is the function x ↦ ∂f/∂x; it passes further arguments on to f.
     """
     if x is None:
         return lambda x, *args, **keywords: _jacobian(lambda z: f(z, *args, **keywords), x)
@@ -147,8 +146,8 @@ def hvp(f: Function, x: Operand, v: Operand) -> Tensor: ...
 def hvp(f: Function, x: Operand | None = None, v: Operand | None = None) -> Tensor | Function:
     """The Hessian of f at x times v, H·v = ∂(∇f·v)/∂x, without forming H.
 
-    Two passes, for f that returns a single number; v has x's shape. `hvp(f)` is the function of
-    x and v that gives it.
+    f returns a single number, and v has the shape of x. The cost is that of two backward passes.
+    `hvp(f)` is the function (x, v) ↦ H·v.
     """
     if x is None:
         return lambda x, v: _hvp(f, x, v)
@@ -168,7 +167,7 @@ def _hvp(f: Function, x: Operand, v: Operand) -> Tensor:
 
 
 def slope_of(formula: Function) -> Function:
-    """The derivative of a function that works entry by entry, arrays in, arrays out."""
+    """The derivative of a function of arrays that is applied entry by entry."""
 
     def slope(s: Any) -> Any:
         y, pull = vjp(formula, s)
@@ -179,7 +178,7 @@ def slope_of(formula: Function) -> Function:
 
 
 def _run(f: Function, xs: Sequence[Operand]) -> tuple[Tensor, list[Tensor], bool]:
-    """f of fresh variables, those variables, and whether its gradient must be recorded."""
+    """(f(variables), the variables, whether the gradient must be recorded), with new variables."""
     outer = state.recording and any(isinstance(x, Tensor) and x.requires_grad for x in xs)
     record = outer or (state.recording and state.nesting > 0)
     variables = [_fresh(x) for x in xs]
@@ -198,7 +197,7 @@ def _run(f: Function, xs: Sequence[Operand]) -> tuple[Tensor, list[Tensor], bool
 
 
 def _fresh(x: Operand) -> Tensor:
-    """A variable with x's value; if x is itself being differentiated, it stays connected to it."""
+    """A variable with x's value, connected to x if x is being differentiated."""
     if isinstance(x, Tensor) and x.requires_grad and state.recording:
         variable = apply(_variable, x)
         variable.retain_grad()
@@ -210,7 +209,7 @@ def _fresh(x: Operand) -> Tensor:
 def refuse_collections(x: Any) -> None:
     """Raise DtypeError for arrays in a dictionary, in a list, or in an array of objects.
 
-    NumPy would stack arrays of one shape, and f would not get what its caller gave.
+    NumPy would stack the arrays of a list, and f would get another argument than the caller's.
     """
     if isinstance(x, list | tuple):
         wrong = any(map(_holds_arrays, x))
@@ -220,8 +219,7 @@ def refuse_collections(x: Any) -> None:
         kind = f"a {type(x).__name__} of {len(x)}" if hasattr(x, "__len__") else repr(x)
         raise DtypeError(
             f"derivatives are taken with respect to arrays of numbers, and not to {kind}; make "
-            "each array an argument of its own, f(W, b), and ask for several: "
-            "grad(f, argnums=(0, 1))"
+            "each array a separate argument, f(W, b), and name several: grad(f, argnums=(0, 1))"
         )
 
 
@@ -235,19 +233,19 @@ def _holds_arrays(x: Any) -> bool:
 
 def _pull(y: Tensor, g: Tensor, variables: list[Tensor], record: bool) -> list[Tensor]:
     nodes: list[Leaf | Node] = [x._node for x in variables if x._node is not None]
-    found: dict[Leaf | Node, Any] = {}
+    gradient_of: dict[Leaf | Node, Any] = {}
     if y._node is not None:
         floor = min(node.number for node in nodes)
         if record:
             with recording(True):
-                found = sweep(y._node, g, floor=floor, retain_graph=True, wrap=Tensor._wrap)
+                gradient_of = sweep(y._node, g, floor=floor, retain_graph=True, wrap=Tensor._wrap)
         else:
-            # A copy, because the gradient may come out as it went in.
-            found = sweep(y._node, g._array.copy(), floor=floor, retain_graph=True)
+            # A copy, because sweep may return the array g itself as a gradient.
+            gradient_of = sweep(y._node, g._array.copy(), floor=floor, retain_graph=True)
     gradients = []
     for x, node in zip(variables, nodes, strict=True):
-        gradient = found.get(node)
-        if gradient is None:  # f does not depend on this one
+        gradient = gradient_of.get(node)
+        if gradient is None:  # f does not depend on x
             gradient = np.zeros(x.shape, x.dtype)
         if not isinstance(gradient, Tensor):
             gradient = Tensor._wrap(np.asarray(gradient))

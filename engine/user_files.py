@@ -1,4 +1,4 @@
-"""Python files of users: run with a command line of their own, each failure told in one line."""
+"""Run Python files of users, and report every failure in one line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_LONGEST = 300  # characters of a message
+_LONGEST = 300  # the most characters of a quoted message
 
 
 def run_file(path: str | Path, failure: type[ValueError]) -> dict[str, Any]:
-    """The names that a file defines, once it has run.
+    """Run a file and return the names that it defines.
 
     Raises: `failure`, as `user_code`.
     """
@@ -26,14 +26,14 @@ def run_file(path: str | Path, failure: type[ValueError]) -> dict[str, Any]:
 
 @contextmanager
 def user_code(path: str | Path, failure: type[ValueError], name: str = "") -> Iterator[None]:
-    """Where code of a user's file runs, or what it made is worked on.
+    """A block in which code of a user's file runs, or objects of the file are used.
 
-    Modules beside the file are found, `sys.argv` holds the file alone, and a change of the working
-    folder ends with the block. `name` is what is used of the file; its definition is named where no
-    line of the file had a part in an error.
+    In the block, modules next to the file can be imported and `sys.argv` contains only the file;
+    after the block, the working folder is restored. An error names the last line of the file in its
+    traceback or, without such a line, the line that defines `name`.
 
-    Raises: `failure` in place of whatever the code raises, SystemExit included, with file and
-        line; KeyboardInterrupt, MemoryError and `failure` itself pass.
+    Raises: `failure`, with file and line, for any exception in the block, SystemExit included;
+        KeyboardInterrupt, MemoryError and `failure` itself are not changed.
     """
     before = sys.argv, list(sys.path)
     folder = _working_folder()
@@ -54,12 +54,12 @@ def user_code(path: str | Path, failure: type[ValueError], name: str = "") -> It
 def _working_folder() -> str:
     try:
         return os.getcwd()  # noqa: PTH109
-    except FileNotFoundError:  # it was deleted
+    except FileNotFoundError:  # the working folder was deleted
         return ""
 
 
 def _where(path: Path, error: BaseException, name: str) -> str:
-    """The file, and the last line of it that the error came through."""
+    """The file and its last line in the error's traceback."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}, line {error.lineno}"
     lines = [
@@ -72,7 +72,7 @@ def _where(path: Path, error: BaseException, name: str) -> str:
 
 
 def _definition(path: Path, name: str) -> int | None:
-    """The line that defines a name at the top of a file."""
+    """The line that defines a name at the top level of a file."""
     try:
         statements = ast.parse(path.read_bytes()).body
     except (OSError, ValueError, SyntaxError):
@@ -93,7 +93,7 @@ def _said(error: BaseException) -> str:
 
 
 def _line(value: object) -> str:
-    """The value's text in one line, however its class answers."""
+    """The value's text in one line; "" if its class raises."""
     try:
         text = " ".join(str(value).split())
     except KeyboardInterrupt:

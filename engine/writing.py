@@ -1,18 +1,18 @@
-"""`write_file`: the way by which everything that the project writes reaches its place.
+"""`write_file`, with which the project writes all of its files.
 
-A file appears whole or not at all. Its content is first written under another name in the folder
-of its target, then moved.
+A file appears whole or not at all: the content is first written to a temporary file in the folder
+of the target, and the temporary file is then renamed.
 
-| the target | what happens |
+| target | behaviour |
 |---|---|
-| a symbolic link | the link stays; the file that the link names gets the content, or is made |
-| a file | it keeps its mode and, where that is permitted, its owner; a read-only file is refused |
-| a file with several names (hard links) | this name gets the content, the others keep the old one |
-| a new file | it has the mode that the umask gives |
-| a FIFO, a terminal, a device such as /dev/null | the content is written into it |
-| a FIFO that nobody reads for 5 s | refused |
-| /dev/stdout, /dev/fd/3 | the content is written where the descriptor stands |
-| a folder, a disk, a socket, an empty name | refused |
+| symbolic link | the link stays; the file that it points to is replaced, or created |
+| file | mode and, if permitted, owner are kept; a read-only file is refused |
+| file with several hard links | this name gets the new content, the other names keep the old |
+| new file | the mode follows the umask |
+| FIFO, terminal, device such as /dev/null | the content is written into it |
+| FIFO without a reader for 5 s | refused |
+| /dev/stdout, /dev/fd/3 | the content is written at the descriptor's position |
+| folder, disk, socket, empty name | refused |
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from typing import BinaryIO, TypeAlias, final
 
 Content: TypeAlias = str | bytes | Callable[[BinaryIO], object]
 UNFINISHED = ".unfinished-"
-"""What the name of a file begins with until it moves to its place."""
+"""The prefix of a temporary file's name."""
 
 READER_WAIT = 5.0
-"""Seconds that a writer waits for the reader of a FIFO."""
+"""Seconds to wait for a reader of a FIFO."""
 
 _DESCRIPTORS = re.compile(r"/proc/(?P<process>\d+)(/task/\d+)?/fd|/dev/fd")
 
 
 def write_file(path: str | Path, content: Content, *, make_folders: bool = False) -> None:
-    """Write a text as UTF-8, bytes, or what a function writes into the stream that it is given.
+    """Write `content`: text as UTF-8, bytes, or a function that writes to the stream it gets.
 
-    Raises: OSError of the fitting kind (FileNotFoundError, PermissionError …), which names `path`.
+    Raises: a subclass of OSError (FileNotFoundError, PermissionError …) that names `path`.
     """
     write_files({path: content}, make_folders=make_folders)
 
@@ -54,11 +54,11 @@ def write_files(
     make_folders: bool = False,
     moving: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
-    """Write several files; none moves to its place before all of them are written.
+    """Write several files; no file appears before the contents of all files are written.
 
     Args:
-        make_folders: make the folders that are missing.
-        moving: a context in which the files move, in the order given.
+        make_folders: create missing folders.
+        moving: a context in which the temporary files are renamed, in the given order.
 
     Raises: as `write_file`.
     """
@@ -76,19 +76,19 @@ def write_files(
 
 
 def check_target(path: str | Path, *, make_folders: bool = False) -> None:
-    """Raises: OSError if `write_file` is sure to refuse this path; to be asked before the work."""
+    """Raise OSError if `write_file` would refuse this path; call it before a long computation."""
     _Draft(path, make_folders)
 
 
 @final
 class _Draft:
-    """A file on its way: what stands at its path is looked at, then `fill`, `publish`, `discard`.
+    """A file to be written: the constructor checks the path; then `fill`, `publish`, `discard`.
 
     Attributes:
-        path: the user's, for errors.
-        file: the regular file to be written, links followed; None for a device or FIFO.
-        status: of what is there, None if nothing is.
-        descriptor: the number of this process's open file that the path is another name of.
+        path: the path as the user gave it, for errors.
+        file: the regular file to write, with links resolved; None for a device or FIFO.
+        status: the status of the existing target, None for a new file.
+        descriptor: the number of this process's open file, for a path such as /dev/stdout.
     """
 
     def __init__(self, path: str | Path, make_folders: bool) -> None:
@@ -124,7 +124,7 @@ class _Draft:
         if not nearest.is_dir():
             raise _refusal(self.path, errno.ENOTDIR, f"{_shown(nearest)} is no folder")
         if nearest != self.file.parent and not make_folders:
-            # In the user's own words, unless a link leads elsewhere.
+            # Name the folder as the user did, unless the path is a link.
             missing = self.file.parent if path.is_symlink() else path.parent
             reason = f"there is no folder {_shown(missing)}; make it first"
             raise _refusal(self.path, errno.ENOENT, reason)
@@ -133,13 +133,13 @@ class _Draft:
             raise _refusal(self.path, errno.EACCES, reason)
 
     def fill(self, content: Content) -> None:
-        """Write the content beside the target; for a device or FIFO, into memory."""
+        """Write the content to a temporary file; for a device or FIFO, to memory."""
         if self.file is None:
             memory = io.BytesIO()
             _put(content, memory)
             self._content = memory.getvalue()
             return
-        # Nobody who may not read the target reads its content under the other name.
+        # The temporary file must not be readable by users who can't read the target.
         mode = 0o666 if self.status is None else 0o600
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
@@ -148,7 +148,7 @@ class _Draft:
             with os.fdopen(os.open(self._temporary, flags, mode), "wb") as stream:
                 _put(content, stream)
                 stream.flush()
-                os.fsync(stream.fileno())  # or the name may be there empty after a power cut
+                os.fsync(stream.fileno())  # without it, a power cut may leave an empty file
             if self.status is not None:
                 self._take_over(self._temporary, self.status)
         except OSError as error:
@@ -157,12 +157,12 @@ class _Draft:
     @staticmethod
     def _take_over(file: Path, status: os.stat_result) -> None:
         if hasattr(os, "chown"):
-            with contextlib.suppress(PermissionError):  # only root gives files away
+            with contextlib.suppress(PermissionError):  # only root may change the owner
                 os.chown(file, status.st_uid, status.st_gid)
         file.chmod(stat.S_IMODE(status.st_mode))
 
     def publish(self) -> None:
-        """Move the file to its place, or write the content into the device or FIFO."""
+        """Rename the temporary file to its target, or write the content to the device or FIFO."""
         try:
             if self.file is not None and self._temporary is not None:
                 self._temporary.replace(self.file)
@@ -174,7 +174,7 @@ class _Draft:
                 for printed in (sys.stdout, sys.stderr):
                     if printed is not None:
                         printed.flush()
-                # A copy has the same position, so nothing overwrites what was printed before.
+                # A duplicate shares the position, so earlier output is not overwritten.
                 number = os.dup(self.descriptor)
             with os.fdopen(number, "wb") as stream:
                 stream.write(self._content)
@@ -182,7 +182,7 @@ class _Draft:
             raise _told(self.path, error) from None
 
     def discard(self) -> None:
-        """Remove what was not published."""
+        """Remove the temporary file, unless it was published."""
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ class _Draft:
 
 def _put(content: Content, stream: BinaryIO) -> None:
     if isinstance(content, str):
-        # UTF-8 has no lone surrogates, which JSON and undecodable file names can hold.
+        # UTF-8 can't encode lone surrogates, which JSON and undecodable file names may contain.
         content = content.encode("utf-8", "backslashreplace")
     if isinstance(content, bytes):
         stream.write(content)
@@ -199,7 +199,7 @@ def _put(content: Content, stream: BinaryIO) -> None:
 
 
 def _opened(path: str | Path, status: os.stat_result | None) -> int:
-    """The number of the device or FIFO, opened without O_CREAT: never a new file."""
+    """The descriptor of the device or FIFO, opened without O_CREAT, so never a new file."""
     if status is None or not stat.S_ISFIFO(status.st_mode):
         return os.open(path, os.O_WRONLY)
     deadline = time.monotonic() + READER_WAIT
@@ -219,8 +219,8 @@ def _opened(path: str | Path, status: os.stat_result | None) -> int:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of this process's open file that the path is another name of."""
-    for _ in range(40):  # links to links; stat refuses a loop
+    """The number of this process's open file, for a path such as /dev/stdout; otherwise None."""
+    for _ in range(40):  # follow links to links; stat refuses loops
         path = Path(os.path.realpath(path.parent), path.name)
         place = _DESCRIPTORS.fullmatch(str(path.parent))
         if place and path.name.isdecimal():
@@ -232,20 +232,20 @@ def _descriptor(path: Path) -> int | None:
 
 
 def _refusal(path: str | Path, number: int, reason: str) -> OSError:
-    """The built-in error of that number, for example PermissionError, with a message of ours."""
+    """The built-in error for an errno, for example PermissionError, with the path and reason."""
     error = type(OSError(number, ""))(f"{_shown(path)} can't be written: {reason}")
     error.errno = number
     return error
 
 
 def _told(path: str | Path, error: OSError | ValueError) -> OSError:
-    """The error with the user's path in place of the temporary file's."""
+    """The error with the user's path instead of the temporary file's."""
     if not isinstance(error, OSError):
         return _refusal(path, errno.EINVAL, str(error))
     return error if error.strerror is None else _refusal(path, error.errno or 0, error.strerror)
 
 
 def _shown(path: str | Path) -> str:
-    """On one line."""
+    """The path on one line."""
     name = os.fspath(path)
     return name if name.isprintable() else repr(name)

@@ -1,9 +1,8 @@
-"""Initial weights: each scheme with its formula, its variance, and its name elsewhere.
+"""Initial weights: each scheme with its formula, its variance, and its name in PyTorch and Keras.
 
-A scheme is an `Initializer`: called with a shape it draws weights, and it can be asked for the
-variance that it promises. Weights are (fan_in, fan_out), as in s = xW; kernels of a
-convolution are (height, width, channels in, channels out), where both fans count the height ×
-width positions.
+A scheme is an `Initializer`: called with a shape, it draws weights; `variance` is the variance of a
+weight. Weights are (fan_in, fan_out), as in s = xW. Kernels of a convolution are (height, width,
+channels in, channels out), and both fans include the factor height × width.
 
 Glorot's condition for signals that neither grow nor shrink is n_i Var[W] = 1 forward and
 n_{i+1} Var[W] = 1 backward (Glorot & Bengio 2010, equations 10 and 11).
@@ -33,12 +32,12 @@ Mode = Literal["fan_in", "fan_out"]
 @printable
 @dataclass(frozen=True)
 class Initializer:
-    """A way to draw weights.
+    """A scheme to draw weights.
 
-    `variance(fan_in, fan_out)` is the variance of one weight; `draw(rng, shape, std)` gives
-    float64 numbers of mean zero and that standard deviation. `predicted_profile` says what becomes
-    of signals and gradients in a net drawn like this. One made of functions of a module can be
-    pickled and so can nets drawn by it, as all the schemes here; one made of lambdas can't.
+    `variance(fan_in, fan_out)` is the variance of one weight. `draw(rng, shape, std)` returns
+    float64 numbers with mean zero and standard deviation std. `predicted_profile` predicts signals
+    and gradients in a net drawn with this scheme. To pickle an Initializer, or a net with it, use
+    functions of a module, as the schemes here do; lambdas can't be pickled.
     """
 
     name: str
@@ -52,10 +51,11 @@ class Initializer:
         dtype: npt.DTypeLike = np.float32,
         fans: tuple[int, int] | None = None,
     ) -> Array:
-        """Weights of that shape. `fans` are taken from the shape unless given (for biases).
+        """Weights of this shape. `fans` are (fan_in, fan_out), by default those of the shape.
 
-        Raises: ValueError for a fan below 1, a variance that is none, and a draw of another
-            shape; DtypeError unless dtype is float32 or float64; TypeError for what is no seed.
+        Raises: ValueError for a fan below 1, a variance that is negative or not finite, or a draw
+            of another shape; DtypeError unless dtype is float32 or float64; TypeError if rng is no
+            seed or generator.
         """
         shape, dtype = _whole_numbers(shape), weights_dtype(dtype, self.name)
         fan_in, fan_out = fan_in_and_out(shape) if fans is None else fans
@@ -67,7 +67,10 @@ class Initializer:
                 )
         variance = self.variance(fan_in, fan_out)
         if not 0 <= variance < math.inf:
-            raise ValueError(f"{self.name}: the variance of its weights is {variance}")
+            raise ValueError(
+                f"{self.name}: the variance of its weights is {variance}; it must be finite and "
+                "not negative"
+            )
         weights = np.asarray(self.draw(generator(rng), shape, math.sqrt(variance)))
         if weights.shape != shape:
             raise ValueError(
@@ -82,14 +85,14 @@ class Initializer:
         x_second_moments: float | Sequence[float] = 1.0,
         bias_init: Initializer | str = "zeros",
     ) -> Profile:
-        """What theory predicts for `MLP(sizes, activation, this scheme, bias_init)`, undrawn.
+        """The profile of `MLP(sizes, activation, this scheme, bias_init)` by theory, not drawn.
 
             nn.init.xavier_uniform().predicted_profile([784, 256, 256, 256, 10], "relu").dL_ds
 
-        The fields are those of `nn.theory.Profile`, an entry for each hidden layer;
-        `x_second_moments` is E[x²] of the inputs, one number or one for each of several examples.
+        The fields are those of `nn.theory.Profile`, an entry for each hidden layer.
+        `x_second_moments` is E[x²] of the inputs, one number or one per example.
 
-        Raises: as `nn.theory.predict_profile` does, and ValueError for an unknown name.
+        Raises: as `nn.theory.predict_profile`, and ValueError for an unknown name.
         """
         f, biases = find_activation(activation), find_initializer(bias_init)
         return profile(laws(sizes, f, self, biases), np.atleast_1d(x_second_moments))
@@ -99,10 +102,11 @@ class Initializer:
 
 
 def fan_in_and_out(shape: Sequence[int]) -> tuple[int, int]:
-    """How many inputs a unit has, and how many units an input reaches.
+    """(fan_in, fan_out): the number of inputs of a unit, and the number of units that an input
+    reaches.
 
-    Raises: ValueError for fewer than two axes, where the fans are not defined; TypeError for
-        lengths that are no integers.
+    Raises: ValueError for a shape of fewer than two axes; TypeError for lengths that are no
+        integers.
     """
     shape = _whole_numbers(shape)
     if len(shape) < 2:
@@ -115,9 +119,9 @@ def fan_in_and_out(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def weights_dtype(dtype: npt.DTypeLike, what: str) -> np.dtype[Any]:
-    """The dtype, if weights may have it.
+    """`dtype` as a NumPy dtype.
 
-    Raises: DtypeError for another one than float32 and float64.
+    Raises: DtypeError unless dtype is float32 or float64.
     """
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise DtypeError(f"{what}: dtype {np.dtype(dtype)}; weights are float32 or float64")
@@ -133,7 +137,7 @@ def _whole_numbers(shape: Sequence[int]) -> tuple[int, ...]:
         ) from None
 
 
-# Functions of this module and partials of them, no lambdas: nets go to other processes with them.
+# Functions of this module and partials of them, not lambdas, so that nets can be pickled.
 
 
 def _constant(variance: float, fan_in: int, fan_out: int) -> float:
@@ -173,12 +177,12 @@ def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], std: float, ga
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
-    q = q * np.sign(np.diag(r))  # without it, the law of Q would depend on the QR routine's signs
+    q = q * np.sign(np.diag(r))  # removes the signs of the QR routine, which would bias Q
     return gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 def zeros() -> Initializer:
-    """All 0. Fit for biases; weights that start at zero stay alike in every unit of a layer.
+    """All 0, for biases. With weights of zero, all units of a layer would stay equal.
 
     PyTorch `zeros_`, Keras `Zeros`.
     """
@@ -186,7 +190,7 @@ def zeros() -> Initializer:
 
 
 def normal(std: float) -> Initializer:
-    """N(0, std²), whatever the size of the layer; Var = std².
+    """N(0, std²), independent of the layer's size; Var = std².
 
     PyTorch `normal_(std=…)` (whose default is 1), Keras `RandomNormal` (whose default is 0.05).
     """
@@ -195,11 +199,10 @@ def normal(std: float) -> Initializer:
 
 
 def standard() -> Initializer:
-    """U[−1/√fan_in, 1/√fan_in]; Var = 1 / (3 fan_in), a third of what signals need.
+    """U[−1/√fan_in, 1/√fan_in]; Var = 1 / (3 fan_in), a third of the variance that keeps signals.
 
-    The "standard" initialisation of Glorot & Bengio 2010 (equation 1), and exactly what PyTorch's
-    `nn.Linear` does by default. Keras has no name for it: `VarianceScaling(1/3, "fan_in",
-    "uniform")`.
+    The "standard" initialisation of Glorot & Bengio 2010 (equation 1), and the default of PyTorch's
+    `nn.Linear`. Keras has no name for it: use `VarianceScaling(1/3, "fan_in", "uniform")`.
     """
     return Initializer("standard", partial(_over_fan_in, 1, times=3), _uniform)
 
@@ -208,7 +211,7 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
     """U[−a, a], a = gain √(6 / (fan_in + fan_out)); Var = 2 gain² / (fan_in + fan_out).
 
     The "normalized" initialisation of Glorot & Bengio 2010 (equation 16). PyTorch
-    `xavier_uniform_`, Keras `GlorotUniform`, which is the default of Keras's layers.
+    `xavier_uniform_`, Keras `GlorotUniform` (the default of Keras's layers).
     """
     _check_positive("gain", gain)
     return Initializer("xavier_uniform", partial(_over_sum, 2 * gain**2), _uniform)
@@ -217,8 +220,8 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
 def xavier_normal(gain: float = 1.0) -> Initializer:
     """N(0, σ²), σ = gain √(2 / (fan_in + fan_out)); Var = σ² (equation 12).
 
-    PyTorch `xavier_normal_`. Keras `GlorotNormal` cuts the normal off at two standard deviations
-    and widens it so that the variance is the same.
+    PyTorch `xavier_normal_`. Keras `GlorotNormal` truncates the normal distribution at two standard
+    deviations, and rescales it to the same variance.
     """
     _check_positive("gain", gain)
     return Initializer("xavier_normal", partial(_over_sum, 2 * gain**2), _normal)
@@ -227,9 +230,9 @@ def xavier_normal(gain: float = 1.0) -> Initializer:
 def kaiming_uniform(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initializer:
     """U[−a, a], a = gain √(3 / fan); Var = gain² / fan. With the gain √2 of ReLU, a = √(6 / fan).
 
-    He et al. 2015 (equation 10, there as a normal). PyTorch `kaiming_uniform_`, whose default is
-    the leaky ReLU's gain with slope 0, the same √2; but `nn.Linear` calls it with slope √5, which
-    is `standard` here. Keras `HeUniform`.
+    He et al. 2015 (equation 10, for a normal distribution). PyTorch `kaiming_uniform_`, whose
+    default is the gain √2 too (leaky ReLU with slope 0); but `nn.Linear` calls it with slope √5,
+    which is `standard` here. Keras `HeUniform`.
     """
     return Initializer("kaiming_uniform", _over_fan(mode, gain), _uniform)
 
@@ -238,7 +241,7 @@ def kaiming_normal(mode: Mode = "fan_in", gain: float = math.sqrt(2)) -> Initial
     """N(0, σ²), σ = gain / √fan; Var = gain² / fan. With the gain √2 of ReLU, σ = √(2 / fan).
 
     He et al. 2015, equation 10 (mode "fan_in") and 14 ("fan_out"). PyTorch `kaiming_normal_`.
-    Keras `HeNormal` cuts off at two standard deviations, with the same variance.
+    Keras `HeNormal` truncates at two standard deviations, with the same variance.
     """
     return Initializer("kaiming_normal", _over_fan(mode, gain), _normal)
 
@@ -248,17 +251,17 @@ def kaiming(
     mode: Mode = "fan_in",
     distribution: Literal["normal", "uniform"] = "normal",
 ) -> Initializer:
-    """Kaiming's scheme for any activation: Var = gain² / fan, with the gain of that activation.
+    """Kaiming's scheme for any activation: Var = gain² / fan, with the gain of the activation.
 
-    gain² is 1 / E[f(s)²] for "fan_in", which keeps E[x²], and 1 / E[f′(s)²] for "fan_out", which
-    keeps the gradient, for s ~ N(0, 1) (`nn.theory.gain`). For ReLU both are 2, so that this is He
-    et al.'s (2015) condition; PyTorch has seven activations' gains in a table, some by other rules
-    (`calculate_gain`: 5/3 for tanh, 3/4 for SELU, 1 for sigmoid), and none for GELU, SiLU or ELU.
+    With s ~ N(0, 1), gain² is 1 / E[f(s)²] for "fan_in", which keeps E[x²], and 1 / E[f′(s)²] for
+    "fan_out", which keeps the gradient (`nn.theory.gain`). For ReLU both are 2, the condition of He
+    et al. (2015). PyTorch's `calculate_gain` has a table of seven activations, some with other
+    gains (5/3 for tanh, 3/4 for SELU, 1 for sigmoid), without GELU, SiLU or ELU.
 
-    Raises: ValueError for an unknown name, mode or distribution, and where f has no such gain.
+    Raises: ValueError for an unknown name, mode or distribution, or if f has no gain.
     """
     if distribution not in ("normal", "uniform"):
-        raise ValueError(f"distribution={distribution!r}; it is 'normal' or 'uniform'")
+        raise ValueError(f"distribution={distribution!r}; it must be 'normal' or 'uniform'")
     f = find_activation(activation)
     _over_fan(mode, 1.0)
     g = gain(f, "forward" if mode == "fan_in" else "backward")
@@ -269,26 +272,27 @@ def kaiming(
 def lecun_uniform() -> Initializer:
     """U[−a, a], a = √(3 / fan_in); Var = 1 / fan_in. (LeCun et al. 1998.)
 
-    Keras `LecunUniform`. PyTorch has no name for it: `kaiming_uniform_(nonlinearity="linear")`.
+    Keras `LecunUniform`; PyTorch `kaiming_uniform_(nonlinearity="linear")`.
     """
     return Initializer("lecun_uniform", partial(_over_fan_in, 1), _uniform)
 
 
 def lecun_normal() -> Initializer:
-    """N(0, 1 / fan_in); Var = 1 / fan_in. (LeCun et al. 1998; what SELU asks for.)
+    """N(0, 1 / fan_in); Var = 1 / fan_in. (LeCun et al. 1998; the scheme for SELU.)
 
-    Keras `LecunNormal` cuts off at two standard deviations, with the same variance. PyTorch:
+    Keras `LecunNormal` truncates at two standard deviations, with the same variance. PyTorch
     `kaiming_normal_(nonlinearity="linear")`.
     """
     return Initializer("lecun_normal", partial(_over_fan_in, 1), _normal)
 
 
 def orthogonal(gain: float = 1.0) -> Initializer:
-    """Orthonormal columns (or rows, if those are fewer), times gain; every singular value is gain.
+    """Orthonormal columns (or rows, if there are fewer rows), times gain: all singular values are
+    gain.
 
-    Var = gain² / max(fan_in, fan_out) for a matrix; a kernel counts as the matrix of fan_in rows
-    and as many columns as it has channels out. (Saxe et al. 2014.) PyTorch `orthogonal_`, Keras
-    `Orthogonal`, both the same up to their order of axes.
+    Var = gain² / max(fan_in, fan_out) for a matrix. A kernel is treated as a matrix with fan_in
+    rows and a column per output channel. (Saxe et al. 2014.) PyTorch `orthogonal_`, Keras
+    `Orthogonal`, with other orders of axes.
     """
     _check_positive("gain", gain)
     return Initializer(
@@ -300,7 +304,7 @@ def _over_fan(mode: Mode, gain: float) -> Callable[[int, int], float]:
     """gain² / fan."""
     _check_positive("gain", gain)
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode={mode!r}; it is 'fan_in' or 'fan_out'")
+        raise ValueError(f"mode={mode!r}; it must be 'fan_in' or 'fan_out'")
     return partial(_over_fan_in if mode == "fan_in" else _over_fan_out, gain**2)
 
 
@@ -323,15 +327,15 @@ SCHEMES: dict[str, Callable[[], Initializer]] = {
 
 
 def find_initializer(scheme: Initializer | str) -> Initializer:
-    """The scheme of that name with its defaults, or the one given.
+    """The scheme with this name and default arguments, or `scheme` itself if an Initializer.
 
-    Raises: ValueError naming those there are.
+    Raises: ValueError with all names for an unknown name.
     """
     if isinstance(scheme, Initializer):
         return scheme
     if scheme not in SCHEMES:
         raise ValueError(
-            f"no initialisation is named {scheme!r}; there are {', '.join(SCHEMES)}, and "
-            "nn.init.normal(std)"
+            f"no initialisation is named {scheme!r}; the names are {', '.join(SCHEMES)}; for "
+            "N(0, std²) use nn.init.normal(std)"
         )
     return SCHEMES[scheme]()

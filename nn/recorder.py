@@ -1,4 +1,4 @@
-"""`Recorder`: what the layers' statistics do along a training run.
+"""`Recorder`: the statistics of all layers along a training run.
 
     recorder = Recorder(net, probe=(x, y), every=10)
     for x, y in batches:
@@ -7,8 +7,8 @@
         optimiser.step()
     updates, deviations = recorder.series("layer 3", "x_next", "std")
 
-The probe, the same examples every time, goes forward and backward through a copy of the net, so
-that parameters, their gradients and the net's own random state stay as they are.
+Each record runs the probe, always the same examples, forward and backward through a copy of the
+net, so the net's parameters, gradients and random state do not change.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ Array = npt.NDArray[Any]
 @printable
 @final
 class Recorder:
-    """The statistics of every layer's quantities, every `every` updates.
+    """Records the statistics of every layer's quantities, every `every` updates.
 
-    A record takes 15 numbers and a histogram for each layer and quantity, about 3 kB for a layer
-    in all, whatever the width.
+    A record has 15 numbers and a histogram for each layer and quantity: about 3 kB per layer,
+    independent of the width.
 
     Args:
         net: a module; it is copied for each record.
-        probe: examples and labels, kept as they are now.
-        loss: of the net's output and the labels.
-        every: how many updates from one record to the next; the first is at update 0.
+        probe: a pair (examples, labels), copied.
+        loss: a function of the net's output and the labels.
+        every: the number of updates between records; the first record is at update 0.
 
     Attributes:
-        updates: at which update each record was made; `losses`: the probe's loss there.
-        layers: the names of the layers; a second use of one is "name (2)".
+        updates: the update of each record; `losses`: the probe's loss at these updates.
+        layers: the names of the layers; a layer that is used twice is "name [0]" and "name [1]".
 
     Raises: ValueError for `every` below 1; TypeError for a probe that is no pair.
     """
@@ -67,9 +67,9 @@ class Recorder:
         every: int = 1,
     ) -> None:
         if every < 1:
-            raise ValueError(f"Recorder(every={every}): at least 1 update from record to record")
+            raise ValueError(f"Recorder(every={every}): every must be at least 1")
         if not isinstance(probe, tuple | list) or len(probe) != 2:
-            raise TypeError("Recorder: probe is a pair, (examples, labels)")
+            raise TypeError("Recorder: probe must be a pair, (examples, labels)")
         x, y = probe
         self._net: Module | None = net
         self._probe = np.array(x), np.array(y)
@@ -82,15 +82,15 @@ class Recorder:
         self._histograms: list[Array] = []  # (layers, quantities, bins) each
 
     def step(self) -> bool:
-        """To be called once per update: the first call, number 0, records the start."""
+        """Call this once per update; the first call, number 0, records the initial net."""
         return self(self._count)
 
     def __call__(self, update: int) -> bool:
-        """Make a record if this update's number is a multiple of `every`; says whether it did.
+        """Make a record if `update` is a multiple of `every`; returns whether it is.
 
         Raises: GraphError inside an open trace; ValueError if the net's layers have changed since
-            the last record, or if `update` is not after the last record's; RuntimeError for a
-            recorder that was loaded from a file.
+            the last record, or if `update` is not after the last record's update; RuntimeError for
+            a recorder that was loaded from a file.
         """
         self._count = update + 1
         if update % self.every:
@@ -102,7 +102,7 @@ class Recorder:
                 f"update {update} is not after {self.updates[-1]}, the last that was recorded"
             )
         x, labels = self._probe
-        copy = deepcopy(self._net)  # its gradients and its generators are its own
+        copy = deepcopy(self._net)  # with separate gradients and random generators
         with trace(keep="stats") as t:
             loss = self._loss(copy(x), labels)
             loss.backward()
@@ -110,16 +110,16 @@ class Recorder:
         return True
 
     def series(self, layer: str | int, quantity: str, statistic: str) -> tuple[Array, Array]:
-        """(updates, values) of one number, NaN where the quantity did not exist.
+        """(updates, values) of one statistic, NaN where the quantity did not exist.
 
         Args:
-            layer: its name or position.
+            layer: the layer's name or position.
             quantity: one of `engine.QUANTITIES`, for example "dL_ds".
-            statistic: a number of `engine.Statistics`, for example "std" or "p98"; of df_ds also
+            statistic: a field of `engine.Statistics`, for example "std" or "p98"; for df_ds also
                 "saturated" (the share of |f′| below 5 % of its maximum, in the sample) and "dead"
                 (the share of units with f′ = 0 for every example).
 
-        Raises: KeyError for a name that isn't there.
+        Raises: KeyError for an unknown name.
         """
         at = self._at(layer), _position(quantity, QUANTITIES, "quantity")
         k = _position(statistic, STATISTICS, "statistic")
@@ -127,7 +127,7 @@ class Recorder:
         return np.array(self.updates, np.int64), values
 
     def histograms(self, layer: str | int, quantity: str) -> tuple[Array, Array, Array]:
-        """(updates, edges, counts): of |v| over `Statistics.edges`, a row of counts per record."""
+        """(updates, edges, counts) of |v|: a row of counts per record; edges of `Statistics`."""
         at = self._at(layer), _position(quantity, QUANTITIES, "quantity")
         counts = [histogram[at] for histogram in self._histograms]
         rows = np.array(counts, dtype=np.int64).reshape(len(counts), BINS)
@@ -150,16 +150,19 @@ class Recorder:
         }
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over the records of `state_dict`, and go on from there with this net and probe.
+        """Replace the records by those of `state_dict`; later records use this net and probe.
 
-        Raises: ValueError if it is malformed, of another version, or of another `every`; the
-            records are then as they were.
+        Raises: ValueError if the state is malformed, of another version, or of another `every`; the
+            records are then unchanged.
         """
         problem = malformed(state)
         if problem:
             raise ValueError(f"not a recorder's state: {problem}")
         if self._net is not None and state["every"] != self.every:
-            raise ValueError(f"its records are every {state['every']} updates, not {self.every}")
+            raise ValueError(
+                f"the state has a record every {state['every']} updates, this recorder every "
+                f"{self.every}"
+            )
         self.every = int(state["every"])
         self.layers = tuple(map(str, state["layers"]))
         self.updates = state["updates"].tolist()
@@ -173,38 +176,38 @@ class Recorder:
 
     @classmethod
     def load(cls, path: str | Path) -> Recorder:
-        """The records that `save` wrote; such a recorder has no net and records no more.
+        """A recorder with the records that `save` wrote; it has no net and can't record.
 
-        Raises: ValueError in one line for a file that is malformed or of another version;
-            FileNotFoundError if it isn't there.
+        Raises: ValueError, with a message of one line, for a file that is malformed or of another
+            version; FileNotFoundError if the file does not exist.
         """
         arrays = read_arrays(path)
         problem = malformed(arrays)
         if problem:
             raise ValueError(f"{path}: not a recorder's file: {problem}")
-        made = cls.__new__(cls)
-        made._net, made._loss = None, cross_entropy
-        made._probe = np.empty(0), np.empty(0)
-        made.load_state_dict(arrays)
-        return made
+        recorder = cls.__new__(cls)
+        recorder._net, recorder._loss = None, cross_entropy
+        recorder._probe = np.empty(0), np.empty(0)
+        recorder.load_state_dict(arrays)
+        return recorder
 
     def _add(self, update: int, loss: float, t: Trace) -> None:
         names = tuple(row.label for row in t.layers)
         if self.updates and names != self.layers:
             raise ValueError(
-                f"update {update}: the probe met the layers {', '.join(names) or 'none'}, and in "
-                f"the records before {', '.join(self.layers) or 'none'}; use one recorder per net"
+                f"update {update}: the net has the layers {', '.join(names) or 'none'}, but the "
+                f"earlier records {', '.join(self.layers) or 'none'}; use one recorder per net"
             )
         shape = len(names), len(QUANTITIES)
         numbers = np.full((*shape, len(STATISTICS)), np.nan)
-        histograms = np.zeros((*shape, BINS), np.uint16)  # a sample is of 4,096 at most
+        histograms = np.zeros((*shape, BINS), np.uint16)  # a sample has at most 4,096 entries
         for i, row in enumerate(t.layers):
             for j, quantity in enumerate(QUANTITIES):
-                found = row.statistics(quantity)
-                if found is None:
+                statistics = row.statistics(quantity)
+                if statistics is None:
                     continue
-                numbers[i, j, :-2] = [getattr(found, name) for name in STATISTICS[:-2]]
-                histograms[i, j] = found.histogram
+                numbers[i, j, :-2] = [getattr(statistics, name) for name in STATISTICS[:-2]]
+                histograms[i, j] = statistics.histogram
                 if quantity == "df_ds":
                     numbers[i, j, -2:] = row.saturated(), row.dead().share
         self.layers = names
@@ -217,7 +220,7 @@ class Recorder:
         if isinstance(layer, str):
             return _position(layer, self.layers, "layer")
         if not -len(self.layers) <= layer < len(self.layers):
-            raise KeyError(f"no layer {layer}; there are {len(self.layers)}")
+            raise KeyError(f"no layer {layer}; the net has {len(self.layers)}")
         return layer
 
     def __len__(self) -> int:
@@ -230,5 +233,13 @@ class Recorder:
 
 def _position(name: str, names: tuple[str, ...], what: str) -> int:
     if name not in names:
-        raise KeyError(f"no {what} {name!r}; there are {', '.join(names) or 'none yet'}")
+        raise KeyError(f"no {what} {name!r}; the names are {', '.join(names) or 'not known yet'}")
     return names.index(name)
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    distinct: list[str] = []
+    for i, name in enumerate(names):
+        uses = names[:i].count(name) + 1
+        distinct.append(name if uses == 1 else f"{name} ({uses})")
+    return tuple(distinct)

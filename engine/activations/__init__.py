@@ -1,9 +1,9 @@
-"""Activations as records: f, its kinks and range, and f′, which is again such a record."""
+"""Activations: f with its kinks and its range, and f′, which is an activation too."""
 
 from typing import TYPE_CHECKING
 
 from engine.activations import builtin
-from engine.activations.builtin import *  # noqa: F403 - the table says which there are
+from engine.activations.builtin import *  # noqa: F403 - the names are those of the table
 from engine.activations.lookup import find_activation
 from engine.activations.own import ActivationWarning, OwnActivation, activation
 from engine.activations.parametric import prelu
@@ -19,5 +19,5 @@ __all__ = [
     "prelu",
 ]
 
-if not TYPE_CHECKING:  # mypy takes the names of a star import anyway
+if not TYPE_CHECKING:  # mypy reads the names of a star import without `__all__`
     __all__ += builtin.__all__

@@ -1,13 +1,14 @@
-"""The table of the built-in activations: one record holds everything the engine knows of one.
+"""The table of the built-in activations: one record holds all facts about one activation.
 
-A record holds NumPy's formulas of f and f′: they are what runs without a compiler, and what tests
-compare the compiled kernel with. That kernel's scalar functions, NAME and NAME_slope, stand in
-`compiled.scalars`. f″ is written in the engine's operations, so that the engine derives f‴ from f″.
-Where a product would be 0·∞ far out, s is first clipped to where the other factor has long been 0.
+A record holds NumPy's formulas of f and f′, which run without a compiler, and with which tests
+compare the compiled kernel. The scalar functions of the compiled kernel, NAME and NAME_slope, are
+in `compiled.scalars`. f″ is written in the engine's operations, so that the engine can derive f‴.
+If a product would be 0·∞ for large |s|, s is first clipped to a range beyond which the other factor
+is 0.
 
-`engine`'s names, `engine.kernels.KERNELS`, what `walk` prints as f′ and what `dense`, `nn` and the
-command line find by name are all taken from these records. The order counts: random streams of
-experiments follow an activation's position, so a new record is the last.
+These records give `engine` its public names, `engine.kernels.KERNELS` its kernels, `walk` the text
+of f′, and `dense`, `nn` and the command line the activations by name. Append new records at the
+end, because the random streams of experiments depend on an activation's position.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ def _built_in(
     of_value_if: Callable[..., bool] = lambda *parameters: True,
     **others: Any,
 ) -> Activation:
-    """Make the activation and put it into the tables.
+    """Make the activation and add it to the tables.
 
     Args:
-        f, slope, note: the texts after "f(s) = " and "f′ = ", and whatever a reader must know
-            besides; together they are the docstring.
-        formulas: f and f′ by NumPy, of an array s and f's parameters.
-        like: instead of `formulas`, an activation with the same formulas and other parameters.
-        of_value_if: for which parameters f′ is a function of y = f(s).
+        f, slope, note: the texts after "f(s) = " and "f′ = ", and a remark; together they are the
+            docstring.
+        formulas: f and f′ in NumPy, functions of an array s and f's parameters.
+        like: an activation with the same formulas and other parameters, in place of `formulas`.
+        of_value_if: whether f′ is a function of y = f(s) for given parameters.
         others: `kinks`, `range`, `parameters`, `bends`, `extrema`, `slope_extrema` of `Activation`.
     """
     if formulas:
@@ -78,9 +79,9 @@ def _sigmoid_slope(s: Array) -> Array:
 
 
 def _normal(s: Array) -> tuple[Array, Array, Array]:
-    """s in float64, within ±40 (beyond, Φ is 0 or 1, and −∞·0 would be NaN), and Φ and φ there."""
+    """(t, Φ(t), φ(t)), where t is s in float64, clipped to ±40, since −∞·0 would be NaN."""
     t = np.clip(s.astype(np.float64), -40, 40)
-    # erfc has all its digits far out, where 1 − Φ would have lost them.
+    # erfc is accurate for large |s|, where 1 − Φ cancels.
     cdf = 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-t / math.sqrt(2))
     return t, cdf, np.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
 
@@ -213,7 +214,7 @@ leaky_relu = _built_in(
     **_LEAKY,
 )
 
-# By name alone: `engine.prelu` is the operation that learns a (`engine.activations.parametric`).
+# Not bound to a name: `engine.prelu` is the operation that learns a (`activations.parametric`).
 _built_in(
     "prelu",
     "s for s > 0, else a s",
@@ -228,12 +229,12 @@ elu = _built_in(
     "elu",
     "s for s > 0, else α (eˢ − 1)",
     "1 for s > 0, else α eˢ",
-    ", α = 1; f′(0) = α. For α = 1 the kink at 0 is one of f″ alone",
+    ", α = 1; f′(0) = α. For α = 1, f′ is continuous at 0 and f″ jumps",
     formulas=(
         lambda s, alpha: _if_positive(s, s, alpha * np.expm1(np.minimum(s, 0))),
         lambda s, alpha: _if_positive(s, 1, alpha * np.exp(np.minimum(s, 0))),
     ),
-    of_value_if=lambda alpha: alpha >= 0,  # or y is above 0 on both sides
+    of_value_if=lambda alpha: alpha >= 0,  # for α < 0, y > 0 on both sides of the kink
     second=lambda s, alpha: where(s > 0, 0.0, exp(minimum(s, 0.0)) * alpha),
     kinks=(0.0,),
     range=lambda alpha: ((-alpha if alpha > 0 else 0.0), _INF),
@@ -298,5 +299,5 @@ silu = _built_in(
     slope_extrema=(-2.399357280515468, 2.399357280515468),
 )
 
-if not TYPE_CHECKING:  # mypy reads lists of names only where they are written out
+if not TYPE_CHECKING:  # mypy reads `__all__` only as a literal list
     __all__ = [name for name in BUILT_IN if name in globals()]

@@ -1,4 +1,4 @@
-"""Formulas of numbers or of intervals, and formulas as data that can be compared and pickled."""
+"""Evaluate formulas on numbers or intervals, and convert formulas to data that can be pickled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from engine.core.operation import apply
 from engine.core.tensor import Tensor, plain
 from engine.rules.elementwise import where
 
-# An expression as plain data: (kind, value, positions of the operands), each after its operands.
+# An expression as plain data: a (kind, value, positions of the operands) for each part, operands
+# first.
 Data = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
@@ -48,7 +49,7 @@ def evaluate(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def values_of(root: Expression, s: Array, parameters: dict[str, float]) -> Array:
-    """The expression's values by NumPy, of s's shape and dtype."""
+    """The expression's values for an array s, with the shape and dtype of s."""
     with np.errstate(all="ignore"):
         values = np.asarray(evaluate(root, s, parameters), s.dtype)
     return np.broadcast_to(values, s.shape)
@@ -64,9 +65,9 @@ def bounds(
 ) -> Bounds:
     """The least and the largest value that `root` can have for s in [low, high], entry by entry.
 
-    An interval whose bounds exclude 0 has no zero of root, however narrow a feature is. The bounds
-    are wide where s appears twice, as in s·σ(s): each s is taken to be independent. They are −∞ and
-    ∞ where nothing is known. `value` evaluates a formula, here the parameters.
+    If the bounds exclude 0, root has no zero in the interval, however narrow its features are. The
+    bounds are wide if s appears twice, as in s·σ(s), because each s is treated as independent. The
+    bounds are −∞ and ∞ if nothing is known. `value` evaluates the parameters.
     """
     known: dict[int, Bounds] = {}
     with np.errstate(all="ignore"):
@@ -103,14 +104,14 @@ def _of_activation(kind: str, s: Bounds, *parameters: Bounds) -> Bounds:
         function, turns = f.kernel.value, f.extrema
     else:
         function, turns = f.kernel.slope, (*f.slope_extrema, *f.kinks)
-    # 0 from both sides: an f′ may jump there.
+    # Both sides of 0, because f′ may jump at 0.
     inside = [np.clip(turn, low, high) for turn in (*turns, -5e-324, 5e-324)]
     results = np.stack([function(np.ascontiguousarray(s), *values) for s in (low, high, *inside)])
     return results.min(axis=0), results.max(axis=0)
 
 
 def as_data(root: Expression) -> Data:
-    """The expression as strings and numbers, which can be compared and pickled."""
+    """The expression as tuples of strings and integers, which can be compared and pickled."""
     order = parts(root)
     at = {id(x): i for i, x in enumerate(order)}
     return tuple(
@@ -124,7 +125,7 @@ def as_data(root: Expression) -> Data:
 
 
 def from_data(data: Data) -> Expression:
-    """The expression whose `as_data` this is.
+    """The expression that `as_data` converted to this data.
 
     Raises: ValueError for an unknown operation.
     """

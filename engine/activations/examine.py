@@ -1,4 +1,4 @@
-"""What a user must know of a function before training: its kinks, and where it breaks down."""
+"""Check a user's function before training: its kinks, its slope, and where it is not finite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.spelling import printable
 
 Evaluate = Callable[[Array], Array]
 
-_MOST_NAMED = 6  # single points
+_MOST_NAMED = 6  # single points listed in a message
 _ADVICE = {
     "0": "no gradient passes through it, so the layers below learn nothing",
     "constant": "nothing passes through it, forward or backward",
@@ -30,10 +30,10 @@ _REWRITE = (
 @printable
 @dataclass(frozen=True)
 class Finding:
-    """f or f′ isn't finite on a part of [−1000, 1000], or is 0 or constant on all of it.
+    """f or f′ isn't finite on a part of [−1000, 1000], f′ is 0 on all of it, or f is constant.
 
-    Attributes: `what` ("swish′"), `problem` ("NaN", "infinite", "0" or "constant"), and `points`:
-    where it happens ("s < -88.723", "s = -1 and s = 1", "every s"), and in which dtypes.
+    Attributes: `what` ("swish′"), `problem` ("NaN", "infinite", "0" or "constant"), and `points`,
+    the dtypes with the problem for each set of s ("s < -88.723", "s = -1 and s = 1", "every s").
     """
 
     what: str
@@ -52,11 +52,11 @@ def examine(
     points: tuple[float, ...] = (),
     breaks: Callable[[], tuple[float, ...]] = tuple,
 ) -> tuple[Finding, ...]:
-    """Where f and f′ are NaN or infinite on [−1000, 1000], in float32 and float64; whether f′ is 0.
+    """Find where f and f′ are NaN or infinite on [−1000, 1000], in float32 and float64; or f′ is 0.
 
-    Both are evaluated on a grid of step 1/20 to ±100 and 1/2 beyond, and at and between `points`
-    (kinks, poles); bisection then gives the ends of each bad interval to the float. Before f′ is
-    reported as 0 everywhere, f′ is evaluated beside the narrow features that `breaks` returns.
+    f and f′ are evaluated on a grid of step 1/20 up to ±100 and 1/2 beyond, and at and between
+    `points` (kinks, poles). Bisection then finds the ends of each bad interval. Before f′ is
+    reported as 0 everywhere, f′ is also evaluated at the narrow features that `breaks` returns.
     """
     side = np.concatenate([np.linspace(0, 100, 2001), np.linspace(100, REACH, 1801)[1:]])
     grid = np.concatenate([-side, side, _between(points)])
@@ -86,7 +86,7 @@ def _between(points: tuple[float, ...]) -> Array:
 
 
 def _places(function: Evaluate, test: Evaluate, s: Array) -> list[str]:
-    """The intervals and single points of s where the function fails the test, as text."""
+    """The intervals and single points of s at which `test(function(s))` is true, as text."""
 
     def bad(s: Array) -> Array:
         return test(function(s))
@@ -111,7 +111,7 @@ def _places(function: Evaluate, test: Evaluate, s: Array) -> list[str]:
 
 
 def _last_good(bad: Evaluate, good: Any, worse: Any) -> float:
-    """The good float that is nearest to the bad side."""
+    """The last s that is not bad on the way from `good` to `worse`, by bisection."""
     for _ in range(60):
         middle = good + (worse - good) / 2
         if middle in (good, worse) or abs(worse - good) <= 1e-10 * max(abs(good), abs(worse)):
@@ -133,12 +133,12 @@ def find_kinks(
     evaluate: Callable[[Expression, Array], Array],
     special: Special | None = None,
 ) -> tuple[float, ...]:
-    """Where f or f′ jumps or grows without bound, between −1000 and 1000.
+    """The points between −1000 and 1000 at which f or f′ jumps or grows without bound.
 
-    The candidates, `special_points`, come from the formula, so neither the width of a feature nor
-    the distance of kinks matters. f and f′ are compared on both sides of each candidate: a
-    difference that stays while the distance falls to a sixteenth is a jump. Jumps of f′ below 1e-6
-    of f′ are lost in rounding; at poles that cancel, as of (eˢ − 1)/s in 0, jumps below 1/40.
+    The candidates, `special_points`, come from the formula, so narrow features and close kinks are
+    not missed. f and f′ are compared on both sides of each candidate: if the difference does not
+    vanish as the distance shrinks to a sixteenth, f or f′ jumps. Rounding hides jumps of f′ below
+    1e-6 of f′, and jumps below 1/40 at poles that cancel, such as that of (eˢ − 1)/s at 0.
     """
     special = special_points(f, slope, evaluate) if special is None else special
     s = np.array(special.points)
@@ -174,23 +174,23 @@ def check_slope(
 ) -> None:
     """Compare a given f′ with the derivative of f, away from kinks; `where` is for the message.
 
-    Raises: ActivationError with the point where they differ most, both values, and the mistake
-        that would give just that.
+    Raises: ActivationError with the point of the largest difference, both values, and the mistake
+        that would explain the difference.
     """
     s = np.linspace(-6, 6, 241) + 0.0123
     for kink in kinks:
         s = s[abs(s - kink) > 1e-3]
     right, got = slope(s), given(s)
-    fine = np.isfinite(right)
-    s, right, got = s[fine], right[fine], got[fine]
-    wrong = ~(abs(got - right) <= 1e-6 * (1 + abs(right)))  # NaN is wrong too
+    finite = np.isfinite(right)
+    s, right, got = s[finite], right[finite], got[finite]
+    wrong = ~(abs(got - right) <= 1e-6 * (1 + abs(right)))  # true for NaN
     if not wrong.any():
         return
-    off = np.where(np.isnan(got), np.inf, abs(got - right)) * wrong
-    i = int(np.argmax(off))
+    error = np.where(np.isnan(got), np.inf, abs(got - right)) * wrong
+    i = int(np.argmax(error))
     mistake = _likely(s, f, slope, right, got, given)
     raise ActivationError(
-        f"{title}′ as given is not the derivative of {title}: {where}at s = {s[i]:.4g} it is "
+        f"the given {title}′ is not the derivative of {title}: {where}at s = {s[i]:.4g} it is "
         f"{got[i]:.6g}, and the derivative is {right[i]:.6g}; {mistake}"
     )
 
@@ -198,7 +198,7 @@ def check_slope(
 def _likely(
     s: Array, f: Evaluate, slope: Evaluate, right: Array, got: Array, given: Evaluate
 ) -> str:
-    """The usual mistake that gives these values, in words."""
+    """The common mistake that gives the values `got`, in words."""
 
     def same(a: Array, b: Array) -> bool:
         return bool(np.allclose(a, b, rtol=1e-5, atol=1e-7))
@@ -211,7 +211,7 @@ def _likely(
         if same(got, y):
             return "this is f itself"
         if same(given(y), right):
-            return "it is f′ as a function of y = f(s); write it as one of s"
+            return "it is f′ as a function of y = f(s); write f′ as a function of s"
         if ratios.size and np.isfinite(ratios).all() and np.ptp(ratios) < 1e-5 * abs(ratios[0]):
             return f"a factor {1 / ratios[0]:.6g} is missing"
         step = 1e-5
@@ -219,5 +219,5 @@ def _likely(
             return "this is f″"
         for side, where in (("positive", s > 0), ("negative", s < 0)):
             if same(got[~where], right[~where]):
-                return f"it is right but for {side} s: look at that branch"
-    return "no usual mistake gives these values: derive it again, or leave it to @activation"
+                return f"it is wrong only for {side} s: check the formula of that branch"
+    return "no usual mistake explains it; derive f′ again, or let @activation derive f′"

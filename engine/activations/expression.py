@@ -1,9 +1,9 @@
 """`Expression`: a user's function of one number as data, for `@activation`.
 
-The function is called once with an `Expression` in place of s. The engine's operations compute on
-arrays, record on tensors, and build a larger expression of expressions. Comparisons give
-expressions as well, and NumPy's functions of the same names reach the same operations. The rules'
-derivatives are written in those operations, so the derivative of an expression is an expression.
+The function is called once with an `Expression` in place of s. The engine's operations, and NumPy's
+functions of the same names, return a larger expression if an operand is an expression, and so do
+comparisons. The rules' derivatives are written in these operations, so the derivative of an
+expression is an expression.
 
 Equal expressions are the same object, so `is` finds common parts. Simplifications that hold for
 every s (x·1, x + 0, arithmetic of constants) keep derivatives readable.
@@ -86,24 +86,24 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
         "where(condition, a, b), maximum(a, b) or minimum(a, b) of the engine, and & for and"
     )
     __float__: Any = _refusal(
-        "float(), math.… and other functions of plain numbers can't take it; use the engine's "
-        "(exp, log, sqrt, abs, where, maximum, … and the activations)"
+        "float(), math.… and other functions of plain numbers can't take s; use the engine's "
+        "functions (exp, log, sqrt, abs, where, maximum, … and the activations)"
     )
-    __array__: Any = _refusal("it stands for one number, and can't be put into an array")
-    __iter__: Any = _refusal("it is one number, an entry of s, and has no entries of its own")
-    __getitem__: Any = _refusal("it is one number, an entry of s, and can't be indexed")
+    __array__: Any = _refusal("s stands for one number, and can't be put into an array")
+    __iter__: Any = _refusal("s stands for one number, and can't be iterated over")
+    __getitem__: Any = _refusal("s stands for one number, and can't be indexed")
 
     def __getattr__(self, name: str) -> Any:
-        raise SymbolicError(f"it has no {name!r}: it stands for one number, an entry of s")
+        raise SymbolicError(f"s has no attribute {name!r}: s stands for one number")
 
     def __repr__(self) -> str:
         return f"Expression({self.kind}{self.operands or self.value})"
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        """NumPy's functions and all operators; `s += 1` passes s as `out` and binds a new s."""
+        """NumPy's ufuncs and all operators; `s += 1` passes s as `out` and rebinds s."""
         out = keywords.pop("out", ())
         if method != "__call__" or keywords or not all(isinstance(x, Expression) for x in out):
-            raise SymbolicError(f"np.{ufunc.__name__} can be called with operands alone here")
+            raise SymbolicError(f"np.{ufunc.__name__} takes only operands here, no keywords")
         return _numpy_function(ufunc)(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
@@ -111,8 +111,8 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
 
     def record(self, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """The rule applied to expressions; called by `engine.core.operation.apply`."""
-        known = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
-        if rule is not known:  # another rule may have the name of one that is known
+        expected = RULES.get(rule.name) if rule.name in OPERATIONS else call_rule(rule.name)
+        if rule is not expected:  # a user's rule may have the same name
             raise SymbolicError(
                 f"{rule.name} is not a function of single numbers with a formula; use arithmetic, "
                 f"{', '.join(NAMES)}, clip, where, and activations"
@@ -130,7 +130,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
         return operation(rule.name, *operands)
 
     def through(self, f: Activation, parameters: dict[str, Any]) -> Expression:
-        """f of this expression; called by activations."""
+        """f applied to this expression; called by activations."""
         return substitute(formula(f), self, {**f.parameters, **f.checked(parameters)})
 
 
@@ -138,8 +138,8 @@ _instances: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
 
 
 def _interned(kind: str, operands: tuple[Expression, ...] = (), value: Any = None) -> Expression:
-    """The one expression with these attributes."""
-    # repr tells −0.0 from 0.0, which are equal. Operands are themselves unique, and alive.
+    """The unique expression with these attributes."""
+    # repr distinguishes −0.0 from 0.0, which are equal. Operands are unique too, and referenced.
     key = (kind, tuple(id(x) for x in operands), repr(value))
     x = _instances.get(key)
     if x is None:
@@ -166,14 +166,16 @@ def expression(x: Any) -> Expression:
         return x
     number = np.asarray(x)
     if number.ndim or number.dtype.kind not in "fiub":
-        raise SymbolicError(f"it is combined with {x!r}; only numbers and engine operations can be")
+        raise SymbolicError(
+            f"s is combined with {x!r}; a formula may contain only numbers and engine operations"
+        )
     return _interned("number", value=float(number))
 
 
 def operation(kind: str, *operands: Any) -> Expression:
     """An operation or comparison of expressions and numbers, simplified.
 
-    Raises: SymbolicError for operands that are neither, or an exponent that is not finite.
+    Raises: SymbolicError for any other operand, or an exponent that is not finite.
     """
     xs = tuple(expression(x) for x in operands)
     if kind in ("and", "or"):
@@ -189,25 +191,28 @@ def formula(f: Activation) -> Expression:
 
     Raises: SymbolicError for an activation that is neither built in nor made by `@activation`.
     """
-    if (own := getattr(f, "formula", None)) is not None:
-        return cast(Expression, own)
-    order, of = 0, f
-    while isinstance(of, Derivative):
-        order, of = order + 1, of.of
-    if of.root is not BUILT_IN.get(of.name):
+    if (user_formula := getattr(f, "formula", None)) is not None:
+        return cast(Expression, user_formula)
+    order, base = 0, f
+    while isinstance(base, Derivative):
+        order, base = order + 1, base.of
+    if base.root is not BUILT_IN.get(base.name):
         raise SymbolicError(f"{f.name} is neither built in nor made with @activation")
-    names = [name(key) for key in of.parameters]
+    names = [name(key) for key in base.parameters]
     if order < 2:
-        kind = next(kind for kind, kernel in KERNELS.items() if kernel is of.kernel)
+        kind = next(kind for kind, kernel in KERNELS.items() if kernel is base.kernel)
         return operation(kind + "′" * order, S, *names)
-    result = expression(of.second(S, *names))
+    result = expression(base.second(S, *names))
     for _ in range(order - 2):
         result = derivative(result)
     return result
 
 
 def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
-    """The same value in fewer operations, for every s, ∞ and NaN included (but a zero's sign)."""
+    """An equal expression with fewer operations, or None.
+
+    The values are equal for every s, ∞ and NaN included, except for the sign of a zero.
+    """
     numbers = [x.value if x.kind == "number" else None for x in xs]
     match kind, numbers:
         case "where", [condition, *_] if condition is not None:
@@ -217,8 +222,9 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
         case "where", _ if xs[1] is xs[2]:
             return xs[1]
         case (("and" | "or"), [*_]) if numbers != [None, None]:
-            known, other = xs if numbers[0] is not None else xs[::-1]
-            return expression(bool(known.value)) if bool(known.value) == (kind == "or") else other
+            constant, other = xs if numbers[0] is not None else xs[::-1]
+            decides = bool(constant.value) == (kind == "or")
+            return expression(bool(constant.value)) if decides else other
         case _ if None not in numbers and kind in OPERATIONS:
             compute = COMPARE.get(kind) or rule_of(kind).value
             with np.errstate(all="ignore"):
@@ -239,7 +245,7 @@ def _simplified(kind: str, xs: tuple[Expression, ...]) -> Expression | None:
 
 
 def parts(root: Expression) -> list[Expression]:
-    """Every part of the expression after its own operands, so that the root comes last."""
+    """All parts of the expression, each after its operands; the root is the last."""
     ordered: dict[int, Expression] = {}
     stack = [(root, False)]
     while stack:
@@ -253,25 +259,25 @@ def parts(root: Expression) -> list[Expression]:
 
 
 def substitute(root: Expression, s: Any, parameters: Mapping[str, Any]) -> Expression:
-    """The formula with an expression or number for s, and for each parameter."""
-    new: dict[int, Expression] = {}
+    """The formula with s and each parameter replaced by an expression or a number."""
+    replaced: dict[int, Expression] = {}
     for x in parts(root):
         if x.kind == "input":
-            new[id(x)] = expression(s)
+            replaced[id(x)] = expression(s)
         elif x.kind == "name":
-            new[id(x)] = expression(parameters[x.value])
+            replaced[id(x)] = expression(parameters[x.value])
         elif x.kind == "number":
-            new[id(x)] = x
+            replaced[id(x)] = x
         else:
-            new[id(x)] = operation(x.kind, *(new[id(y)] for y in x.operands))
-    return new[id(root)]
+            replaced[id(x)] = operation(x.kind, *(replaced[id(y)] for y in x.operands))
+    return replaced[id(root)]
 
 
 def derivative(root: Expression) -> Expression:
-    """d root / ds, from the operands to the result, by the rules' own derivatives.
+    """d root / ds, computed from the operands to the root with the rules' derivatives.
 
-    `where`, `maximum` and `minimum` choose between the branches' derivatives. Products with 1 and 0
-    would be NaN where the derivative of the branch not taken is infinite.
+    `where`, `maximum` and `minimum` select the derivative of a branch. Multiplying both derivatives
+    by 1 and 0 would give NaN if the derivative of the other branch is infinite.
     """
     slopes: dict[int, Expression] = {id(S): expression(1.0)}
     zero = expression(0.0)
@@ -284,7 +290,7 @@ def derivative(root: Expression) -> Expression:
             slope = operation("where", xs[0], *ds[1:])
         elif x.kind in ("maximum", "minimum"):
             first, second = "><" if x.kind == "maximum" else "<>"
-            # Operands that are neither smaller, larger nor equal have a NaN, and so has their sum.
+            # If no comparison holds, an operand is NaN, and so is the sum.
             slope = operation("where", xs[0] == xs[1], 0.5 * (ds[0] + ds[1]), xs[0] + xs[1])
             slope = operation("where", operation(second, *xs), ds[1], slope)
             slope = operation("where", operation(first, *xs), ds[0], slope)
@@ -338,6 +344,6 @@ def _numpy_function(function: Any) -> Callable[..., Any]:
     if function in _NUMPY:
         return _NUMPY[function]
     raise SymbolicError(
-        f"NumPy's {function.__name__} can't take s, which stands for one number; use the engine's "
-        f"(from engine import {', '.join(NAMES)}, clip, where and the activations)"
+        f"np.{function.__name__} can't take s, which stands for one number; use the engine's "
+        f"functions ({', '.join(NAMES)}, clip, where and the activations)"
     )

@@ -1,8 +1,8 @@
-"""Where a formula can have a kink, a jump or a pole, and where it has a narrow feature.
+"""Find where a formula can have a kink, a jump or a pole, and where it has a narrow feature.
 
-`bounds` over intervals find both, not samples: an interval of s is dropped only when its bounds
-show that the interval hides nothing, and is halved otherwise. So neither the width of a feature nor
-its place between ±1000 matters, as long as the budget of intervals suffices.
+The search uses `bounds` over intervals instead of samples: an interval of s is dropped only if its
+bounds exclude such a point, and halved otherwise. So even the narrowest feature between ±1000 is
+found, unless more intervals are needed than the budget allows.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from engine.singularities import NODES, WEIGHTS
 Evaluate = Callable[[Expression, Array], Array]
 
 REACH = 1000.0
-# The pieces that quadrature starts from (`engine.quadrature`).
+# The pieces with which quadrature starts (`engine.quadrature`).
 _PIECES = np.array(
     [*range(-12, 13, 2), *(sign * 12.0 * 2**i for i in range(1, 8) for sign in (-1, 1))]
 )
-_BUDGET = 1500  # of intervals at a time
+_BUDGET = 1500  # the most intervals at a time
 _HALVINGS = 64
-_NARROWEST = 1e-9  # relative to s, of a feature without a kink
+_NARROWEST = 1e-9  # the least width of a feature without a kink, relative to s
 _UNBOUNDED = 1e9
-_NEAR_POLES = 1e-2  # nearer than that, quadrature itself follows f
-_HIDDEN = 1e-3  # of the scale of f: what bounds may leave open
+_NEAR_POLES = 1e-2  # closer to a pole, quadrature refines its intervals itself
+_HIDDEN = 1e-3  # the largest feature that a cell may hide, relative to the scale of f
 
 
 @dataclass(frozen=True)
 class Special:
-    """Every s in [−1000, 1000] at which f or f′ can be anything but smooth.
+    """Every s in [−1000, 1000] at which f or f′ may not be smooth.
 
     Attributes:
         branches: the zeros of a − b for maximum(a, b), minimum(a, b) and comparisons, of a for
             abs(a) and sign(a), and of a − k for an activation of a with a kink at k.
-        poles: the zeros of a for log(a), √a, 1/a and aᵇ, where they aren't branches.
+        poles: the zeros of a for log(a), √a, 1/a and aᵇ that are not in `branches`.
     """
 
     branches: tuple[float, ...] = ()
@@ -53,10 +53,10 @@ class Special:
 
 
 def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Special:
-    """Where f or f′ can have a kink, a jump or a pole; at some of the points both are smooth.
+    """The points at which f or f′ may have a kink, a jump or a pole.
 
-    The points are complete unless the bounds of a difference stay so wide that more than 1500
-    intervals may hold a zero; then only its changes of sign are returned.
+    No point is missing, unless the bounds of a difference are so wide that more than 1500 intervals
+    may contain a zero; then only the difference's changes of sign are returned.
     """
     seen: set[int] = set()
     kinds: dict[bool, set[float]] = {}
@@ -64,7 +64,7 @@ def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Spec
     for poles in (False, True):
         before = set(points)
         for difference in _switches(f, poles) if poles else (*_switches(f), *_switches(slope)):
-            # A formula is kept once (`expression`), and its operands come before it.
+            # Equal formulas are the same object (`expression`).
             if id(difference) not in seen and difference.kind != "number":
                 seen.add(id(difference))
                 points |= _zeros(difference, derivative(difference), points, evaluate)
@@ -76,7 +76,7 @@ def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
     """The expressions whose zeros are f's changes of branch, or the poles of its operations."""
     for x in parts(f):
         xs: Any = x.operands
-        of = x.kind.removesuffix("′")
+        activation = x.kind.removesuffix("′")
         if poles:
             if x.kind in ("log", "sqrt"):
                 yield xs[0]
@@ -91,8 +91,8 @@ def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
         elif x.kind == "clip":
             for bound in xs[1:]:
                 yield xs[0] - bound
-        elif of in BUILT_IN:
-            for kink in (*BUILT_IN[of].kinks, *BUILT_IN[of].bends):
+        elif activation in BUILT_IN:
+            for kink in (*BUILT_IN[activation].kinks, *BUILT_IN[activation].bends):
                 yield xs[0] - kink
 
 
@@ -101,7 +101,7 @@ def _is_count(x: Expression) -> bool:
 
 
 def _zeros(g: Expression, slope: Expression, points: set[float], evaluate: Evaluate) -> set[float]:
-    """The zeros of g, which is smooth between the points; where g is 0 on an interval, none."""
+    """The zeros of g, which is smooth between the points; intervals where g ≡ 0 have no zeros."""
     low, high = _open_cells(np.array([-REACH, REACH]), points)
     brackets: list[tuple[Array, Array]] = []
     touched: list[float] = []
@@ -127,7 +127,7 @@ def _zeros(g: Expression, slope: Expression, points: set[float], evaluate: Evalu
 
 
 def _nearest(g: Expression, touched: list[float], evaluate: Evaluate) -> list[float]:
-    """The s with the least |g| in each group of neighbours where g may be 0."""
+    """The s with the least |g| in each group of neighbouring s."""
     s = np.sort(touched)
     size = np.abs(evaluate(g, s))
     ends = np.flatnonzero(np.diff(s) > 1e-6 * np.maximum(1, np.abs(s[1:]))) + 1
@@ -139,7 +139,7 @@ def _nearest(g: Expression, touched: list[float], evaluate: Evaluate) -> list[fl
 
 
 def _open_cells(edges: Array, points: set[float]) -> tuple[Array, Array]:
-    """Cells between edges and points, without the ends of cells, where f may jump."""
+    """Cells between edges and points. A cell excludes its ends, at which f may jump."""
     edges = np.unique([*edges, *(point for point in points if abs(point) < REACH)])
     low, high = np.nextafter(edges[:-1], np.inf), np.nextafter(edges[1:], -np.inf)
     return low[low < high], high[low < high]
@@ -148,7 +148,7 @@ def _open_cells(edges: Array, points: set[float]) -> tuple[Array, Array]:
 def _enclosed(
     g: Expression, slope: Expression, low: Array, high: Array, evaluate: Evaluate
 ) -> tuple[Array, Array, Array]:
-    """The tighter of g's bounds and those by the mean value theorem; and whether g′ ≠ 0."""
+    """(least, most, monotone): g's bounds, tightened by the mean value theorem; whether g′ ≠ 0."""
     least, most = bounds(g, low, high, evaluate)
     flat, steep = bounds(slope, low, high, evaluate)
     with np.errstate(all="ignore"):
@@ -162,7 +162,7 @@ def _enclosed(
 
 
 def _crossings(g: Expression, low: Array, high: Array, evaluate: Evaluate) -> list[float]:
-    """For each [low, high] across which g changes sign, the float at which it does."""
+    """The float at which g changes sign, for each [low, high] across which g changes sign."""
     signs = np.sign(evaluate(g, np.stack([low, high])))
     across = signs[0] * signs[1] <= 0
     low, high, sign = low[across], high[across], signs[0][across]
@@ -172,7 +172,7 @@ def _crossings(g: Expression, low: Array, high: Array, evaluate: Evaluate) -> li
             break
         s = low[:, None] + (high - low)[:, None] * shares
         s[:, -1] = high
-        # The first node that isn't on low's side; the last node never is.
+        # The first node at which g has not the sign of g(low); the last node is such a node.
         ahead = np.sign(evaluate(g, s)) != sign[:, None]
         first = np.where(ahead.any(axis=1), np.argmax(ahead, axis=1), 256)
         rows = np.arange(len(s))
@@ -183,7 +183,7 @@ def _crossings(g: Expression, low: Array, high: Array, evaluate: Evaluate) -> li
 
 
 def _shortest(s: float) -> float:
-    """The number of fewest digits within rounding of s: 0.3 for 0.30000000000000004."""
+    """The number with the fewest digits that equals s up to rounding: 0.3 for 0.1 + 0.2."""
     s = float(s)
     for digits in range(1, 17):
         short = float(f"{s:.{digits}g}")
@@ -195,11 +195,11 @@ def _shortest(s: float) -> float:
 def features(
     f: Expression, slope: Expression, points: tuple[float, ...], evaluate: Evaluate
 ) -> tuple[float, ...]:
-    """Where quadrature over pieces of ordinary width must be split to see all of f and f′.
+    """The points at which quadrature must split its pieces to resolve narrow features of f and f′.
 
-    Cells are halved until their bounds show that f has no more than a thousandth of its scale
-    between the values that the 14 nodes of a cell see. The splits are kept where the integral of f,
-    f² or f′² over a cell differs from the sum over its parts.
+    Cells are halved until the bounds of f and f′ exceed the values at a cell's 14 nodes by at most
+    a thousandth of the function's scale. A split is returned if the integral of f, f² or f′² over
+    the cell differs from the sum over its two halves.
     """
     second = derivative(slope)
     low, high = _open_cells(_PIECES, set(points))
@@ -223,7 +223,7 @@ def features(
                 close = (most - y.max(axis=1) <= span) & (y.min(axis=1) - least <= span)
                 hidden |= ~close & np.isfinite(y).all(axis=1)
                 unbounded |= ~np.isfinite(most - least)
-                # Cells end an ulp beside a pole, where f is large and finite.
+                # A cell ends one ULP from a pole, where f is large but finite.
                 unbounded |= beside & (most - least > _UNBOUNDED * (1 + np.abs(y).max(axis=1)))
         with np.errstate(all="ignore"):
             for y in (values[0], values[0] ** 2, values[1] ** 2):
@@ -246,7 +246,7 @@ def _size(y: Array) -> float:
 
 
 def _needed(levels: list[tuple[Array, Array, Array, Array]]) -> tuple[float, ...]:
-    """The middles of the cells whose integrals differ from those of their parts."""
+    """The midpoints of the cells whose integrals differ from the sums over their halves."""
     marks: list[float] = []
     below: tuple[Array, Array] | None = None
     for middle, _, split, integrals in reversed(levels):

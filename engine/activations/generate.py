@@ -1,8 +1,8 @@
-"""From an expression to scalar functions, which Numba compiles as it compiles built-in ones.
+"""Generate scalar functions from expressions, for Numba to compile like those of built-in f.
 
-The source has a line for each distinct part of the expression, in the arithmetic of
-`compiled.exponential` (no literal numbers, which would be float64). The source holds no text of the
-user's: parameters are p0, p1, …, parts are t0, t1, ….
+The source has a line for each distinct part of the expression, and follows the rules of
+`compiled.exponential` (no literal numbers, which would be float64). The source contains no text by
+the user: parameters are p0, p1, …, parts are t0, t1, ….
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.errors import ActivationError
 from engine.kernels import KERNELS, Elementwise, own_kernel, plain
 
 _LEAVES = ("input", "name", "number")
-_MOST_FACTORS = 4  # x⁴ as a product of products; beyond, the C library's pow
+_MOST_FACTORS = 4  # up to x⁴ is written as a product; larger powers call the C library's pow
 
 _HEAD = '''"""Generated from an activation's definition."""
 
@@ -32,19 +32,19 @@ from engine.kernels.compiled.exponential import exp, like
 from engine.kernels.compiled.scalars import larger, log, scalar, sign, smaller, sqrt
 '''
 
-# Where kernels are compared with the definition: on both sides of 0, never at round numbers.
+# The s at which kernels are compared with the definition: of both signs, and no round numbers.
 _POINTS = np.array([-41.3, -7.3, -3.1, -1.7, -0.83, -0.37, -0.11, 0.13, 0.41, 0.79, 1.9, 3.3, 6.7])
 
 
 def kernel_of(
     title: str, f: Expression, slope: Expression, parameters: dict[str, float]
 ) -> tuple[Elementwise, str]:
-    """The kernel of f and f′, which are compiled when they are first used, and its source.
+    """The kernel of f and f′, compiled at the first use, and its source.
 
-    The Python functions are compared with the expressions at once, the compiled functions when they
-    are compiled, at the parameters given.
+    The Python functions are compared with the expressions at once, and the compiled functions after
+    compiling, both at the given parameters.
 
-    Raises: ActivationError if their values differ.
+    Raises: ActivationError if the values differ.
     """
     roots = {"f": f, "f_slope": slope}
     arguments = ", ".join(("s", *_places(parameters)))
@@ -76,7 +76,7 @@ def _compare(
     dtype: np.dtype[Any],
     kernel: Callable[[Array, Array], Array],
 ) -> None:
-    """Compare a kernel with the expression, as far as the expression's own rounding allows."""
+    """Compare a kernel with the expression, within the rounding error of the expression."""
     s = _POINTS.astype(np.float32)
     with np.errstate(all="ignore"):
         exact = values_of(root, s.astype(np.float64), parameters)
@@ -88,9 +88,9 @@ def _compare(
     if wrong.any():
         i = int(wrong.argmax())
         raise ActivationError(
-            f"{title}: at s = {s[i]:.4g}, {'f′' if 'slope' in what else 'f'} as compiled for "
-            f"{dtype} is {values[i]:.6g}, and the definition gives {exact[i]:.6g}. This is a "
-            "mistake of the engine, not of the definition; please report both"
+            f"{title}: at s = {s[i]:.4g}, {'f′' if 'slope' in what else 'f'} compiled for {dtype} "
+            f"is {values[i]:.6g}, but the definition gives {exact[i]:.6g}. This is a bug of the "
+            "engine; please report it with the definition"
         )
 
 
@@ -122,7 +122,7 @@ def _body(root: Expression, parameters: dict[str, float]) -> str:
 
 
 def _is_number_place(x: Expression, position: int) -> bool:
-    """Whether a comparison at that place counts as 1 or 0."""
+    """Whether a comparison as operand number `position` of x must be converted to 1 or 0."""
     return not (x.kind in ("and", "or") or (x.kind == "where" and position == 0))
 
 
@@ -132,7 +132,7 @@ def _number(x: Expression, texts: dict[int, str]) -> str:
 
 
 def _operation(x: Expression, operands: list[str]) -> str:
-    if x.kind not in OPERATIONS:  # run as Python, an activation may give a plain float
+    if x.kind not in OPERATIONS:  # uncompiled, an activation may return a Python float
         return f"like(s, {_local(x.kind)}({', '.join(operands)}))"
     if x.kind == "power" and x.operands[1].kind == "number":
         n = x.operands[1].value
@@ -143,7 +143,7 @@ def _operation(x: Expression, operands: list[str]) -> str:
 
 
 def _local(kind: str) -> str:
-    """The source's name of a built-in activation, or of the slope of "tanh′"."""
+    """The name in the source of a built-in f or f′: tanh_slope for "tanh′"."""
     return kind.replace("′", "_slope")
 
 

@@ -1,9 +1,8 @@
-"""Interval arithmetic: bounds of an operation's values from bounds of its operands.
+"""Interval arithmetic (Moore 1966): bounds of an operation's values from bounds of its operands.
 
-An interval is (least, most), two arrays. Every f(a, b) with a and b in their intervals lies in the
-interval that the operation's function returns. The bounds may be too wide, never too narrow, apart
-from rounding. Points where an operation isn't defined (log of a negative number) don't count.
-(Moore 1966.)
+An interval is (least, most), two arrays. If a and b are in their intervals, f(a, b) is in the
+interval that the function of the operation returns, up to rounding. The bounds may be too wide.
+Operands for which f is not defined (log of a negative number) are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Bounds = tuple[Array, Array]
 
 
 def increasing(f: Callable[..., Any]) -> Callable[..., Bounds]:
-    """The bounds of a function that grows in each operand."""
+    """The bounds of a function that increases in each operand."""
     return lambda *xs: (f(*(least for least, _ in xs)), f(*(most for _, most in xs)))
 
 

@@ -11,7 +11,7 @@ from engine.user_files import run_file
 
 
 def find_activation(f: Activation | str) -> Activation:
-    """The activation of that name, or swish of a file for "file.py:swish"; an Activation itself.
+    """The activation with this name, or swish of file.py for "file.py:swish"; f if an Activation.
 
     Raises: ValueError with the known names for an unknown name; TypeError for a plain function.
     """
@@ -23,12 +23,12 @@ def find_activation(f: Activation | str) -> Activation:
         if ".py:" in f:
             return _from_file(*f.rsplit(":", 1))
         raise ValueError(
-            f"no activation is named {f!r}; there are {', '.join(ACTIVATIONS)}, and FILE.py:NAME "
-            f"for one in a file{meant(f, ACTIVATIONS)}"
+            f"no activation is named {f!r}; the names are {', '.join(ACTIVATIONS)}, and "
+            f"FILE.py:NAME for an activation in a file{meant(f, ACTIVATIONS)}"
         )
     raise TypeError(
-        f"an activation must be an Activation or the name of one, not {type(f).__name__}; make one "
-        "of a function of your own with @activation"
+        f"an activation must be an Activation or a name, not {type(f).__name__}; write @activation "
+        "above a function to make it an Activation"
     )
 
 

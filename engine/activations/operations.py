@@ -1,6 +1,6 @@
 """The operations of a formula: arithmetic, comparisons and the built-in activations.
 
-`OPERATIONS` is their only table: the rule with the derivative, the source that is compiled, and the
+`OPERATIONS` has, for each operation, the rule with the derivative, the source to compile, and the
 bounds over intervals. An activation's parameters are operands.
 """
 
@@ -32,7 +32,8 @@ COMPARE: dict[str, np.ufunc] = {
 }
 CONDITIONS = frozenset(COMPARE)
 
-# The bounds can be formulas, or learned; f′ is 1 between the bounds and at the bounds.
+# clip as a rule of three operands, because bounds may be formulas or parameters that are learned.
+# f′ is 1 between the bounds and at the bounds.
 _CLIP = Rule(
     "clip",
     lambda a, low, high: np.minimum(np.maximum(a, low), high),
@@ -49,9 +50,10 @@ class Operation(NamedTuple):
     """One operation of formulas.
 
     Attributes:
-        rule: its value and derivative; None for comparisons, which have none.
-        source: Python text of the scalar operation, with {0}, {1}, … for the operands.
-        bounds: its bounds from the bounds of its operands (`engine.activations.intervals`).
+        rule: the value and derivative; None for comparisons, which have no derivative.
+        source: the scalar operation as Python source, with {0}, {1}, … for the operands.
+        bounds: the function that computes the operation's bounds from its operands' bounds
+            (`engine.activations.intervals`).
     """
 
     rule: Rule | None
@@ -85,7 +87,7 @@ OPERATIONS: dict[str, Operation] = {
     },
 }
 ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
-# The functions that users write, beside clip, where and activations.
+# The functions that users may write, besides clip, where and activations.
 NAMES = tuple(
     kind
     for kind, operation in OPERATIONS.items()
@@ -96,7 +98,7 @@ NAMES = tuple(
 def rule_of(kind: str) -> Rule:
     """The rule of an operation, or of a built-in activation whose parameters are operands.
 
-    Raises: ValueError if there is none.
+    Raises: ValueError if `kind` has no rule.
     """
     rule = OPERATIONS[kind].rule if kind in OPERATIONS else call_rule(kind)
     if rule is None:

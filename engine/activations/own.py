@@ -5,7 +5,7 @@
         return s / (1 + exp(-s))
 
 The function is read once, as a formula (`expression`). f′ and f″ are derived from the formula. f
-and f′ become compiled kernels at their first use, as built-in activations do.
+and f′ are compiled at their first use, like those of built-in activations.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class ActivationWarning(UserWarning):
 class Definition:
     """The data that define a user's activation.
 
-    Attributes: the formulas `f` and, if the user gave one, `slope`; the defaults of the parameters;
-    `kinks`, if the user declared them.
+    Attributes: `f` and `slope`, formulas (`slope` is None unless the user gave f′); `parameters`,
+    their defaults by name; `kinks`, None unless declared by the user.
     """
 
     title: str
@@ -52,16 +52,16 @@ class Definition:
     kinks: tuple[float, ...] | None
 
     def as_data(self) -> tuple[Any, ...]:
-        """Strings and numbers, equal for equal definitions."""
+        """Tuples of strings and numbers, equal for equal definitions."""
         slope: Data = () if self.slope is None else as_data(self.slope)
         return self.title, as_data(self.f), slope, tuple(self.parameters.items()), self.kinks
 
     @classmethod
     def from_data(cls, data: tuple[Any, ...]) -> Definition:
-        """Raises: ValueError for an unknown operation."""
+        """The definition that `as_data` converted. Raises: ValueError for an unknown operation."""
         title, f, slope, parameters, kinks = data
-        given = from_data(slope) if slope else None
-        return cls(title, from_data(f), given, dict(parameters), kinks)
+        own_slope = from_data(slope) if slope else None
+        return cls(title, from_data(f), own_slope, dict(parameters), kinks)
 
 
 @final
@@ -70,8 +70,8 @@ class OwnActivation(Activation):
 
     Attributes, besides those of `Activation`:
         expression, slope_expression: f and f′ as formulas.
-        source: the scalar functions that are compiled, as Python text; p0, p1, … are the
-            parameters in their order.
+        source: the scalar functions to compile, as Python text; p0, p1, … are the parameters in
+            order.
         findings: where f or f′ overflows or is NaN on [−1000, 1000], and whether f′ is 0.
     """
 
@@ -89,7 +89,7 @@ class OwnActivation(Activation):
         )
 
     def _define(self, definition: Definition) -> None:
-        """Take the formulas, and make the kernel of f and f′."""
+        """Set the formulas and the kernel of f and f′."""
         self.definition, slope = definition, definition.slope
         self.slope_expression = derivative(definition.f) if slope is None else slope
         self.kernel, self.source = kernel_of(
@@ -105,7 +105,7 @@ class OwnActivation(Activation):
 
     @property
     def formula(self) -> Expression:
-        """f as a part of another formula, together with f′ if the user gave f′."""
+        """f as a part of another formula, with f′ attached if the user gave f′."""
         if self.definition.slope is None:
             return self.expression
         return operation("with slope", self.expression, self.slope_expression, S)
@@ -136,30 +136,30 @@ class OwnActivation(Activation):
         return special_points(self.expression, self.slope_expression, self._values)
 
     def __call__(self, s: Operand | None = None, /, **parameters: Any) -> Any:
-        """f(s); with parameters alone, the variant of f. A tensor as parameter gets a gradient."""
+        """f(s), or without s the variant of f with these parameters; tensors get gradients."""
         if any(isinstance(value, Tensor) for value in parameters.values()) and s is not None:
             return evaluate(self.formula, s, {**self.parameters, **self.checked(parameters)})
         return super().__call__(s, **parameters)
 
     @cached_property
     def derivative(self) -> Derivative:
-        """f′, as an activation; `@swish.derivative` above a function makes that function f′."""
+        """f′ as an activation; the decorator `@swish.derivative` sets f′ to the user's function."""
         return OwnDerivative(self)
 
     def with_slope(self, function: Function) -> OwnActivation:
-        """This activation with the function as f′, once a check has passed that f′ is right."""
+        """This activation, with f′ set to the function if it agrees with the derivative of f."""
         title = f"{self.name}′"
         parameters = parameters_of(function, title)
         with located(function, title):
             if set(parameters) - set(self.parameters):
                 raise ActivationError(
-                    f"it takes {', '.join(parameters)}, and {self.name} "
-                    f"{', '.join(self.parameters) or 'no parameters'}; they must be the same"
+                    f"{title} takes {', '.join(parameters)}, but {self.name} takes "
+                    f"{', '.join(self.parameters) or 'no parameters'}; the parameters must agree"
                 )
         slope = read(function, title, parameters)
         exact = derivative(self.expression)
-        # With a = 1, a slope that forgot the factor a, or wrote 1 for it, would pass. So the slope
-        # is checked at a second value of each parameter too.
+        # A slope without the factor a is right for a = 1, so the slope is also checked at a second
+        # value of each parameter.
         for other in ({}, *({key: value + 0.5} for key, value in self.parameters.items())):
             f = self.variant(other)
             value, right, given = (
@@ -173,9 +173,9 @@ class OwnActivation(Activation):
         with located(function, title):
             findings = OwnActivation(definition, self.__doc__ or "").findings
         _warn(findings)
-        for own in {self, self.root}:
-            own._define(definition)
-            own._forget()
+        for changed in {self, self.root}:
+            changed._define(definition)
+            changed._forget()
         return self
 
     def _values(self, e: Expression, s: Array) -> Array:
@@ -188,14 +188,14 @@ class OwnActivation(Activation):
 
 @final
 class OwnDerivative(Derivative):
-    """f′, f″ … of a user's activation, by their formulas."""
+    """f′, f″ … of a user's activation, evaluated from formulas."""
 
     def __init__(self, of: OwnActivation | OwnDerivative) -> None:
         self.expression = of.slope_expression
         super().__init__(of, lambda s: self.derivative(s))
 
     def __call__(self, s: Any = None, /, **parameters: Any) -> Any:
-        """f′(s); of a function, as a decorator, f with that function as f′."""
+        """f′(s); as a decorator of a function, sets f′ to the function."""
         if not inspect.isfunction(s) or not isinstance(self.of, OwnActivation):
             return super().__call__(s, **parameters)
         f = self.of.with_slope(s)
@@ -229,23 +229,23 @@ def activation(
     kinks: tuple[float, ...] | None = None,
     title: str | None = None,
 ) -> Any:
-    """Make an activation of a function of one number, written with the engine's operations.
+    """Make an activation from a function of one number, written with the engine's operations.
 
     Args:
-        function: `f(s)`, or `f(s, a=0.1)` with parameters, which have defaults. The function is
-            called once, with a formula in place of s, so `if` can't decide by s: write `where`.
-            The function may call other activations.
+        function: `f(s)`, or `f(s, a=0.1)` with parameters, which need defaults. The function is
+            called once, with a formula in place of s, so write `where(s > 0, …)` instead of
+            `if s > 0`. The function may call other activations.
         kinks: where f is not differentiable; by default, the engine searches the formula for kinks.
         title: the activation's name, any line of text, by default the function's name.
             `MLP(…, "swish")` finds the activation by its title.
 
-    Returns: an `Activation`. f′ is derived from the formula, or given as `@swish.derivative`, which
-    is compared with the formula's derivative at once. A copy is the activation itself; a pickle
-    holds the formula, and gives the same function in any process.
+    Returns: an `Activation`. f′ is derived from the formula, unless the user defines f′ with
+    `@swish.derivative`; then f′ is compared with the formula's derivative at once. A copy is the
+    activation itself. A pickle contains the formula and works in any process.
 
     Raises: ActivationError with the line of the function that can't be a formula, or if the title
-    is a built-in activation's. Warns (ActivationWarning) where f or f′ overflows or is NaN on
-    [−1000, 1000], and if no gradient passes.
+    is the name of a built-in activation. Warns (ActivationWarning) if f or f′ overflows or is NaN
+    on [−1000, 1000], or if f′ is 0 everywhere.
     """
     if function is None:
         return lambda f: _defined(f, kinks, title)
@@ -259,28 +259,28 @@ def _defined(
     parameters = parameters_of(function, title)
     f = read(function, title, parameters)
     with located(function, title):
-        given = None if kinks is None else tuple(float(kink) for kink in kinks)
+        declared = None if kinks is None else tuple(float(kink) for kink in kinks)
         describe = inspect.getdoc(function) or f"{title}, defined in {file_of(function)}."
-        own = OwnActivation(Definition(title, f, None, parameters, given), describe)
-        findings = own.findings
+        result = OwnActivation(Definition(title, f, None, parameters, declared), describe)
+        findings = result.findings
     _warn(findings)
-    ACTIVATIONS[title] = own
-    return own
+    ACTIVATIONS[title] = result
+    return result
 
 
-# Activations from pickles that ACTIVATIONS doesn't hold, by definition.
+# Activations that were unpickled and are not in ACTIVATIONS, by their definitions.
 _foreign: WeakValueDictionary[tuple[Any, ...], OwnActivation] = WeakValueDictionary()
 
 
 def _restored(data: tuple[Any, ...], describe: str, values: tuple[float, ...]) -> Activation:
-    """The activation of that definition, without a change of ACTIVATIONS."""
-    known = ACTIVATIONS.get(data[0])
-    own = known if isinstance(known, OwnActivation) else None
-    if own is None or own.definition.as_data() != data:
-        own = _foreign.get(data)
-    if own is None or own.definition.as_data() != data:  # the user may have given another f′ since
-        own = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
-    return own._variant_of(values)
+    """The activation with this definition; ACTIVATIONS is not changed."""
+    namesake = ACTIVATIONS.get(data[0])
+    f = namesake if isinstance(namesake, OwnActivation) else None
+    if f is None or f.definition.as_data() != data:
+        f = _foreign.get(data)
+    if f is None or f.definition.as_data() != data:  # the user may have changed f′ since
+        f = _foreign[data] = OwnActivation(Definition.from_data(data), describe)
+    return f._variant_of(values)
 
 
 def _warn(findings: tuple[Finding, ...]) -> None:

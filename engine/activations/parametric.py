@@ -1,4 +1,4 @@
-"""`prelu`: leaky ReLU with a learned slope, an operation of two operands."""
+"""`prelu`: leaky ReLU with a learned slope a, as an operation of two operands."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _leaky(s: Any, a: Any) -> Any:
 
 
 def _product(a: Any, s: Any) -> Any:
-    """a·s, with 0·(−∞) = 0: a unit whose slope is 0 is 0 however far out."""
+    """a·s, with 0·(−∞) = 0, because a unit with a = 0 is 0 for every s < 0."""
     return where((a == 0) & (s == -math.inf), 0.0, a * s)
 
 
 def prelu(s: Operand, a: Operand) -> Tensor:
-    """f(s) = s for s > 0, else a s, with a slope that is learned: ∂L/∂a = Σ g min(s, 0).
+    """f(s) = s for s > 0, else a s, with a learned slope a: ∂L/∂a = Σ g min(s, 0).
 
-    `a` has one entry, or one for each unit. f′(0) = a. (He et al. 2015, who start it at 0.25.)
+    `a` has one entry, or one entry per unit. f′(0) = a. (He et al. 2015; they initialise a = 0.25.)
     """
     if isinstance(s, Symbolic):
         return leaky_relu(s, a=a)

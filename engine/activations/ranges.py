@@ -16,10 +16,10 @@ _ANYWHERE = (-np.inf, np.inf)
 def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, float]:
     """The infimum and the supremum of f, from samples.
 
-    f is sampled on a grid of step 1/100 to ±30, at powers of 10 to ±1e100 and at ±∞, around and
-    between `points` (kinks, poles, narrow features), and then ever closer to the extrema of these
-    samples. A bound is infinite where f(±∞) is infinite, or where f(10¹⁰⁰) still differs from
-    f(10⁵⁰) as much as f(10⁵⁰) from f(10²⁵); towards a pole, by the same test.
+    f is sampled on a grid of step 1/100 up to ±30, at powers of 10 up to ±1e100, at ±∞, and around
+    and between `points` (kinks, poles, narrow features); then the extrema of these samples are
+    refined. A bound is infinite if f(±∞) is infinite, or if f(10¹⁰⁰) differs from f(10⁵⁰) as much
+    as f(10⁵⁰) from f(10²⁵). The same test is applied at poles.
     """
     marks = np.array(sorted(points))
     between = marks[:-1, None] + np.diff(marks)[:, None] * np.linspace(0, 1, 33)
@@ -28,8 +28,8 @@ def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, floa
     around = [np.nextafter(marks, -np.inf), marks, np.nextafter(marks, np.inf)]
     s = np.unique(np.concatenate([np.linspace(-30, 30, 6001), far, between.reshape(-1), *around]))
     values = f(s)
-    fine = ~np.isnan(values)
-    s, values = s[fine], values[fine]
+    defined = ~np.isnan(values)
+    s, values = s[defined], values[defined]
     if not values.size:
         return _ANYWHERE
     limits = [limit for side in (-1, 1) for limit in _limits(f, side * powers)]
@@ -38,15 +38,15 @@ def find_range(f: Evaluate, points: tuple[float, ...] = ()) -> tuple[float, floa
         limits += [limit for side in (-1, 1) for limit in _growth(*f(pole + side * nearer))]
     low = min([-_largest(lambda s: -f(s), s, -values), *limits])
     high = max([_largest(f, s, values), *limits])
-    return low + 0.0, high + 0.0  # added to, −0 is 0
+    return low + 0.0, high + 0.0  # −0.0 + 0.0 is 0.0
 
 
 def _largest(f: Evaluate, s: Array, values: Array) -> float:
-    """The largest value, after a search beside the largest few."""
+    """The largest value of f, refined around the largest samples."""
     best = float(values.max())
     if not np.isfinite(best):
         return best
-    # A value that is no less than its neighbours may have a larger value beside it.
+    # The peaks: samples that are no less than their neighbours. f may be larger close to a peak.
     sides = np.concatenate([[-np.inf], values, [-np.inf]])
     peaks = np.flatnonzero((values >= sides[:-2]) & (values >= sides[2:]))
     peaks = peaks[np.argsort(values[peaks])[-8:]]
@@ -62,7 +62,7 @@ def _largest(f: Evaluate, s: Array, values: Array) -> float:
 
 
 def _limits(f: Evaluate, s: Array) -> list[float]:
-    """f at ±∞; if that is NaN, ±∞ where f grows without bound towards s[-1]."""
+    """f at ±∞; if f is NaN there, ±∞ if f grows without bound towards s[-1], else no limit."""
     value = float(f(np.array([np.copysign(np.inf, s[-1])]))[0])
     if not np.isnan(value):
         return [value]
@@ -71,7 +71,7 @@ def _limits(f: Evaluate, s: Array) -> list[float]:
 
 
 def _growth(first: float, middle: float, last: float) -> list[float]:
-    """±∞ if values at distances that are squared each time grow without limit."""
+    """±∞ if the values grow without bound; each value's distance is the square of the previous."""
     with np.errstate(all="ignore"):
         steps = last - middle, middle - first
     if abs(steps[0]) >= 0.7 * abs(steps[1]) and abs(steps[0]) > 1e-9 * abs(last):

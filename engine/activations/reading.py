@@ -1,4 +1,4 @@
-"""A user's function read as a formula: its title, its parameters, and the line of a mistake."""
+"""Read a user's function as a formula: its title, its parameters, and the line of an error."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from engine.errors import ActivationError
 
 Function = Callable[..., Any]
 
-_LONGEST_LINE = 80  # of a user's file, in a message
+_LONGEST_LINE = 80  # characters of a line of the user's file that a message quotes
 
 
 def title_of(function: Function, title: str | None) -> str:
-    """The title given, or the function's name.
+    """`title`, or the function's name if `title` is None.
 
-    Raises: ActivationError for a built-in activation's name, or a title that is no line of UTF-8
-        text; TypeError for an object that can't be called.
+    Raises: ActivationError for the name of a built-in activation, or a title that is no line of
+        UTF-8 text; TypeError for an object that can't be called.
     """
     if isinstance(function, Activation) or not callable(function):
         raise TypeError(f"@activation takes a function of s, not {function!r}")
@@ -41,7 +41,7 @@ def title_of(function: Function, title: str | None) -> str:
     with located(function, "@activation"):
         odd = [c for c in title if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
         if not title.strip() or odd:
-            what = f"holds {odd[0]!r}" if odd else "is empty"
+            what = f"contains {odd[0]!r}" if odd else "is empty"
             raise ActivationError(f"the title {title!r} {what}; it must be a line of text")
         if title.endswith("′"):
             raise ActivationError(f"the title {title!r} ends with ′, which marks derivatives")
@@ -51,20 +51,20 @@ def title_of(function: Function, title: str | None) -> str:
 
 
 def parameters_of(function: Function, title: str) -> dict[str, float]:
-    """The function's parameters, which follow s, and their defaults.
+    """The parameters after s, with their defaults.
 
     Raises: ActivationError for a default that is no finite number.
     """
     with located(function, title):
         arguments = _arguments(function)
         if not arguments or "POSITIONAL" not in arguments[0].kind.name:
-            raise ActivationError("it must take s as its first argument: def f(s): …")
+            raise ActivationError("the first argument must be s: def f(s): …")
         for argument in arguments[1:]:
             value = argument.default
             number = isinstance(value, int | float | np.integer | np.floating)
             if not number or isinstance(value, bool):
                 raise ActivationError(
-                    f"its parameter {argument.name} needs a number as default: "
+                    f"the parameter {argument.name} needs a number as default: "
                     f"def f(s, {argument.name}=0.1): …"
                 )
             if not is_finite(value):
@@ -85,18 +85,18 @@ def read(function: Function, title: str, parameters: dict[str, float]) -> Expres
             **{key: name(key) for key in parameters if key not in places},
         )
         if result is None:
-            raise SymbolicError("it returns nothing; write `return`")
+            raise SymbolicError("the function returns None; write `return`")
         if inspect.iscoroutine(result):
-            result.close()  # or Python warns that nobody has waited for it
+            result.close()  # else Python warns about a coroutine that was never awaited
         if isinstance(result, Expression):
             return result
-        with located(function, title, "it returns no formula of s: "):
+        with located(function, title, "the function returns no formula of s: "):
             return expression(result)
 
 
 @contextmanager
 def located(function: Function, title: str, before: str = "") -> Iterator[None]:
-    """Any exception of the block becomes an ActivationError, which names the function's line."""
+    """Turn any exception in the block into an ActivationError that names the function's line."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -122,7 +122,7 @@ def _in_words(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = " ".join(str(error).split())
-    except Exception:  # the error's own text raises
+    except Exception:  # str(error) may raise
         return kind
     return text if isinstance(error, SymbolicError | ActivationError) else f"{kind}: {text}"
 
@@ -148,7 +148,7 @@ def _code(function: Function) -> CodeType | None:
 
 
 def _arguments(function: Function) -> list[inspect.Parameter]:
-    """The first argument and the named arguments; *args and **kwargs get nothing."""
+    """The first argument and all named arguments, without *args and **kwargs."""
     arguments = list(inspect.signature(function).parameters.values())
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [a for i, a in enumerate(arguments) if i == 0 or a.kind not in variadic]

@@ -5,11 +5,11 @@ Two operations stand for the whole family. For y = f(s):
     f          ∂L/∂s = scale(f, g, s)
     scale      y = g ⊙ f′(s)      ∂L/∂g = scale(f, h, s)      ∂L/∂s = h ⊙ scale(f′, g, s)
 
-with h the gradient that arrives at scale. Since f′ is an Activation too, these two operations
-give derivatives of any order. An Activation is f of one number: it knows nothing of layers.
+where h is the gradient with respect to the result of scale. Since f′ is an Activation too, these
+two operations give derivatives of any order. An Activation knows nothing of layers.
 
-`ACTIVATIONS` is the table of all activations by name, which `@activation` extends; `BUILT_IN` holds
-the engine's own, as `engine.activations.builtin` defines them.
+`ACTIVATIONS` holds all activations by name; `@activation` adds to it. `BUILT_IN` holds the built-in
+activations, which `engine.activations.builtin` defines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Kinks = tuple[float, ...]
 Range = tuple[float, float]
 
 ACTIVATIONS: dict[str, Activation] = {}
-BUILT_IN: dict[str, Activation] = {}  # users change ACTIVATIONS, never this table
+BUILT_IN: dict[str, Activation] = {}  # unlike ACTIVATIONS, never changed by users
 
 
 @printable
@@ -44,22 +44,22 @@ class Activation:
     """f, with its name, kinks and range; `f(s)` applies it, `f.derivative` is f′.
 
     Attributes:
-        name: for errors, traces and the command line.
-        kinks: where f is not differentiable; the function's docstring gives f′ at a kink.
+        name: the name in errors, in traces and on the command line.
+        kinks: the s at which f is not differentiable; the activation's docstring gives f′ there.
         range: the infimum and supremum of f.
         parameters: the values of f's parameters by name; `f(a=0.2)` is f with another value, and
             `f(s, a=0.2)` applies that variant.
-        root: f with the parameters that it was defined with.
-        kernel: f and f′ as scalar functions that are compiled into loops over arrays.
-        compiled: whether that kernel is machine code; derivatives have none.
+        root: f with the default parameters.
+        kernel: f and f′ on arrays.
+        compiled: whether the kernel is machine code; False for derivatives.
         slope_formula: f′ as text, "f′ = 1 − y²" with y = f(s); "" unless f is built in.
-        bends: where f is differentiable and f″ jumps. A kink or a bend stays where it is when the
-            parameters change.
-        extrema, slope_extrema: where f and f′ have a local minimum or maximum, apart from kinks.
-            Between these points f and f′ are taken to be monotone.
+        bends: the s at which f is differentiable and f″ jumps. Kinks and bends do not depend on the
+            parameters.
+        extrema, slope_extrema: the s at which f and f′ have a local minimum or maximum, apart from
+            kinks. Between these points f and f′ are assumed to be monotone.
 
-    A copy is the activation itself. The pickle of a built-in activation holds its name and
-    parameters, the pickle of an activation from `@activation` holds its formula.
+    A copy is the activation itself. The pickle of a built-in activation contains its name and
+    parameters; the pickle of an activation made by `@activation` contains its formula.
     """
 
     kernel: Elementwise
@@ -86,8 +86,7 @@ class Activation:
         self.slope_formula, self.bends = slope_formula, bends
         self.extrema, self.slope_extrema = extrema, slope_extrema
         self.compiled = kernel.compiled
-        # Functions of the parameters, if they depend on the parameters.
-        self._kinks, self._range = kinks, range
+        self._kinks, self._range = kinks, range  # values, or functions of the parameters
         self._variants: WeakValueDictionary[tuple[float, ...], Activation] = WeakValueDictionary()
         if describe:
             self.__doc__ = describe
@@ -115,7 +114,7 @@ class Activation:
         )
 
     def __call__(self, s: Operand | None = None, /, **parameters: float) -> Any:
-        """f(s), of s's shape and dtype; with parameters alone, f with those parameters."""
+        """f(s), with the shape and dtype of s; without s, f with these parameters."""
         if type(s) is not Tensor and isinstance(s, Symbolic):
             return s.through(self, parameters)
         f = self.variant(parameters) if parameters else self
@@ -131,17 +130,17 @@ class Activation:
 
     @cached_property
     def breaks(self) -> Kinks:
-        """The kinks, and where else quadrature must look closely: poles, narrow features."""
+        """The points at which quadrature splits its intervals: kinks, poles, narrow features."""
         return self.kinks
 
     @property
     def f(self) -> Formula:
-        """The function itself, of tensors or arrays."""
+        """The function s ↦ f(s), of tensors or arrays."""
         return self.__call__
 
     @property
     def built_in(self) -> bool:
-        """Whether f is in the engine's table, with any values of its parameters."""
+        """Whether f is a built-in activation, with any values of its parameters."""
         return self.kind == "built-in"
 
     def value(self, s: Array) -> Array:
@@ -158,7 +157,7 @@ class Activation:
 
     @cached_property
     def derivative(self) -> Derivative:
-        """f′, as an activation."""
+        """f′ as an activation."""
         return Derivative(self, lambda s: self.second(s, *self.constants))
 
     def __repr__(self) -> str:
@@ -176,25 +175,26 @@ class Activation:
     def __reduce__(self) -> Any:
         if BUILT_IN.get(self.name) is not self.root:
             raise pickle.PicklingError(
-                f"{self.name} can't be pickled: it is neither built in nor made by @activation, so "
-                "another process could not make it again; write it with @activation"
+                f"{self.name} can't be pickled, because it is neither built in nor made with "
+                "@activation; define it with @activation"
             )
         return _built_in, (self.name, tuple(self.parameters.items()))
 
     def variant(self, parameters: Mapping[str, Any]) -> Activation:
-        """f with these parameters; equal values give the same object while the object lives."""
-        new = {**self.parameters, **self.checked(parameters)}
-        for key, value in new.items():
+        """f with these parameters; equal values give the same object while it is referenced."""
+        values = {**self.parameters, **self.checked(parameters)}
+        for key, value in values.items():
             if not isinstance(value, float):
                 raise TypeError(
-                    f"{self.name}: {key} is not a number here; give it together with s: "
+                    f"{self.name}: {key} is a tensor or a formula; give it together with s: "
                     f"{self.name}(s, {key}=…)"
                 )
         root = self.root
-        return root if new == root.parameters else _variant(root, root.kernel, (*new.values(),))
+        same = values == root.parameters
+        return root if same else _variant(root, root.kernel, (*values.values(),))
 
     def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters as floats; tensors and formulas are left as they are.
+        """The parameters, numbers as floats, tensors and formulas unchanged.
 
         Raises: TypeError for an unknown parameter, ValueError for a value that is no finite number.
         """
@@ -229,9 +229,9 @@ class Activation:
 
 @lru_cache(maxsize=256)
 def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -> Activation:
-    """The root with these parameters; a new variant if the user has given f′ since.
+    """The root with these parameters; a new variant if the user has changed f′ since.
 
-    A variant that left this cache while a user still holds it comes back from `_variants`.
+    `_variants` returns variants that are still referenced but no longer in this cache.
     """
     f = root._variants.get(values)
     if f is None or f.kernel is not kernel:
@@ -241,9 +241,9 @@ def _variant(root: Activation, kernel: Elementwise, values: tuple[float, ...]) -
 
 @printable
 class Derivative(Activation):
-    """f′, f″ …: an activation given by formulas in the engine's own operations.
+    """f′, f″ …: an activation whose slope is a formula in the engine's operations.
 
-    Each built-in record writes f″ down; the engine derives f‴ and later derivatives from it.
+    The record of a built-in activation contains f″, from which the engine derives f‴ and so on.
     """
 
     compiled = False
@@ -273,7 +273,7 @@ class Derivative(Activation):
 
     @cached_property
     def range(self) -> Range:
-        """The infimum and the supremum, as `find_range` finds them."""
+        """The infimum and the supremum, by `find_range`."""
         return find_range(self.value, self.breaks)
 
     def value(self, s: Array) -> Array:

@@ -1,8 +1,8 @@
-"""Kernels: arrays in, arrays out. Nothing here knows of tensors or gradients.
+"""Kernels: functions of arrays, which know nothing of tensors or gradients.
 
-`plain` has every kernel in NumPy, in a few lines each: the specification. `compiled` has the same
-functions as machine code, and they are taken where Numba can be imported. One set of tests runs
-over both.
+`plain` defines every kernel in a few lines of NumPy: the specification. `compiled` has the same
+functions as machine code, and they replace NumPy's if Numba can be imported. The same tests run on
+both.
 """
 
 from engine.kernels.environment import COMPILED, COMPILER

@@ -1,6 +1,7 @@
-"""What the kernels find around them: Numba, and the number of threads that it is told.
+"""Checks before Numba is imported: whether it can be, and NUMBA_NUM_THREADS.
 
-Imported before all other kernels: a wrong NUMBA_NUM_THREADS ends Numba's import in a traceback.
+This module is imported before all other kernels, because a wrong NUMBA_NUM_THREADS makes Numba's
+import raise.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ _said: set[str] = set()
 
 
 def say_once(message: str) -> None:
-    """One line on the error stream."""
+    """Print one line on the error stream, once per process for each message."""
     if message not in _said and sys.stderr is not None:
         _said.add(message)
         print(f"gradtrace: {message}", file=sys.stderr, flush=True)
@@ -28,8 +29,8 @@ def _check_number_of_threads() -> None:
         usable = False
     if not usable:
         say_once(
-            f"NUMBA_NUM_THREADS={text!r} is no number of threads; one thread is used (give an "
-            "integer from 1 on, or unset NUMBA_NUM_THREADS for one thread per core)"
+            f"NUMBA_NUM_THREADS={text!r} is no number of threads, so one thread is used; set it to "
+            "a positive integer, or unset it for one thread per core"
         )
         os.environ["NUMBA_NUM_THREADS"] = "1"
 
@@ -38,10 +39,10 @@ _check_number_of_threads()
 
 
 def _compiler() -> str:
-    """Numba's version; "" if kernels run in NumPy, for which NUMBA_DISABLE_JIT=1 asks."""
+    """Numba's version; "" if kernels run in NumPy: without Numba, or with NUMBA_DISABLE_JIT=1."""
     try:
         import numba
-    except ImportError as error:  # Numba raises this for a NumPy too new for it as well
+    except ImportError as error:  # also if Numba does not support this version of NumPy
         say_once(f"kernels run in NumPy, many times slower, since Numba can't be imported: {error}")
         return ""
     disabled = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]

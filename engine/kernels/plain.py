@@ -1,8 +1,8 @@
 """Every kernel that the engine uses, in NumPy: the specification, and the backend without Numba.
 
-Each function here has the name, the arguments and the result of one in `engine.kernels.compiled`,
-and tests compare the two. Sums are made in the order of a definition, so results differ by
-rounding. None of them reaches BLAS.
+Each function has the name, the arguments and the result of a function in `engine.kernels.compiled`,
+and tests compare the two. The results differ by rounding, because the order of sums differs. No
+function calls BLAS.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Array: TypeAlias = npt.NDArray[Any]
 Formula = Callable[..., Array]
 F = TypeVar("F", bound=Callable[..., Any])
 
-quiet = np.errstate(all="ignore")  # kernels give ∞ and NaN in silence
+quiet = np.errstate(all="ignore")  # kernels return ∞ and NaN without a warning
 
 
 def jit(**options: bool) -> Callable[[F], F]:
-    """Leave a kernel as the Python function that it is."""
+    """Return a decorator that does not compile a kernel, but silences NumPy's warnings in it."""
     return quiet
 
 
@@ -40,7 +40,7 @@ def matmul(
     out: Array | None = None,
     accumulate: bool = False,
 ) -> Array:
-    """C = A·B, C_ik = Σ_j A_ij B_jk: the sum of the outer products of A's columns and B's rows.
+    """C = A·B, C_ik = Σ_j A_ij B_jk, as the sum of outer products of A's columns with B's rows.
 
     Raises: ValueError for shapes, dtypes or an `out` that do not fit.
     """
@@ -68,26 +68,29 @@ def check_operands(a: Array, b: Array) -> None:
         refuse_shapes(a, b)
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         raise ValueError(
-            f"dtypes {a.dtype} and {b.dtype} have no kernel; both must be float32 or both float64"
+            f"no matrix product for dtypes {a.dtype} and {b.dtype}; both must be float32, or both "
+            "float64"
         )
 
 
 def refuse_shapes(left: Array, right: Array) -> None:
     raise ValueError(
         f"shapes {left.shape} and {right.shape} (after transposing) have no matrix product; "
-        "the columns of the first must be as many as the rows of the second"
+        "the first must have as many columns as the second has rows"
     )
 
 
 def check_out(out: Array, shape: tuple[int, int], a: Array, b: Array) -> None:
-    """Raise ValueError unless A·B, of that shape, can be written to `out`."""
+    """Raise ValueError unless A·B, of this shape, can be written to `out`."""
     if out.shape != shape or out.dtype != a.dtype or not out.flags.c_contiguous:
         raise ValueError(
-            f"out has shape {out.shape} and dtype {out.dtype}; it must be C-contiguous, "
-            f"{shape}, {a.dtype}"
+            f"out has shape {out.shape} and dtype {out.dtype}; it must be C-contiguous, of shape "
+            f"{shape} and dtype {a.dtype}"
         )
     if np.may_share_memory(out, a) or np.may_share_memory(out, b):
-        raise ValueError("out overlaps an operand, which the product would overwrite as it reads")
+        raise ValueError(
+            "out overlaps an operand in memory; pass an array that shares no memory with a or b"
+        )
 
 
 @quiet
@@ -103,8 +106,8 @@ def add_scaled(w: Array, direction: Array, by: float) -> None:
 def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """The mean of −log softmax(o)_y over the examples, and p = softmax(o).
 
-    The largest logit is taken off first, so nothing overflows and no logarithm is taken of a
-    probability that has underflowed.
+    The largest logit is subtracted first, so no exponential overflows and no logarithm is taken of
+    a probability that has underflowed.
     """
     o = logits - logits.max(axis=1, keepdims=True)
     e = np.exp(o)
@@ -115,7 +118,7 @@ def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
 
 @quiet
 def cross_entropy_slopes(p: Array, labels: Array, scale: float) -> Array:
-    """(p − y)·scale with y one-hot: for scale = 1/N, ∂L/∂logits."""
+    """(p − y)·scale with y one-hot; this is ∂L/∂logits for scale = 1/N."""
     difference = p.copy()
     difference[np.arange(len(p)), labels] -= 1
     return np.asarray(difference * p.dtype.type(scale))
@@ -123,7 +126,7 @@ def cross_entropy_slopes(p: Array, labels: Array, scale: float) -> Array:
 
 @quiet
 def squared_error(a: Array, t: Array, over: float) -> Array:
-    """Σ (a − t)² / over, an array of no axis."""
+    """Σ (a − t)² / over, a 0-d array."""
     d = (a - t).astype(np.float64)
     return np.asarray((d * d).sum() / over, a.dtype)
 
@@ -138,12 +141,12 @@ def scaled_difference(a: Array, t: Array, scale: float) -> Array:
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
-SELU_PRODUCT = 1.7580993408473768599402175208123  # λα; the product of the two floats is 1 ULP off
+SELU_PRODUCT = 1.7580993408473768599402175208123  # λα; SELU_SCALE * SELU_ALPHA is off by 1 ULP
 
 
 @dataclass(frozen=True, eq=False)
 class Elementwise:
-    """An activation's f and f′ over arrays; each method takes f's parameters after the arrays."""
+    """An activation's f and f′ on arrays; each method takes f's parameters after the arrays."""
 
     compiled: ClassVar[bool] = False
 
@@ -153,7 +156,7 @@ class Elementwise:
 
     @quiet
     def value(self, s: Array, *parameters: float) -> Array:
-        """f(s), of s's shape and dtype."""
+        """f(s), with the shape and dtype of s."""
         return np.array(self.reference_value(s, *parameters), s.dtype)
 
     @quiet
@@ -167,7 +170,7 @@ class Elementwise:
         return np.asarray(g * self.slope(s, *parameters))
 
 
-# The kernels of the built-in activations by name; their table (`activations.builtin`) fills this.
+# The kernels of the built-in activations by name, filled by `activations.builtin`.
 KERNELS: dict[str, Any] = {}
 
 
@@ -178,31 +181,31 @@ def kernel_of(
     parameters: int = 0,
     of_value_if: Callable[..., bool] = lambda *parameters: True,
 ) -> Elementwise:
-    """The kernel of a built-in activation, by its formulas."""
+    """The kernel of a built-in activation, from its formulas."""
     return Elementwise(value, slope, parameters)
 
 
 def own_kernel(
     source: str, value: Formula, slope: Formula, parameters: int, check: Any
 ) -> Elementwise:
-    """The kernel of a user's function, by its formulas; nothing is compiled from its source."""
+    """The kernel of a user's function, from its formulas; `source` and `check` are not used."""
     return Elementwise(value, slope, parameters)
 
 
 class Fused(NamedTuple):
-    """A rule's value and VJP as kernels of arrays."""
+    """The value and VJP of a rule as kernels."""
 
     value: Callable[..., tuple[Array, Array | None]]
     vjp: Callable[..., tuple[Array, Array | None, Array | None, Array]]
 
 
-# Kernels of whole rules, by the rule's name: none, so that the rule's own lines run.
+# Kernels of whole rules by the rule's name. Without an entry, the rule's Python code runs.
 FUSED: dict[str, Fused] = {}
 
 
 # --- what a trace measures ------------------------------------------------------------------------
 
-# The bins of |v|: two for each power of ten; what lies outside is counted in the first and last.
+# The bins of |v|, two per decade; the first and last bins count all |v| below and above the edges.
 DECADES, BINS_PER_DECADE = (-30, 10), 2
 EDGES = 10.0 ** (
     np.arange(DECADES[0] * BINS_PER_DECADE, DECADES[1] * BINS_PER_DECADE + 1) / BINS_PER_DECADE
@@ -212,18 +215,21 @@ N_BINS = len(EDGES) + 1
 
 
 def magnitudes(v: Array) -> Array:
-    """How many |v| are in each of the N_BINS bins; entries that are 0 or not finite in none."""
+    """The number of |v| in each of the N_BINS bins; zeros, NaN and ±∞ are not counted."""
     size = np.abs(v[np.isfinite(v) & (v != 0)].astype(np.float64))
     return np.bincount(np.searchsorted(EDGES, size, side="right"), minlength=N_BINS)
 
 
 def dead_columns(slopes: Array) -> Array:
-    """Whether each column of a matrix is 0 throughout."""
+    """Whether all entries are 0, for each column of a matrix."""
     return np.asarray((slopes == 0).all(axis=0))
 
 
 class Moments(NamedTuple):
-    """Of the finite entries, in float64; the last four are NaN where there are none."""
+    """Statistics of the finite entries, in float64; the last four are NaN without finite entries.
+
+    `finite` is the number of finite entries, `zeros` the number of zeros among them.
+    """
 
     finite: int
     zeros: int
@@ -240,7 +246,7 @@ def as_moments(row: Array) -> Moments:
 
 @quiet
 def moments(flat: Array) -> Moments:
-    """Of an array of one axis; −0.0 counts as a zero."""
+    """The moments of a 1-d array; −0.0 counts as a zero."""
     v = flat[np.isfinite(flat)].astype(np.float64)
     counts = len(v), int((v == 0).sum())
     if not len(v):
@@ -254,7 +260,7 @@ def moments(flat: Array) -> Moments:
     return Moments(*counts, float(v.min()), float(v.max()), float(mean), float(std))
 
 
-PART = 1 << 14  # the entries of a part, which one thread looks at
+PART = 1 << 14  # entries of a part, which one thread reads
 
 
 def look(flat: Array, stride: int, *_: Any) -> tuple[Array, Array]:
@@ -266,20 +272,20 @@ def look(flat: Array, stride: int, *_: Any) -> tuple[Array, Array]:
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array of any content."""
+    """An array of this shape and dtype, with undefined content."""
     return np.empty(shape, dtype)
 
 
 def number_of_threads() -> int:
-    """How many threads a kernel may have."""
+    """The number of threads of a kernel: 1."""
     return 1
 
 
 def most_threads() -> int:
-    """How many threads a kernel may be given at most."""
+    """The largest number of threads that `use_threads` accepts: 1."""
     return 1
 
 
 def use_threads(n: int) -> int:
-    """Let kernels have n threads, as far as there are any; how many they had before."""
+    """Return the previous number of threads, 1; n is ignored."""
     return 1

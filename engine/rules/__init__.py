@@ -1,1 +1,1 @@
-"""The table of derivatives: each operation beside its vector-Jacobian product."""
+"""The rules: each operation's value next to its vector-Jacobian product."""

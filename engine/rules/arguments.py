@@ -1,7 +1,7 @@
-"""The arguments of an operation besides its operands: axes, shapes, and orders of axes.
+"""Checks of an operation's arguments besides its operands: axes, shapes, and orders of axes.
 
-They are integers as NumPy takes them: Python's, NumPy's, and sequences or arrays of them. 2.0, "2"
-and True are refused, because NumPy refuses them, and int() would cut 2.5 to 2.
+Integers of Python or NumPy are accepted, and sequences or arrays of integers. 2.0, "2" and True are
+refused, as in NumPy; int() would truncate 2.5 to 2.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _SPELLINGS = {"dim": "axis", "dims": "axis", "axes": "axis", "keepdim": "keepdim
 
 
 def integers(name: str, what: str, value: Any) -> tuple[int, ...]:
-    """`value`, an integer or several, as a tuple: `integers("reshape", "shape", [2, -1])`.
+    """`value`, an integer or a sequence, as a tuple: `integers("reshape", "shape", [2, -1])`.
 
-    Raises: TypeError for anything else, with the operation's name, its place, and `what` it is.
+    Raises: TypeError for any other value, with the operation's name and place, and `what`, the
+        argument's name.
     """
     numbers = list(value) if _several(value) else [value]
     try:
@@ -37,9 +38,9 @@ def integers(name: str, what: str, value: Any) -> tuple[int, ...]:
 
 
 def axes(name: str, axis: Any, others: Mapping[str, Any]) -> Any:
-    """`axis` as NumPy wants it: None, an integer, or a tuple of integers.
+    """`axis` in NumPy's form: None, an integer, or a tuple of integers.
 
-    Raises: TypeError for anything else, and for `others`, keywords that the operation doesn't have.
+    Raises: TypeError for any other axis, and if `others`, the unexpected keywords, is not empty.
     """
     if others:
         raise unexpected(name, others)
@@ -50,7 +51,7 @@ def axes(name: str, axis: Any, others: Mapping[str, Any]) -> Any:
 
 
 def one_axis(name: str, axis: Any, others: Mapping[str, Any]) -> int:
-    """`axis` as a single integer; raises as `axes`."""
+    """`axis` as a single integer. Raises: TypeError, as `axes`, and for several axes."""
     number = axes(name, axis, others)
     if type(number) is not int:
         raise TypeError(f"{name}{at_place()}: axis {axis!r:.60}; give an integer")
@@ -58,11 +59,11 @@ def one_axis(name: str, axis: Any, others: Mapping[str, Any]) -> int:
 
 
 def unexpected(name: str, keywords: Mapping[str, Any]) -> TypeError:
-    """An error that says which keywords an operation doesn't take, and how they are spelt here."""
-    known = [f"{key}= is {_SPELLINGS[key]}= here" for key in keywords if key in _SPELLINGS]
+    """An error that names the keywords that the operation doesn't take, and NumPy's spelling."""
+    advice = [f"{key}= is {_SPELLINGS[key]}= here" for key in keywords if key in _SPELLINGS]
     return TypeError(
         f"{name}{at_place()}: it takes no {', '.join(f'{key}=' for key in keywords)}"
-        + (f"; {' and '.join(known)}, as in NumPy" if known else "")
+        + (f"; {' and '.join(advice)}, as in NumPy" if advice else "")
     )
 
 

@@ -1,6 +1,7 @@
 """Arithmetic and the elementary functions, entry by entry, with NumPy's names and broadcasting.
 
-Each operation is one function: above it ∂L/∂a (and ∂L/∂b) from g = ∂L/∂y, in it the value.
+Each operation is one function: its body computes the value, and its decorator holds ∂L/∂a (and
+∂L/∂b) in terms of g = ∂L/∂y.
 """
 
 from __future__ import annotations
@@ -115,12 +116,12 @@ def sqrt(a: Any) -> Any:
     numpy=(np.sign,),
 )
 def sign(a: Any) -> Any:
-    """y = −1, 0 or 1; its derivative is taken as 0 everywhere."""
+    """y = −1, 0 or 1; ∂L/∂a = 0, also at the jump."""
     return np.sign(a)
 
 
 @operation(
-    # a⁰ is 1 everywhere, and 0ᵇ is 0 for b > 0: without care both would give 0 · ∞.
+    # The `where` prevents 0 · ∞ in the derivative of a⁰ by a and in that of 0ᵇ by b, at a = 0.
     lambda g, y, a, b: g * b * where((a == 0) & (b == 0), 1.0, a) ** (b - 1),
     lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a)),
     formula="∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a",
@@ -128,7 +129,7 @@ def sign(a: Any) -> Any:
     broadcasts=True,
 )
 def power(a: Any, b: Any) -> Any:
-    """y = aᵇ; ∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a (NaN for a < 0, as ln is)."""
+    """y = aᵇ; ∂L/∂a = g b aᵇ⁻¹, ∂L/∂b = g aᵇ ln a (NaN for a < 0)."""
     return np.power(a, b)
 
 
@@ -150,9 +151,9 @@ def abs(a: Any) -> Any:
     broadcasts=True,
 )
 def maximum(a: Any, b: Any) -> Any:
-    """The larger of each pair, which gets g; where they are equal, each gets g / 2.
+    """y = max(a, b); g passes to the larger operand, and g / 2 to each where a = b.
 
-    NaN if one of the pair is NaN, and so are both gradients there.
+    Where a or b is NaN, y and both gradients are NaN.
     """
     return np.maximum(a, b)
 
@@ -165,9 +166,9 @@ def maximum(a: Any, b: Any) -> Any:
     broadcasts=True,
 )
 def minimum(a: Any, b: Any) -> Any:
-    """The smaller of each pair, which gets g; where they are equal, each gets g / 2.
+    """y = min(a, b); g passes to the smaller operand, and g / 2 to each where a = b.
 
-    NaN if one of the pair is NaN, and so are both gradients there.
+    Where a or b is NaN, y and both gradients are NaN.
     """
     return np.minimum(a, b)
 
@@ -210,9 +211,9 @@ _clip = rule(
 
 @named
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
-    """a where the condition is true, b elsewhere; g goes to the one that was taken.
+    """a where the condition is true, b elsewhere; g passes to the operand that was selected.
 
-    `condition` is an array of booleans, for example `x > 0`; it has no gradient.
+    `condition` is an array of booleans, for example `x > 0`, and has no gradient.
     """
     if isinstance(condition, Symbolic):
         return cast(Tensor, condition.record(_where, (a, b), {"condition": condition}))
@@ -236,9 +237,9 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
 
 @named
 def clip(a: Operand, low: Operand | None = None, high: Operand | None = None) -> Tensor:
-    """min(max(a, low), high); g passes where low ≤ a ≤ high, is 0 outside, and NaN where y is.
+    """min(max(a, low), high); ∂L/∂a = g where low ≤ a ≤ high, 0 elsewhere, NaN where y is NaN.
 
-    The bounds are constants: numbers or arrays of a's shape, or None for no bound.
+    The bounds are constants: numbers, arrays that broadcast to a's shape, or None for no bound.
     """
     for x in (a, low, high):
         if isinstance(x, Symbolic):
@@ -274,7 +275,7 @@ def _bound(bound: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     if isinstance(bound, Tensor) and bound.requires_grad and state.recording:
         raise TypeError(
             f"clip{at_place()}: "
-            "a bound that requires a gradient; use maximum and minimum, which give it one"
+            "a bound requires a gradient, which clip doesn't compute; use maximum and minimum"
         )
     array = np.array(plain(bound), dtype=dtype)
     if array.ndim > len(shape) or any(
@@ -293,7 +294,7 @@ def _inside(a: Any, low: Any, high: Any) -> Any:
 
 
 def _share(y: Any, wins: Any, ties: Any) -> Any:
-    """1 where this operand alone was taken, ½ where both were, NaN where y is NaN."""
+    """1 where this operand was selected, ½ where both are equal, 0 elsewhere, NaN where y is."""
     return where(y == y, wins + 0.5 * ties, np.nan).astype(y.dtype)
 
 

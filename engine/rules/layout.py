@@ -1,7 +1,7 @@
-"""Operations that move entries without changing them: reshape, transpose, index, join, cast.
+"""Operations that move entries: reshape, transpose, index, join, split; and cast.
 
-Shapes and axes are integers of Python or NumPy, or tuples, lists and arrays of them. Anything else
-is a TypeError.
+Shapes and axes are integers of Python or NumPy, or tuples, lists and arrays of integers. Other
+values raise TypeError.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _label = rule(
 
 
 def _parts(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[Any]:
-    """The slices of g that belong to each operand of a concatenation."""
+    """The slice of g along `axis` for each operand of a concatenation."""
     gradients: list[Any] = []
     start = 0
     for x, need in zip(xs, needs, strict=True):
@@ -91,7 +91,7 @@ def _parts(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[A
 
 
 def _layers(g: Any, y: Any, *xs: Any, needs: Sequence[bool], axis: int) -> list[Any]:
-    """The layers of g that belong to each operand of a stack."""
+    """The slice of g along `axis` for each operand of a stack."""
     before = (slice(None),) * axis
     return [g[(*before, i)] if need else None for i, need in enumerate(needs)]
 
@@ -116,9 +116,9 @@ _stack = rule(
 
 @named
 def reshape(a: Operand, *shape: Any) -> Tensor:
-    """The same entries in another shape: `reshape(a, 6, 4)`, `(a, (6, 4))` or `(a, 6, -1)`."""
-    wanted = integers("reshape", "shape", shape[0] if len(shape) == 1 else shape)
-    return apply(_reshape, a, shape=wanted)
+    """The entries of a in another shape: `reshape(a, 6, 4)`, `(a, (6, 4))` or `(a, 6, -1)`."""
+    numbers = integers("reshape", "shape", shape[0] if len(shape) == 1 else shape)
+    return apply(_reshape, a, shape=numbers)
 
 
 @named
@@ -135,7 +135,7 @@ def label(a: Operand, name: str) -> Tensor:
 
 @named
 def transpose(a: Operand, *axes: Any) -> Tensor:
-    """Axes reversed, or in the order given: `transpose(a, 2, 0, 1)` or `(a, (2, 0, 1))`."""
+    """The axes of a reversed, or in the given order: `transpose(a, 2, 0, 1)`, `(a, (2, 0, 1))`."""
     ndim = np.ndim(plain(a))
     if not axes or (len(axes) == 1 and axes[0] is None):
         order = tuple(range(ndim))[::-1]
@@ -152,12 +152,12 @@ def transpose(a: Operand, *axes: Any) -> Tensor:
 
 @named
 def broadcast_to(a: Operand, shape: Sequence[int] | int) -> Tensor:
-    """a repeated along new and stretched axes; g is summed over them."""
+    """a repeated along new axes and axes of size 1; ∂L/∂a is g summed over these axes."""
     return apply(_broadcast_to, a, shape=integers("broadcast_to", "shape", shape))
 
 
 def index(a: Operand, key: Any) -> Tensor:
-    """a[key] with NumPy's indexing; ∂L/∂a is g put back in its place, added where places repeat."""
+    """a[key] with NumPy's indexing; ∂L/∂a is 0, with g added at the positions in key."""
     parts = key if isinstance(key, tuple) else (key,)
     checked = tuple(_index_part(part) for part in parts)
     return apply(_index, a, key=checked if isinstance(key, tuple) else checked[0])
@@ -167,24 +167,24 @@ def _index_part(part: Any) -> Any:
     if isinstance(part, Tensor):
         raise IndexError(
             f"index{at_place()}: "
-            "a tensor holds floats, which are no positions; index with integers or "
+            "a tensor holds floats, which can't be indices; index with integers or "
             "booleans, for example t[labels] with a NumPy array of labels"
         )
     if part is None or part is ... or isinstance(part, int | np.integer | slice):
         return part
-    array = np.array(part)  # as NumPy itself would take it, and a copy
+    array = np.array(part)  # a copy, so that later changes of the user's array have no effect
     return array.astype(np.intp) if array.size == 0 else array
 
 
 def _put_back(g: Any, shape: tuple[int, ...], key: Any) -> Any:
-    """g at its places of an array of zeros; of arrays, where no place repeats, as a `Part`."""
+    """Zeros with g added at `key`; a `Part` if g is an array and no position repeats."""
     if type(g) is np.ndarray and not _repeats(key):
         return Part(g, shape, key)
     return apply(_scatter, g, shape=shape, key=key)
 
 
 def _repeats(key: Any) -> bool:
-    """Whether an index may name a place more than once."""
+    """Whether a key may contain a position more than once."""
     return any(isinstance(part, np.ndarray) for part in (key if isinstance(key, tuple) else (key,)))
 
 
@@ -199,9 +199,9 @@ def _add_at(a: npt.NDArray[Any], shape: tuple[int, ...], key: Any) -> npt.NDArra
 
 @named
 def concatenate(tensors: Sequence[Operand], axis: int | None = 0, **others: Any) -> Tensor:
-    """Tensors joined along an existing axis; each gets its slice of g.
+    """Tensors joined along an existing axis; each operand's gradient is its slice of g.
 
-    With `axis=None`, the entries of all in one row. Raises: ShapeError if the sizes of the other
+    With `axis=None`, the tensors are flattened first. Raises: ShapeError if the sizes of the other
     axes differ, or for tensors of shape (); ValueError for an empty list.
     """
     operands = _several(tensors, "concatenate")
@@ -211,7 +211,7 @@ def concatenate(tensors: Sequence[Operand], axis: int | None = 0, **others: Any)
     if not ndim:
         raise ShapeError(
             f"concatenate{at_place()}: tensors of shape () have no axis to be joined along; join "
-            "numbers with stack, and give tensors in a list: concatenate([a, b])"
+            "numbers with stack, and pass tensors in a list: concatenate([a, b])"
         )
     axis = one_axis("concatenate", axis, others)
     return apply(_concatenate, *operands, axis=_axis("concatenate", axis, ndim, operands))
@@ -219,7 +219,7 @@ def concatenate(tensors: Sequence[Operand], axis: int | None = 0, **others: Any)
 
 @named
 def stack(tensors: Sequence[Operand], axis: int = 0, **others: Any) -> Tensor:
-    """Tensors of one shape joined along a new axis; each gets its layer of g.
+    """Tensors of one shape joined along a new axis; each operand's gradient is its slice of g.
 
     Raises: ShapeError if the shapes differ; ValueError for an empty list.
     """
@@ -231,10 +231,10 @@ def stack(tensors: Sequence[Operand], axis: int = 0, **others: Any) -> Tensor:
 
 @named
 def unstack(a: Operand, axis: int = 0) -> tuple[Tensor, ...]:
-    """The layers of a along an axis, without that axis: what `stack` joins, taken apart.
+    """The slices of a along an axis, without that axis: the inverse of `stack`.
 
-    For a sequence x of shape (T, batch, n), `unstack(x)` gives the T steps. The backward passes of
-    all parts write into one array of a's shape, so they cost no more than a itself.
+    For a sequence x of shape (T, batch, n), `unstack(x)` gives the T steps. The gradients of all
+    slices are written to one array of a's shape, so the backward pass copies each entry once.
 
     Raises: ShapeError if a has no such axis.
     """
@@ -244,9 +244,10 @@ def unstack(a: Operand, axis: int = 0) -> tuple[Tensor, ...]:
 
 @named
 def split(a: Operand, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """Parts of a along an axis: `split(a, 3)` in three equal ones, `split(a, [2, 5])` at 2 and 5.
+    """Parts of a along an axis: `split(a, 3)` gives three equal parts, `split(a, [2, 5])` cuts at 2
+    and 5.
 
-    Raises: ShapeError if a has no such axis, or if the axis is no multiple of a number of parts.
+    Raises: ShapeError if a has no such axis, or if its size is no multiple of the number of parts.
     """
     before, n = _before_axis("split", a, axis)
     if isinstance(indices_or_sections, int | np.integer):
@@ -254,7 +255,7 @@ def split(a: Operand, indices_or_sections: int | Sequence[int], axis: int = 0) -
         if sections < 1 or n % sections:
             raise ShapeError(
                 f"split{at_place()}: an axis of {n} entries can't be cut into {sections} equal "
-                "parts; give the places to cut at, for example [2, 5]"
+                "parts; give the indices to cut at, for example [2, 5]"
             )
         size = n // sections
         cuts = [size * i for i in range(1, sections)]
@@ -265,7 +266,7 @@ def split(a: Operand, indices_or_sections: int | Sequence[int], axis: int = 0) -
 
 
 def _before_axis(name: str, a: Operand, axis: int) -> tuple[tuple[slice, ...], int]:
-    """What an index needs before the entry of that axis, and the axis's length."""
+    """The slices that precede the entry of `axis` in a key, and the length of `axis`."""
     shape = shape_of(a)
     number = one_axis(name, axis, {})
     if not -len(shape) <= number < len(shape):
@@ -300,7 +301,7 @@ def _axis(name: str, axis: int, ndim: int, operands: list[Operand]) -> int:
 
 
 def cast(a: Operand, dtype: npt.DTypeLike) -> Tensor:
-    """a in float32 or float64; the gradient comes back in a's own.
+    """a converted to float32 or float64; ∂L/∂a has a's dtype.
 
     Raises: DtypeError for any other dtype.
     """

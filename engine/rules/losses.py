@@ -1,4 +1,4 @@
-"""Losses: cross-entropy from logits, and the quadratic ones."""
+"""Losses: cross-entropy from logits, the quadratic cost, and the mean squared error."""
 
 from __future__ import annotations
 
@@ -72,14 +72,15 @@ _squared_error = rule(
 def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
     """−ln softmax(logits)_label, averaged over the batch, in nats.
 
-    L = (1/N) Σ_n [ln Σ_k e^{o_nk} − o_n,label]; ∂L/∂o = (softmax(o) − y) / N with y one-hot.
-    Computed from the logits, so no probability underflows to ln 0.
+    L = (1/N) Σ_n [ln Σ_k e^{o_nk} − o_n,label]; ∂L/∂o = (softmax(o) − y) / N with y one-hot. L is
+    computed from the logits, because a probability could underflow to 0.
 
     Args:
         logits: (N, K), or (K,) for one example.
         labels: (N,) integers in [0, K).
 
-    Raises: ShapeError, TypeError or ValueError for labels that do not fit, naming the first.
+    Raises: ShapeError for shapes that do not fit, TypeError for labels that are no integers,
+        ValueError for a label outside [0, K).
     """
     shape = shape_of(logits)
     y = np.array(plain(labels))
@@ -110,7 +111,7 @@ def cross_entropy(logits: Operand, labels: npt.ArrayLike) -> Tensor:
 def quadratic(x: Operand, target: Operand) -> Tensor:
     """The quadratic cost, (1/N) Σ_n Σ_k (x_nk − t_nk)²; ∂L/∂x = 2 (x − t) / N.
 
-    x and target of one shape, N the length of the first axis.
+    x and target have the same shape; N is the length of the first axis.
     """
     shape = _one_shape("quadratic", x, target)
     return apply(_squared_error, x, target, over=float(shape[0] if shape else 1))
@@ -118,7 +119,7 @@ def quadratic(x: Operand, target: Operand) -> Tensor:
 
 @named
 def mse(prediction: Operand, target: Operand) -> Tensor:
-    """The mean over all entries of (prediction − target)²; ∂L/∂prediction = 2 (p − t) / size."""
+    """The mean of (p − t)² over all entries; ∂L/∂p = 2 (p − t) / size, p being the prediction."""
     shape = _one_shape("mse", prediction, target)
     return apply(_squared_error, prediction, target, over=float(math.prod(shape)))
 
@@ -129,8 +130,8 @@ def _one_shape(name: str, a: Operand, b: Operand) -> tuple[int, ...]:
     if shape != other or 0 in shape:
         raise ShapeError(
             f"{name}{at_place()}: "
-            f"shapes {shape} and {other}; prediction and target must have the same, with "
-            "at least one entry (broadcasting here would silently average wrong pairs)"
+            f"shapes {shape} and {other}; prediction and target must have the same shape, with "
+            "at least one entry (broadcasting would silently average wrong pairs)"
         )
     return shape
 

@@ -1,4 +1,4 @@
-"""`@custom_vjp`: an operation of one's own, with any number of inputs, and its derivative.
+"""`@custom_vjp`: an operation defined by the user, with any number of inputs, and its derivative.
 
 @custom_vjp
 def hypotenuse(a, b):
@@ -32,7 +32,7 @@ Function = Callable[..., Any]
 @printable
 @final
 class Operation:
-    """What `custom_vjp` gives: called with tensors or arrays, it is an operation of the engine."""
+    """An operation made by `custom_vjp`; call it with tensors or arrays."""
 
     def __init__(self, value: Function) -> None:
         self.name = value.__name__
@@ -42,17 +42,17 @@ class Operation:
         self._rule = Rule(self.name, self._checked_value, self._gradients)
 
     def vjp(self, function: Function) -> Operation:
-        """Decorator: `function(g, y, *inputs)` gives ∂L/∂input for each input, as a tuple.
+        """Decorator: `function(g, y, *inputs)` returns a tuple, ∂L/∂input for each input.
 
-        g is ∂L/∂y and y the value. Write it with operators and the engine's operations, which on
-        arrays run at once and on tensors are recorded, and second derivatives work too. None
-        stands for a gradient of 0; an input that was broadcast needs its gradient summed.
+        g is ∂L/∂y, and y is the value. Use operators and the engine's operations: they run on
+        arrays, and are recorded on tensors, which gives second derivatives. None stands for a
+        gradient of 0. Sum the gradient of an input that was broadcast to the input's shape.
         """
         self._vjp = function
         return self
 
     def __call__(self, *inputs: Operand, **parameters: Any) -> Tensor:
-        """The value; parameters are passed on to both functions and have no gradient."""
+        """The value. Parameters are passed to both functions and have no gradient."""
         if not inputs:
             raise TypeError(f"{self.name}{at_place()}: it needs an input, in front of parameters")
         return apply(self._rule, *inputs, **parameters)
@@ -60,10 +60,10 @@ class Operation:
     def check(self, *inputs: Operand, **settings: Any) -> Any:
         """Compare the derivative with central differences at these inputs; see `gradcheck`.
 
-        Raises: GradcheckError where they differ, naming the input and both values, and where they
-            can't be compared.
+        Raises: GradcheckError with the input and both values if they differ, or if they can't be
+            compared.
         """
-        from engine.checking import gradcheck  # checking needs the rules
+        from engine.checking import gradcheck  # here, because checking imports the rules
 
         return gradcheck(self, *inputs, **settings)
 
@@ -77,14 +77,14 @@ class Operation:
             if "read-only" not in str(error):
                 raise
             raise ValueError(
-                f"{self.name}{at_place()}: it changes an input in place, and others use that array "
-                "too; begin with x = x.copy(), or write x = x + 1 in place of x += 1"
+                f"{self.name}{at_place()}: it changes an input in place, but other operations use "
+                "the same array; begin with x = x.copy(), or write x = x + 1 instead of x += 1"
             ) from error
         if y.dtype != inputs[0].dtype:
             if y.dtype.kind not in "fiub":
                 raise TypeError(f"{self.name}{at_place()}: its value has dtype {y.dtype}")
             y = y.astype(inputs[0].dtype)
-        # A value that is one of the inputs, or a view of it, would change with it.
+        # If the value is an input or a view of one, a change of the input would change the value.
         return y.copy() if any(np.may_share_memory(y, x) for x in inputs) else y
 
     def _gradients(self, g: Any, y: Any, *xs: Any, needs: Any, **parameters: Any) -> Any:
@@ -105,10 +105,9 @@ def _locked(x: Any) -> Any:
 
 
 def custom_vjp(value: Function) -> Operation:
-    """Make an operation of a function of arrays; give its derivative with `@name.vjp`.
+    """Make an operation from a function of arrays; define its derivative with `@name.vjp`.
 
-    The value gets NumPy arrays, which it can't change, and may use NumPy. See the module for an
-    example.
+    The function gets read-only NumPy arrays and may use NumPy. See the module for an example.
     """
     if not callable(value):
         raise TypeError(f"@custom_vjp takes a function of arrays, not {value!r}")

@@ -1,7 +1,7 @@
 """Sums, means and extremes over axes, and the softmax family.
 
-`axis` is None for all axes, an integer, or several; `keepdims` leaves the reduced axes with size 1.
-Another keyword (PyTorch's `dim`, say) is a TypeError, as is an axis that is no integer.
+`axis` is None for all axes, an integer, or a tuple; `keepdims` keeps the reduced axes with size 1.
+Other keywords (PyTorch's `dim`, for example) and axes that are no integers raise TypeError.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _mean = rule(
 
 
 def _extreme_vjp(g: Any, y: Any, a: Any, axis: Any, keepdims: bool) -> Any:
-    taken = (a == _kept(plain(y), a, axis)).astype(g.dtype)
-    return _spread(g, a, axis) * (taken / taken.sum(axis=axis, keepdims=True))
+    is_extreme = (a == _restored(plain(y), a, axis)).astype(g.dtype)
+    return _spread(g, a, axis) * (is_extreme / is_extreme.sum(axis=axis, keepdims=True))
 
 
 _max = rule(
@@ -77,30 +77,30 @@ _logsumexp = rule(
 
 @named
 def sum(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
-    """Σ over the axes, 0 of no entries; g goes to every entry."""
+    """The sum over the axes, 0 for no entries; ∂L/∂a = g for every entry."""
     return apply(_sum, a, axis=axes("sum", axis, others), keepdims=keepdims)
 
 
 @named
 def mean(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
-    """The mean over the axes, NaN of no entries; g / count goes to every entry."""
+    """The mean over the axes, NaN for no entries; ∂L/∂a = g / count for every entry."""
     return apply(_mean, a, axis=axes("mean", axis, others), keepdims=keepdims)
 
 
 @named
 def max(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
-    """The largest over the axes; entries that tie for it share g equally.
+    """The largest entry over the axes; equal largest entries share g equally.
 
-    Raises: ShapeError for no entries, which have no largest.
+    Raises: ShapeError for no entries.
     """
     return apply(_max, a, axis=axes("max", axis, others), keepdims=keepdims)
 
 
 @named
 def min(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
-    """The smallest over the axes; entries that tie for it share g equally.
+    """The smallest entry over the axes; equal smallest entries share g equally.
 
-    Raises: ShapeError for no entries, which have no smallest.
+    Raises: ShapeError for no entries.
     """
     return apply(_min, a, axis=axes("min", axis, others), keepdims=keepdims)
 
@@ -149,7 +149,7 @@ def _is_float(dtype: Any) -> bool:
 
 @named
 def logsumexp(a: Operand, axis: Axis = None, keepdims: bool = False, **others: Any) -> Tensor:
-    """ln Σ eᵃ without overflow, −∞ of no entries; ∂L/∂a = g softmax(a)."""
+    """ln Σ eᵃ without overflow, −∞ for no entries; ∂L/∂a = g softmax(a)."""
     return apply(_logsumexp, a, axis=axes("logsumexp", axis, others), keepdims=keepdims)
 
 
@@ -168,16 +168,16 @@ def log_softmax(a: Operand, axis: Axis = -1, **others: Any) -> Tensor:
 def _mean_value(a: npt.NDArray[Any], axis: Any, keepdims: bool) -> Any:
     if a.size:
         return np.mean(a, axis=axis, keepdims=keepdims)
-    # np.mean would warn, which no errstate silences.
+    # For no entries, np.mean gives a warning that errstate does not silence.
     return np.sum(a, axis=axis, keepdims=keepdims) / a.dtype.type(_count(a, axis))
 
 
 def _shifted(a: npt.NDArray[Any], axis: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """a − m and m, with m the largest entry: no exponential of the first overflows.
+    """a − m and m, where m is the largest entry, so that no exponential overflows.
 
-    All are computed from a − m. Taking ln Σ eᵃ from a instead would round at the size of m.
+    log_softmax is computed from a − m too: a − ln Σ eᵃ would have a rounding error of m's size.
     """
-    highest = np.max(a, axis=axis, keepdims=True, initial=-np.inf)  # of no entries, −∞
+    highest = np.max(a, axis=axis, keepdims=True, initial=-np.inf)  # −∞ for no entries
     highest = np.where(np.isfinite(highest), highest, highest.dtype.type(0))  # ∞ − ∞ is NaN
     return a - highest, highest
 
@@ -199,25 +199,25 @@ def _stable_log_softmax(a: npt.NDArray[Any], axis: Any) -> npt.NDArray[Any]:
 
 
 def _axes(a: Any, axis: Any) -> tuple[int, ...]:
-    if axis is None or a.ndim == 0:  # NumPy gives a single number an axis 0
+    if axis is None or a.ndim == 0:  # NumPy accepts axis 0 for a single number
         return tuple(range(a.ndim))
     return tuple(i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def _reduced_shape(a: Any, axis: Any) -> tuple[int, ...]:
-    gone = _axes(a, axis)
-    return tuple(size for i, size in enumerate(a.shape) if i not in gone)
+    reduced = _axes(a, axis)
+    return tuple(size for i, size in enumerate(a.shape) if i not in reduced)
 
 
-def _kept(y: Any, a: Any, axis: Any) -> Any:
-    """y with the reduced axes put back at size 1."""
-    gone = _axes(a, axis)
-    return y.reshape(tuple(1 if i in gone else size for i, size in enumerate(a.shape)))
+def _restored(y: Any, a: Any, axis: Any) -> Any:
+    """y with the reduced axes restored, with size 1."""
+    reduced = _axes(a, axis)
+    return y.reshape(tuple(1 if i in reduced else size for i, size in enumerate(a.shape)))
 
 
 def _spread(g: Any, a: Any, axis: Any) -> Any:
     """g repeated along the axes that were reduced."""
-    return broadcast_to(_kept(g, a, axis), a.shape)
+    return broadcast_to(_restored(g, a, axis), a.shape)
 
 
 def _count(a: Any, axis: Any) -> int:

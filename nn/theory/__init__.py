@@ -1,11 +1,11 @@
-"""What theory predicts for nets at their initialisation, for any activation.
+"""Mean-field theory of nets at their initialisation, for any activation.
 
-gain                           the scale of weights that keeps x, its variance or the gradient
+gain                           the scale of weights that keeps E[x²], Var[x] or the gradient
 predict_profile                a whole net, layer by layer
-variance_map, q_star, xi_q     the variance of s in deep nets, and how soon it settles
-chi_1, xi_gradient             what a layer does to the gradient
-correlation_map, c_star, xi_c  two inputs, and how soon they are alike or unlike
-critical_point, critical_line  where gradients neither vanish nor explode
+variance_map, q_star, xi_q     the variance of s in deep nets, its fixed point and depth scale
+chi_1, xi_gradient             the factor of a layer on the gradient, and its depth scale
+correlation_map, c_star, xi_c  the correlation of two inputs, its fixed point and depth scale
+critical_point, critical_line  the σ_w² for which gradients neither vanish nor explode
 """
 
 from nn.theory.correlations import c_star, correlation_map, relu_correlation_map, xi_c

@@ -1,6 +1,6 @@
-"""Two inputs in one net: how the correlation of their s changes from layer to layer.
+"""Two inputs of a net: how the correlation of their s changes from layer to layer.
 
-At a variance q that both have kept (q*, unless it is given),
+At a variance q of both inputs' s (by default the fixed point q*),
 
     c⁽ⁱ⁺¹⁾ = C(c⁽ⁱ⁾) = (σ_w² E[f(s₁) f(s₂)] + σ_b²) / V(q),    s₁, s₂ ~ N(0, q), correlation c⁽ⁱ⁾.
 
@@ -21,26 +21,26 @@ def correlation_map(
 ) -> float:
     """C(c), the correlation of two inputs' s in the next layer.
 
-    Raises: ValueError for c outside [−1, 1], where q* is 0 (nothing is left that could correlate),
-        and as `q_star` does; q given, it isn't looked for.
+    Raises: ValueError for c outside [−1, 1] or q* = 0, where the correlation is undefined; and,
+        without q, as `q_star`.
     """
     f = find_activation(f)
     q = _variance(f, var_w, var_b, q)
     shared = var_w * meanfield.pair_moment(f, q, c) + var_b
-    # By Cauchy and Schwarz at most 1, but for rounding.
+    # The Cauchy–Schwarz inequality bounds C by 1, up to rounding.
     return min(1.0, max(-1.0, shared / variance_map(f, q, var_w, var_b)))
 
 
 def c_star(f: Activation | str, var_w: float, var_b: float = 0.0, q: float | None = None) -> float:
-    """c*, the correlation that any two inputs end at: C(c*) = c*, stable.
+    """c*, the stable fixed point C(c*) = c*, to which the correlation of any two inputs converges.
 
-    1 where χ₁ ≤ 1 (order: all inputs become alike), below 1 where χ₁ > 1 (chaos). C is convex on
-    [0, 1], so that there is one. Raises: as `correlation_map` does.
+    c* = 1 for χ₁ ≤ 1 (order: all inputs become equal), and c* < 1 for χ₁ > 1 (chaos). c* is unique,
+    because C is convex on [0, 1]. Raises: as `correlation_map`.
     """
     f = find_activation(f)
     q = _variance(f, var_w, var_b, q)
     after = variance_map(f, q, var_w, var_b)
-    # C′(1) is χ₁ q / V(q): at q*, χ₁.
+    # C′(1) = χ₁ q / V(q), which is χ₁ at q*.
     if chi_1(f, q, var_w) * q / after <= 1 + 1e-9:
         return 1.0
 
@@ -49,15 +49,15 @@ def c_star(f: Activation | str, var_w: float, var_b: float = 0.0, q: float | Non
 
     if excess(1.0) >= 0:
         return 0.0
-    found = bracket(excess, 1.0, 0.5, 1e-12)
-    return 1.0 if found is None else 1 - crossing(excess, *found)
+    interval = bracket(excess, 1.0, 0.5, 1e-12)
+    return 1.0 if interval is None else 1 - crossing(excess, *interval)
 
 
 def xi_c(f: Activation | str, var_w: float, var_b: float = 0.0, q: float | None = None) -> float:
-    """ξ_c, the layers in which c comes nearer to c* by e: ξ_c⁻¹ = −ln(σ_w² E[f′(s₁) f′(s₂)]) at c*.
+    """ξ_c, the depth scale of c − c* ~ e^(−layers/ξ_c): ξ_c⁻¹ = −ln(σ_w² E[f′(s₁) f′(s₂)]) at c*.
 
-    (Schoenholz et al. 2017, equation 10.) It is how deep a net can be for its output to tell two
-    inputs apart; ∞ on the critical line. Raises: as `correlation_map` does.
+    (Schoenholz et al. 2017, equation 10.) ξ_c limits the depth at which the output still
+    distinguishes two inputs; ξ_c = ∞ on the critical line. Raises: as `correlation_map`.
     """
     f = find_activation(f)
     q = _variance(f, var_w, var_b, q)
@@ -73,7 +73,7 @@ def relu_correlation_map(c: float) -> float:
     Raises: ValueError for c outside [−1, 1].
     """
     if not -1 <= c <= 1:
-        raise ValueError(f"a correlation of {c}; it lies between -1 and 1")
+        raise ValueError(f"a correlation of {c}; it must be between -1 and 1")
     return (math.sqrt(1 - c * c) + (math.pi - math.acos(c)) * c) / math.pi
 
 
@@ -81,7 +81,7 @@ def _variance(f: Activation, var_w: float, var_b: float, q: float | None) -> flo
     q = q_star(f, var_w, var_b) if q is None else q
     if not (q > 0 and math.isfinite(q)):
         raise ValueError(
-            f"{f.name}, σ_w² = {var_w:g}, σ_b² = {var_b:g}: q = {q:g}, and two signals of variance "
-            "0 have no correlation; give a positive q"
+            f"{f.name}, σ_w² = {var_w:g}, σ_b² = {var_b:g}: q = {q:g}, but correlations need a "
+            "variance that is positive and finite; give such a q"
         )
     return q

@@ -1,6 +1,6 @@
-"""`gain`: by how much weights must be larger than 1/√fan_in for a signal to keep its size.
+"""`gain`: the factor by which weights must exceed 1/√fan to keep the size of signals or gradients.
 
-Three sizes can be kept, and for most activations they ask for three different gains.
+Three measures of size can be kept; for most activations their gains differ.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ GainMode = Literal["forward", "variance", "backward"]
 
 
 def gain(f: Activation | str, mode: GainMode = "forward", q: float = 1.0) -> float:
-    """The gain g of f: weights of variance g² / fan keep what `mode` names, where s ~ N(0, q).
+    """The gain g of f: weights of variance g² / fan keep the size that `mode` names, s ~ N(0, q).
 
-    "forward", √(q / E[f(s)²]), with fan = fan_in: the next layer's s has variance q again. It keeps
-        E[x²], which is what s = xW is made of whether or not x has mean zero (He et al. 2015,
-        equation 10, where ReLU's √2 comes from; fixed points as in Poole et al. 2016).
-    "variance", √(q / Var f(s)), with fan = fan_in: keeps Var[x], as if the mean of x were
-        subtracted before the weights. Without that, and with E[x] ≠ 0, s grows. It is Glorot &
-        Bengio's condition (2010, equation 10) taken at its word: the variance of x.
+    "forward", √(q / E[f(s)²]), with fan = fan_in: the next layer's s has variance q again. This
+        keeps E[x²], which determines the variance of s = xW whatever the mean of x (He et al. 2015,
+        equation 10, with √2 for ReLU; fixed points as in Poole et al. 2016).
+    "variance", √(q / Var f(s)), with fan = fan_in: keeps Var[x], provided that the mean of x is
+        subtracted before the weights are applied; otherwise, with E[x] ≠ 0, s grows. This is the
+        literal condition of Glorot & Bengio (2010, equation 10).
     "backward", 1 / √E[f′(s)²], with fan = fan_out: keeps the mean square of ∂L/∂s from layer to
         layer (He et al. 2015, equation 14).
 
-    At q = 1, the default, these are 1/√E[f²], 1/√Var f and 1/√E[f′²] of a standard normal; only
-    functions with f(as) = a f(s) have the same gain for every q. For odd f, forward is variance.
+    At q = 1, the default, the gains are 1/√E[f²], 1/√Var f and 1/√E[f′²] for a standard normal s.
+    The gains do not depend on q only if f(as) = a f(s) for a > 0. For odd f, "forward" and
+    "variance" are equal.
 
-    Its estimated error is below 1e-6, and far below for a function that is smooth between kinks.
+    The estimated error is below 1e-6, and far below if f is smooth between kinks.
 
-    Raises: ValueError for an unknown name or mode, for q that isn't positive and finite, where the
-        moment is infinite (near a point, which the message names, or because f outgrows the normal
-        distribution) or can't be computed to 1e-6, and where it is 0 (nothing to keep: f is
-        constant, or 0 throughout).
+    Raises: ValueError for an unknown name or mode; if q isn't positive and finite; if the moment is
+        infinite (near a point, which the message names, or because f grows too fast), can't be
+        computed to 1e-6, or is 0 (f is constant).
     """
     f = find_activation(f)
     if mode not in get_args(GainMode):
-        raise ValueError(f"mode={mode!r}; it is 'forward', 'variance' or 'backward'")
+        raise ValueError(f"mode={mode!r}; it must be 'forward', 'variance' or 'backward'")
     if not (q > 0 and math.isfinite(q)):
-        raise ValueError(f"gain of {f.name}: q={q}; a variance of s is positive and finite")
+        raise ValueError(f"gain of {f.name}: q={q}; it must be positive and finite")
     if mode == "backward":
-        kept, what, size = meanfield.slope_second_moment(f, q), "E[f′(s)²]", 1.0
+        moment, name, size = meanfield.slope_second_moment(f, q), "E[f′(s)²]", 1.0
     elif mode == "forward":
-        kept, what, size = meanfield.second_moment(f, q), "E[f(s)²]", q
+        moment, name, size = meanfield.second_moment(f, q), "E[f(s)²]", q
     else:
-        kept, what, size = meanfield.variance(f, q), "Var f(s)", q
-    if kept == 0:
+        moment, name, size = meanfield.variance(f, q), "Var f(s)", q
+    if moment == 0:
         raise ValueError(
-            f"{f.name} has no {mode} gain: {what} is 0 for s ~ N(0, {q:g}), so no scale of the "
-            "weights brings anything back"
+            f"{f.name} has no {mode} gain: {name} is 0 for s ~ N(0, {q:g}), which no scale of the "
+            "weights can change"
         )
-    return math.sqrt(size / kept)
+    return math.sqrt(size / moment)

@@ -1,17 +1,17 @@
-"""What theory predicts for a whole net at its initialisation: the profile over depth.
+"""The profile of a net at its initialisation by theory: signals and gradients, layer by layer.
 
 In a wide net with independent weights of mean zero, s⁽ⁱ⁾ is normal with variance
 
     q⁽ⁱ⁾ = n_i Var[W⁽ⁱ⁾] E[(x⁽ⁱ⁾)²] + Var[b⁽ⁱ⁾],      E[(x⁽ⁱ⁺¹⁾)²] = E[f(s)²],
 
-and going back, with n_{i+1} the units of the next layer,
+and in the backward pass, where n_{i+1} is the number of units of the next layer,
 
     E[(∂L/∂x⁽ⁱ⁺¹⁾)²] = n_{i+2} Var[W⁽ⁱ⁺¹⁾] E[(∂L/∂s⁽ⁱ⁺¹⁾)²],
     E[(∂L/∂s⁽ⁱ⁾)²] = E[f′(s⁽ⁱ⁾)²] E[(∂L/∂x⁽ⁱ⁺¹⁾)²].
 
-These are equations 5 and 6 of Glorot & Bengio 2010 without their assumption that f is linear
-(and with the second moment of x where they write its variance, which holds only if x has mean
-zero). Sources: He et al. 2015; Poole et al. 2016; Schoenholz et al. 2017.
+These are equations 5 and 6 of Glorot & Bengio 2010 without the assumption that f is linear, and
+with the second moment of x instead of its variance, which is right only if x has mean zero.
+Sources: He et al. 2015; Poole et al. 2016; Schoenholz et al. 2017.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from engine import Activation, meanfield, printable
 
 
 class Scheme(Protocol):
-    """An initialisation, as far as theory asks: the variance of what it draws."""
+    """An initialisation; the theory uses only the variance of its weights."""
 
     @property
     def variance(self) -> Callable[[int, int], float]: ...
 
 
 class Net(Protocol):
-    """A net of layers: each with W, f, and the schemes by which W and b are drawn."""
+    """A net of layers, each with W, f, and the schemes with which W and b were drawn."""
 
     @property
     def layers(self) -> Sequence[Any]: ...
@@ -47,12 +47,12 @@ Array = npt.NDArray[Any]
 @printable
 @dataclass(frozen=True)
 class Profile:
-    """Predictions for the hidden layers, one entry each, from the input's side.
+    """Predictions for the hidden layers, one entry each, from the first layer to the last.
 
     `s_std` and `x_std` are the standard deviations of s and of x⁽ⁱ⁺¹⁾ = f(s) over units and
-    examples. `dL_ds`, `dL_dx` and `dL_dW` are root mean squares relative to the last hidden
-    layer's, since their scale depends on the loss. ∂L/∂W is that of a single example; over a
-    batch the examples' gradients correlate, which the prediction leaves out.
+    examples. `dL_ds`, `dL_dx` and `dL_dW` are root mean squares relative to the last hidden layer,
+    because the absolute scale depends on the loss. `dL_dW` is the gradient of a single example; the
+    theory ignores the correlation between the gradients of a batch's examples.
     """
 
     s_std: Array
@@ -65,7 +65,7 @@ class Profile:
 @printable
 @dataclass(frozen=True)
 class Law:
-    """One layer as theory sees it: f, its sizes, and the variances that its schemes promise."""
+    """A layer in the theory: f, its numbers of inputs and units, and the variances of W and b."""
 
     f: Activation
     n_in: int
@@ -75,7 +75,7 @@ class Law:
 
 
 def laws(sizes: Sequence[int], f: Activation, weight_init: Scheme, bias_init: Scheme) -> list[Law]:
-    """The layers of an MLP of these sizes; the last one's f isn't used."""
+    """The laws of the layers of an MLP with these sizes; the f of the last law isn't used."""
     return [
         Law(f, i, o, weight_init.variance(i, o), bias_init.variance(i, o))
         for i, o in pairwise(sizes)
@@ -83,15 +83,15 @@ def laws(sizes: Sequence[int], f: Activation, weight_init: Scheme, bias_init: Sc
 
 
 def predict_profile(net: Net, x_second_moments: Sequence[float] | Array) -> Profile:
-    """The profile of a net with this net's sizes, activations and schemes.
+    """The predicted profile of a net, from its sizes, activations and schemes.
 
     Args:
-        net: its weights are not looked at, only how they were drawn.
-        x_second_moments: E[x²] over the inputs, for one example or, as examples differ, for
-            several (then the profile is their average).
+        net: the net; the values of its weights are not used.
+        x_second_moments: E[x²] over the inputs of one example, or of several examples; the profile
+            is averaged over the examples.
 
     Raises: ValueError for a net without hidden layers, for second moments that are negative or not
-        finite, and where a moment of an activation is infinite.
+        finite, or if a moment of an activation is infinite.
     """
     layers = []
     for layer in net.layers:
@@ -102,10 +102,10 @@ def predict_profile(net: Net, x_second_moments: Sequence[float] | Array) -> Prof
 
 
 def profile(layers: Sequence[Law], x_second_moments: Sequence[float] | Array) -> Profile:
-    """The profile of the hidden layers, which are all but the last."""
+    """The profile of the hidden layers: all layers but the last."""
     hidden = layers[:-1]
     if not hidden:
-        raise ValueError("predict_profile: this net has no hidden layers to predict for")
+        raise ValueError("predict_profile: the net has no hidden layers; it needs at least one")
     moment = np.asarray(x_second_moments, dtype=np.float64).reshape(-1)
     if not moment.size or not np.isfinite(moment).all() or (moment < 0).any():
         raise ValueError(
@@ -138,5 +138,5 @@ def profile(layers: Sequence[Law], x_second_moments: Sequence[float] | Array) ->
 
 
 def _relative(squares: Sequence[float]) -> Array:
-    with np.errstate(invalid="ignore"):  # an f without a slope has 0 / 0, which is NaN
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN if f′ = 0
         return np.sqrt(np.asarray(squares) / squares[-1])

@@ -1,4 +1,4 @@
-"""Where a function of one number crosses zero."""
+"""Zeros of a function of one number."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Function = Callable[[float], float]
 
 
 def crossing(function: Function, low: float, high: float) -> float:
-    """A zero between low and high, where the signs differ, to 14 digits.
+    """A zero between low and high, at which the function has different signs, to 14 digits.
 
-    Regula falsi with the Illinois rule, and a bisection whenever it has not halved the interval in
-    three steps.
+    The method is regula falsi with the Illinois rule, with a bisection whenever the interval has
+    not been halved in three steps.
     """
     at_low, at_high = function(low), function(high)
     if at_low == 0 or at_high == 0:
@@ -28,7 +28,7 @@ def crossing(function: Function, low: float, high: float) -> float:
         value = function(middle)
         if value == 0 or high - low <= 1e-14 * max(abs(low), abs(high)):
             break
-        # An end that stays twice counts half, or it would stay for ever.
+        # Illinois rule: halve the value at an end that was kept twice, or it would be kept forever.
         if (value > 0) == (at_high > 0):
             high, at_high = middle, value
             at_low, last = (at_low / 2 if last == 1 else at_low), 1
@@ -42,9 +42,9 @@ def crossing(function: Function, low: float, high: float) -> float:
 def bracket(
     function: Function, start: float, factor: float, end: float
 ) -> tuple[float, float] | None:
-    """Neighbours start·factorⁱ, start·factorⁱ⁺¹ (smaller first) between which the sign changes.
+    """The first start·factorⁱ and start·factorⁱ⁺¹ (smaller first) with a sign change between them.
 
-    None if it keeps its sign as far as `end`.
+    None if the function has the same sign as far as `end`.
     """
     before, sign = start, math.copysign(1.0, function(start))
     while before * factor < end if factor > 1 else before * factor > end:

@@ -331,7 +331,7 @@ def test_a_wrong_gradient_beside_nan_and_inf_is_found(other):
     ("f", "x", "words"),
     [
         (engine.sqrt, [-1.0], r"1 of 1 entries: f\[0\] is nan"),
-        (engine.log, 0.0, r"f\[\] is -inf, and NaN and Inf agree with nothing"),
+        (engine.log, 0.0, r"f\[\] is -inf, which can.t be compared"),
         (lambda x: 1 / x, [0.0, 1.0], r"3 of 4 entries: f\[0\] is inf"),
         (lambda x: engine.concatenate([x * x, engine.log(x)]), [-1.0, 2.0], r"2 of 8.*f\[2\]"),
         (engine.sqrt, 0.0, "no finite difference along"),

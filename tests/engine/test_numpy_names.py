@@ -317,7 +317,7 @@ def test_dot_is_numpys():
     np.testing.assert_array_equal(np.dot(2.0, Tensor(t)).numpy(), 2 * t)
     a, b = np.arange(24.0).reshape(2, 3, 4), np.ones((2, 4, 5))
     np.testing.assert_array_equal(np.dot(Tensor(a), b), np.dot(a, b))
-    with pytest.raises(TypeError, match=r"np\.dot .*t @ u \(of more than two axes"):
+    with pytest.raises(TypeError, match=r"np\.dot .*t @ u \(for more than two axes"):
         np.dot(Tensor(a, requires_grad=True), b)
 
 

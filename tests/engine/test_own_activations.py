@@ -258,7 +258,7 @@ def test_a_derivative_that_is_given():
         (lambda s: 2 * (sigmoid(s) + s * sigmoid(s) * (1 - sigmoid(s))), "a factor 0.5 is missing"),
         (
             lambda s: sigmoid(s) + where(s > 0, s * sigmoid(s) * (1 - sigmoid(s)), 0.0),
-            "right but for negative s",
+            "wrong only for negative s",
         ),
         (lambda s: s * 0 + 1, "no usual mistake"),
     ],

@@ -111,7 +111,7 @@ def test_a_kernel_that_differs_from_the_definition_is_refused(monkeypatch):
     """Uncompiled at the definition, and compiled when it is made."""
     swapped = OPERATIONS["subtract"]._replace(source="{1} - {0}")
     monkeypatch.setitem(OPERATIONS, "subtract", swapped)
-    with pytest.raises(ActivationError, match=r"own.*as compiled for float64.*definition gives"):
+    with pytest.raises(ActivationError, match=r"own.*f compiled for float64.*definition gives"):
         own(lambda s: s * 1.7 - 3.3)
     assert "own" not in ACTIVATIONS
     monkeypatch.undo()
@@ -121,7 +121,7 @@ def test_a_kernel_that_differs_from_the_definition_is_refused(monkeypatch):
     for what in ("value", "slope", "scaled"):
         for dtype in (np.float32, np.float64):
             if what == "value":
-                with pytest.raises(ActivationError, match=r"f as compiled for float.. is"):
+                with pytest.raises(ActivationError, match=r"f compiled for float.. is"):
                     broken.run(what, np.dtype(dtype))
             else:  # the slopes are equal
                 broken.run(what, np.dtype(dtype))
@@ -341,10 +341,10 @@ REFUSED = {
     "layer": (lambda s: nn.Dense(1, 1)(s), "line"),
     "own operation": (lambda s: doubled(s), "doubled is not a function of single numbers"),
     "an operation of a known name": (lambda s: log_by_another_name(s), "exp is not a function"),
-    "numpy's sine": (lambda s: np.sin(s), "NumPy's sin can't take s"),
-    "numpy's mean": (lambda s: np.mean(s), "NumPy's mean can't take s"),
-    "numpy's reduction": (lambda s: np.add.reduce(s), "np.add can be called with operands alone"),
-    "numpy's out": (lambda s: np.exp(s, out=np.zeros(1)), "operands alone"),
+    "numpy's sine": (lambda s: np.sin(s), "np.sin can't take s"),
+    "numpy's mean": (lambda s: np.mean(s), "np.mean can't take s"),
+    "numpy's reduction": (lambda s: np.add.reduce(s), "np.add takes only operands here"),
+    "numpy's out": (lambda s: np.exp(s, out=np.zeros(1)), "only operands"),
     "numpy's where of one": (lambda s: np.where(s > 0), "TypeError"),
     "floor": (lambda s: s // 1, "floor_divide"),
     "matrix product": (lambda s: s @ s, "matmul"),
@@ -508,13 +508,13 @@ def test_a_name_that_was_meant_is_suggested(wrong, right):
         lambda name: nn.init.kaiming(activation=name),
     ):
         with pytest.raises(
-            ValueError, match=rf"named {wrong!r}; there are.*; did you mean '{right}'\?$"
+            ValueError, match=rf"named {wrong!r}; the names are.*; did you mean '{right}'\?$"
         ):
             use(wrong)
 
 
 def test_where_nothing_is_alike_nothing_is_suggested():
-    with pytest.raises(ValueError, match=r"named 'x'; there are identity.*in a file$"):
+    with pytest.raises(ValueError, match=r"named 'x'; the names are identity.*in a file$"):
         find_activation("x")
 
 

@@ -372,11 +372,11 @@ def test_an_argnum_may_be_an_integer_of_numpy(one):
 @pytest.mark.parametrize(
     ("argnums", "error", "words"),
     [
-        ((0, 0), ValueError, r"argnums=\(0, 0\) names an argument of 2 twice"),
+        ((0, 0), ValueError, r"argnums=\(0, 0\) names one of 2 arguments twice"),
         ((0, -2), ValueError, "twice"),
         ([1, np.int64(1)], ValueError, "twice"),
         ((), ValueError, "argnums is empty"),
-        (True, TypeError, "an integer, or a tuple of those, not True"),
+        (True, TypeError, "an integer, or a tuple of them, not True"),
         (np.False_, TypeError, "not .*False"),
         ((0, True), TypeError, "not True"),
         (1.0, TypeError, r"not 1\.0"),

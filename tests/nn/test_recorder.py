@@ -146,9 +146,9 @@ def test_a_layer_used_twice_and_another_net():
 def test_names_that_are_not_there(trained):
     _, recorder = trained
     for names in (("layer 9", "s", "std"), (7, "s", "std"), ("layer 1", "t", "std")):
-        with pytest.raises(KeyError, match="there are"):
+        with pytest.raises(KeyError, match=r"the (names are|net has)"):
             recorder.series(*names)
-    with pytest.raises(KeyError, match="there are mean, std"):
+    with pytest.raises(KeyError, match="the names are mean, std"):
         recorder.series("layer 1", "s", "median")
     with pytest.raises(ValueError, match="every=0"):
         Recorder(make(), (X, Y), every=0)
@@ -186,7 +186,7 @@ def test_a_state_of_no_records():
 def test_states_that_do_not_fit_leave_the_records_alone(trained):
     recorder = Recorder(make(), (X, Y), every=3)
     recorder.step()
-    with pytest.raises(ValueError, match="every 2 updates, not 3"):
+    with pytest.raises(ValueError, match="every 2 updates, this recorder every 3"):
         recorder.load_state_dict(trained[1].state_dict())
     with pytest.raises(ValueError, match="losses is missing"):
         recorder.load_state_dict({k: v for k, v in recorder.state_dict().items() if k != "losses"})

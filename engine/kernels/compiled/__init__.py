@@ -1,4 +1,4 @@
-"""The kernels of `engine.kernels.plain` again, as machine code made by Numba."""
+"""The kernels of `engine.kernels.plain`, compiled to machine code by Numba."""
 
 from engine.kernels.compiled.activations import kernel_of
 from engine.kernels.compiled.buffers import empty

@@ -1,4 +1,4 @@
-"""The kernels of the built-in activations, from the scalar functions of their names."""
+"""The kernels of the built-in activations, from the scalar functions with the same names."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ def kernel_of(
     parameters: int = 0,
     of_value_if: Callable[..., bool] = lambda *parameters: True,
 ) -> Elementwise | plain.Elementwise:
-    """The kernel of the activation of that name.
+    """The kernel of the activation `name`.
 
-    Its scalar functions are NAME, NAME_slope and, where f′ is a function of y = f(s),
-    NAME_slope_of_value of `compiled.scalars`; `value` and `slope` are the same by NumPy.
-
-    Where there are none of that name, the formulas run.
+    The kernel runs the scalar functions NAME, NAME_slope and, where f′ is a function of y = f(s),
+    NAME_slope_of_value of `compiled.scalars`. `value` and `slope` are NumPy's formulas of f and f′;
+    the formulas run if `compiled.scalars` has no function NAME.
     """
     if not hasattr(scalars, name):
         return plain.kernel_of(name, value, slope, parameters, of_value_if)

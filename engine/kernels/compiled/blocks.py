@@ -1,15 +1,15 @@
-"""A large matrix product: blocks that fit the caches, packed for the tile.
+"""A large matrix product: blocks of A and B that fit the caches, copied for the register tile.
 
-The tile of `compiled.tile` reads A and B in an order of its own. So a block of B (DEPTH
-rows, as many columns as fit the last cache) is copied into panels as wide as the tile, then blocks
-of A (DEPTH columns, few enough rows for the second cache) into panels as high as the tile, and
-every pair of panels goes through the tile. Copying costs n·p + m·n moves against m·n·p
-multiplications. Operands may be strided or transposed: the copy straightens them, a block at a
-time. (Goto & van de Geijn 2008; the order of the loops is theirs.)
+A block of B (DEPTH rows, and as many columns as fit the last-level cache) is copied into panels as
+wide as the tile of `compiled.tile`. A block of A (DEPTH columns, and as many rows as fit the second
+cache) is copied into panels as high as the tile. The tile then multiplies every pair of panels.
+The copies move n·p + m·n numbers; the product needs m·n·p multiplications. Operands may be strided
+or transposed: the panels are contiguous in any case. The order of the loops is that of Goto & van
+de Geijn (2008).
 
-Panels are filled up with zeros, and at the edges the tile writes into a scratch tile. The order in
-which an entry's products are summed is the same wherever a block ends, so the bits of the result
-do not depend on how rows or columns are shared out among threads.
+Panels are padded with zeros, and at the edges of C the tile writes to a scratch tile. The products
+of an entry of C are summed in the same order wherever a block ends, so the bits of the result do
+not depend on how threads share out rows or columns.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import ROWS, SHAPE, VECTORS, columns, pointer, tile
 from engine.kernels.plain import Array
 
-# A panel of B (2 KiB × the tile's vectors) and one of A stay in the first cache.
+# A panel of B (2 KiB × the tile's vectors) and a panel of A stay in the first cache.
 DEPTH_BYTES = 2048
-# 192 rows of A of that depth are 384 KiB, well inside a second cache of 512 KiB or more.
+# A block of A with 192 rows takes 384 KiB of a second cache of 512 KiB or more.
 A_ROWS = 192
-# And 3072 columns of B of that depth are 6 MiB of the last cache.
+# A block of B with 3072 columns takes 6 MiB of the last-level cache.
 B_COLUMNS = 3072
 
 
@@ -57,7 +57,7 @@ def _blocks(
     b_block = np.empty(_round_up(min(right - left, B_COLUMNS), width) * depth, dtype)
     scratch = np.empty(ROWS * width, dtype)
     edge = pointer(scratch)
-    rows = bottom - bottom + ROWS  # for a constant, Numba would compile `_pack_panels` once more
+    rows = bottom - bottom + ROWS  # a constant would make Numba compile `_pack_panels` twice
     for j in range(left, right, B_COLUMNS):
         j_end = min(j + B_COLUMNS, right)
         for start in range(0, n, depth):
@@ -98,7 +98,7 @@ def _blocks(
 def _pack_panels(
     source: Any, at: int, k_step: int, i_step: int, depth: int, n: int, block: Array, width: int
 ) -> None:
-    """n columns of a source into panels of `width` columns, one after the other."""
+    """Copy n columns of `source` into consecutive panels of `width` columns."""
     for i in range(0, n, width):
         here = min(width, n - i)
         pack(source, at + i * i_step, k_step, i_step, depth, here, block, i * depth, width)

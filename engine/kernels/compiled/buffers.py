@@ -1,9 +1,9 @@
-"""A pool of buffers: the memory of large results is used again once no array refers to it.
+"""A pool of buffers, so that large results reuse memory to which no array refers any more.
 
-A training step makes the same arrays as the step before: activations and gradients, megabytes each
-for a large net. The operating system maps new memory page by page at the first write, which takes
-longer than the product that fills the array. So large arrays are cut from pooled buffers. A buffer
-returns to the pool when the last array or view that refers to the buffer is deleted.
+Every training step allocates the same arrays: activations and gradients, megabytes each for a large
+net. The operating system maps new memory page by page at the first write, which takes longer than
+the product that fills the array. So large arrays are cut from pooled buffers. A buffer returns to
+the pool when the last array or view that refers to the buffer is deleted.
 
 A buffer never backs two live arrays. Callers can't tell pooled arrays from ordinary arrays.
 """
@@ -16,16 +16,16 @@ import numpy as np
 
 from engine.kernels.plain import Array
 
-# Smaller arrays come quickly enough from the C library.
+# Bytes from which an array is pooled; the C library allocates smaller arrays quickly enough.
 _WORTH_KEEPING = 1 << 16
-# Memory that is kept though nobody uses it: no more than this in all.
+# The most bytes that unused buffers hold in all.
 _MOST_IDLE = 1 << 29
 
-_LINE = 64  # arrays begin where a line of the cache does
+_LINE = 64  # bytes of a cache line; arrays begin at the start of a line
 
 
 class _Buffer(bytearray):
-    """Memory, and where in it an array begins."""
+    """Memory for one array, and the offset at which the array begins."""
 
     start: int = 0
 
@@ -48,7 +48,7 @@ class _Lent(np.ndarray):
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """A C-contiguous array of that shape and dtype, with undefined content."""
+    """A C-contiguous array of this shape and dtype, with undefined content."""
     size = dtype.itemsize
     for n in shape:
         size *= n
@@ -61,7 +61,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     except (KeyError, IndexError):
         buffer = _Buffer(size + _LINE)
         buffer.start = -np.frombuffer(buffer, np.uint8).ctypes.data % _LINE
-    # NumPy remembers the first object of another kind as an array's base, which is this one.
+    # A view's base is the first object in the chain that is no plain ndarray: the _Lent.
     return _Lent(shape, dtype, buffer, buffer.start).view(np.ndarray)
 
 

@@ -1,13 +1,13 @@
 """`jit`: how every kernel of the project is compiled, cached and announced.
 
-Kernels are compiled when first called, once per machine and dtype, and then come from
-Numba's cache on disk. Numba alone leaves four holes, which this module closes:
+A kernel is compiled at its first call, once per machine and dtype. Later processes load the machine
+code from Numba's cache on disk. This module solves four problems of that cache:
 
-- two processes that compile at the same moment can write each other's cache entry under
-  the same name, after which a kernel would load another one's machine code;
-- a change in a file whose functions a kernel calls goes unnoticed, and the old code runs;
+- two processes that compile at the same moment can overwrite each other's cache entry, and a kernel
+  would then load the machine code of another kernel;
+- Numba does not notice a change in a file whose functions a kernel calls, and runs the old code;
 - a cache folder that can't be written, or is full, ends the caller's program;
-- a user waits for seconds without knowing what for.
+- the user waits for seconds and is not told why.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from engine.kernels.environment import say_once
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # Windows has no fcntl; there Numba alone guards the cache
+except ImportError:  # Windows has no fcntl, so the cache is not locked
     fcntl = None
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 INLINED = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""Options of `register_jitable` for a function that becomes a part of the kernels that call it.
+"""Options of `register_jitable` for a function that is inlined into the kernels that call it.
 
-Without `forceinline` a loop around such a function would not be turned into vector instructions.
-The functions that Python or C would call are left out: they cost a fifth of the time to compile.
+Without `forceinline`, LLVM does not vectorise a loop around the function. Wrappers for calls from
+Python or C are left out; they take a fifth of the time to compile.
 """
 
 _ours: WeakSet[Any] = WeakSet()
@@ -50,13 +50,13 @@ def jit(
 ) -> Callable[[F], F]:
     """Compile a kernel with the project's settings, lazily, cached on disk.
 
-    `contract` lets the compiler join a product and a sum into one rounding (FMA). `any_order` lets
-    it add in an order of its own, with vectors: the bits are then this processor's. No other
-    fast-math flag is ever set: they make `isnan` answer no. Signatures are left to Numba
-    because explicit ones refuse read-only arrays. The interpreter's lock is released.
+    `contract` lets the compiler round a product and a sum once (FMA). `any_order` lets the compiler
+    reorder sums, to add vectors; the bits of the result then depend on the processor. No other
+    fast-math flag is set, because the others make `isnan` return False. Signatures are inferred,
+    because explicit signatures refuse read-only arrays. Kernels run without the interpreter's lock.
 
-    An `inner` kernel is called from other kernels only: without the function that Python would
-    call, a kernel compiles faster.
+    An `inner` kernel is called only from other kernels. It has no wrapper for calls from Python, so
+    it compiles faster.
     """
     flags = {flag for flag, on in (("contract", contract), ("reassoc", any_order)) if on}
 
@@ -85,8 +85,8 @@ def jit(
 
 
 def cached(function: Any, kernel: Callable[..., Any]) -> Any:
-    """Compile what Numba calls a CFunc, made of `kernel`, unless the cache has it."""
-    with contextlib.suppress(RuntimeError):  # no folder that may be written to, as above
+    """Compile `function`, Numba's CFunc of `kernel`, or load its machine code from the cache."""
+    with contextlib.suppress(RuntimeError):  # Numba found no folder that it may write to
         function._cache = _SharedCache(kernel)
     compile_anew = function._compile_uncached
 
@@ -100,7 +100,7 @@ def cached(function: Any, kernel: Callable[..., Any]) -> Any:
 
 
 class _SharedCache(FunctionCache):
-    """Numba's cache of one kernel, shared by processes and never fatal."""
+    """Numba's cache of one kernel, safe to share between processes; its errors end no program."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (
@@ -112,7 +112,7 @@ class _SharedCache(FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except (OSError, EOFError, pickle.UnpicklingError):
-            return None  # an unreadable entry is one that isn't there
+            return None  # compile again if the entry is unreadable
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
@@ -121,7 +121,7 @@ class _SharedCache(FunctionCache):
                 try:
                     super().save_overload(sig, data)
                 except (EOFError, pickle.UnpicklingError):
-                    self.flush()  # an unreadable index: begin a new one
+                    self.flush()  # the index is unreadable: replace it
                     super().save_overload(sig, data)
         except OSError as error:
             say_once(
@@ -139,13 +139,13 @@ def _digest(folder: Path) -> str:
 
 
 def _sources(file: Path) -> str:
-    """A digest of the Python files of this folder and of that of a kernel.
+    """A digest of the Python files in the folder of a kernel's `file` and in this folder.
 
-    A kernel elsewhere may contain functions of this folder, the tile for example.
+    A kernel in another folder may call functions of this folder, the tile for example.
     """
     try:
         return _digest(file.parent) + _digest(Path(__file__).parent)
-    except OSError:  # from a zip or a frozen program there is nothing to edit
+    except OSError:  # in a zip or a frozen program, sources do not change
         return ""
 
 
@@ -161,7 +161,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 class _Announce(event.Listener):
-    """Say once, on the error stream, that the first call is compiling."""
+    """Tells the user once, on the error stream, that a kernel is being compiled."""
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in _ours:

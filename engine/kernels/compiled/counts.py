@@ -1,4 +1,4 @@
-"""What is counted of arrays in a trace: entries of each size, and units that are dead."""
+"""Counts over the arrays of a trace: entries by magnitude, and dead units."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from engine.kernels.plain import EDGES, N_BINS, Array
 
 
 def magnitudes(v: Array) -> Array:
-    """How many |v| are in each of the N_BINS bins; entries that are 0 or not finite in none."""
+    """The number of |v| in each of the N_BINS bins; zeros, NaN and ±∞ are not counted."""
     counts = np.zeros(N_BINS, np.int64)
     _magnitudes(v, _FIRST, _NEXT, counts)
     return counts
 
 
 def dead_columns(slopes: Array) -> Array:
-    """Whether each column of a matrix, C-contiguous, is 0 throughout."""
+    """Whether all entries are 0, for each column of a C-contiguous matrix."""
     dead = np.ones(slopes.shape[1], np.bool_)
     _dead_columns(slopes, dead)
     return dead
 
 
-# A bin is wider than a factor of two, so a binary exponent meets one edge at most: the bin at its
-# lower end, and the edge above which it is the next one.
-# Looked up by the bits of float64's exponent; those of denormals are 0.
+# A bin spans more than a factor of two, so between 2ᵏ and 2ᵏ⁺¹ lies at most one edge. _FIRST is the
+# bin of 2ᵏ, and _NEXT is the edge at which the next bin begins. The index is the exponent's bits in
+# a float64, which are 0 for denormals.
 _FIRST = np.searchsorted(EDGES, 2.0 ** (np.arange(2047.0) - 1023), side="right")
 _NEXT = np.append(EDGES, np.inf)[_FIRST]
 
@@ -43,5 +43,5 @@ def _dead_columns(slopes: Array, dead: Array) -> None:
     for i in range(slopes.shape[0]):
         for j in range(slopes.shape[1]):
             dead[j] &= slopes[i, j] == 0
-        if i % 8 == 7 and not dead.any():  # mostly, a few rows decide
+        if i % 8 == 7 and not dead.any():  # a few rows mostly suffice
             return

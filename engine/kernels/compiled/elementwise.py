@@ -1,10 +1,11 @@
 """`Elementwise`: the loops that run an activation's scalar functions over arrays.
 
-One template turns the functions of a number (`compiled.scalars`, or one's own) into runs
-(`compiled.runs`): f(s), f′(s), and the backward step g ⊙ f′(s).
+A template turns scalar functions (of `compiled.scalars`, or a user's) into runs (`compiled.runs`)
+of f(s), f′(s), and the backward step g ⊙ f′(s).
 
-The templates close over plain functions (`register_jitable`), whose names are part of the
-cache's key; a jitted function in their place would be compiled again in every process.
+The loops close over plain functions (`register_jitable`), because the name of a plain function is
+part of the cache's key. A loop that closes over a jitted function would be compiled again in every
+process.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Kernel = Callable[[Array, Array], Array]
 
 
 def _kernel(kind: str, f: Callable[..., float], count: int) -> Callable[..., None]:
-    """The loop of one kind over a scalar function of an entry and `count` parameters."""
+    """The loop c = f(a) ("of one") or c = a·f(b), where f takes an entry and `count` parameters."""
     if kind == "of one":
 
         def kernel(a: Any, b: Any, c: Any, n: int, parameters: Any) -> None:
@@ -51,7 +52,7 @@ def _kernel(kind: str, f: Callable[..., float], count: int) -> Callable[..., Non
             for i in range(n):
                 y[i] = g[i] * f(x[i], *p)
 
-    # The name is that of its file in the cache.
+    # Numba names the file in its cache after the kernel.
     kernel.__qualname__ = f"{'values' if kind == 'of one' else 'scaled'}_{f.__name__}"
     return kernel
 
@@ -66,14 +67,14 @@ _KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Elementwise:
-    """The kernels of one activation: arrays in, arrays out, the shape and dtype of s.
+    """The kernels of one activation; results have the shape and dtype of s.
 
-    `value(s)` is f(s), `slope(s)` is f′(s), `scaled_slope(g, s)` is g ⊙ f′(s); each takes the
-    activation's parameters after the arrays. Where f′ is a function of y = f(s), `slope_of_value`
-    is that function, if `of_value_if(*parameters)`, and `scaled_slope_of_value(g, y)` is g ⊙ f′.
+    `value(s)` is f(s), `slope(s)` is f′(s), and `scaled_slope(g, s)` is g ⊙ f′(s); each method
+    takes the activation's parameters after the arrays. `slope_of_value` is f′ as a function of
+    y = f(s), valid if `of_value_if(*parameters)`; then `scaled_slope_of_value(g, y)` is g ⊙ f′.
     `reference_value` and `reference_slope` are NumPy's formulas of f and f′. `check("f" or
-    "f_slope", dtype, kernel)` is called with each compiled run, as a function
-    `kernel(s, parameters)` of arrays of one axis; `check` raises if the values are wrong.
+    "f_slope", dtype, kernel)` is called for each compiled run, with `kernel(s, parameters)` on
+    arrays of one axis; `check` raises if the values are wrong.
     """
 
     compiled: ClassVar[bool] = True
@@ -101,15 +102,15 @@ class Elementwise:
         return self._over("scaled by value", g, y, parameters)
 
     def run(self, what: str, dtype: np.dtype[Any]) -> int:
-        """The address of one of its runs, compiled when it is first asked for."""
+        """The address of the run `what` (a key of `_KINDS`), compiled at the first request."""
         key = (what, dtype.char)
         address = self._addresses.get(key)
         if address is None:
-            kind, of = _KINDS[what]
-            address = compile_run(_kernel(kind, getattr(self, of), self.parameters), dtype)
+            kind, name = _KINDS[what]
+            address = compile_run(_kernel(kind, getattr(self, name), self.parameters), dtype)
             if self.check is not None:
                 g = (lambda s: s) if kind == "of one" else np.ones_like
-                self.check(of, dtype, lambda s, p: call_once(address, g(s), s, p))
+                self.check(name, dtype, lambda s, p: call_once(address, g(s), s, p))
             self._addresses[key] = address
         return address
 
@@ -117,10 +118,12 @@ class Elementwise:
         if a is not b and (a.shape != b.shape or a.dtype != b.dtype):  # the runs check nothing
             raise ValueError(
                 f"arrays of shape {a.shape}, {a.dtype} and {b.shape}, {b.dtype}; "
-                "they must have one shape and dtype"
+                "both must have the same shape and dtype"
             )
         if len(parameters) != self.parameters:
-            raise ValueError(f"{len(parameters)} parameters for {self.parameters}")
+            raise ValueError(
+                f"got {len(parameters)} parameters for an activation of {self.parameters}"
+            )
         out = empty(a.shape, a.dtype)
         flat_a = _flat(a)
         flat_b = flat_a if b is a else _flat(b)

@@ -1,18 +1,17 @@
-"""e^x and what is made of it, as arithmetic that the compiler turns into vector instructions.
+"""e^x, e^x − 1, ln(1 + u) and a precise quotient, as arithmetic that the compiler can vectorise.
 
-A call of the C library's `exp` costs five to fifteen nanoseconds and can't be vectorised; the
-functions here take a third of one. e^x is computed as everywhere since Cody & Waite (1980):
+A call of the C library's `exp` takes five to fifteen nanoseconds and can't be vectorised; the
+functions here take a third of a nanosecond. e^x is computed by the method of Cody & Waite (1980):
 
-    n = round(x / ln 2),   r = x − n ln 2   (|r| ≤ 0.35),   e^x = 2ⁿ e^r,
+    n = round(x / ln 2),   r = x − n ln 2   (|r| ≤ 0.35),   e^x = 2ⁿ e^r.
 
-with ln 2 in two parts, so that the subtraction is exact, e^r by a polynomial (Taylor's in float64;
-in float32 the one of degree 6 with the least largest error, 3e-9), and 2ⁿ made by writing n into
-a float's exponent. Adding 1.5·2^(digits) to x / ln 2 rounds it to an
-integer and leaves that integer in the low bits, without a conversion (which is undefined for
-NaN).
+ln 2 is stored in two parts, so that the subtraction is exact. e^r is a polynomial: Taylor's in
+float64, and in float32 the minimax polynomial of degree 6 (largest error 3e-9). 2ⁿ is built by
+writing n into a float's exponent. Adding 1.5·2^(digits) to x / ln 2 rounds the quotient to an
+integer and leaves the integer in the low bits; a conversion would be undefined for NaN.
 
-No literal numbers appear in float32 arithmetic: Numba would compute `1 + x` in float64, and
-`like(x, 1)` is 1 in x's own precision. Errors are in units in the last place (ULP), as the tests
+float32 arithmetic contains no literal numbers, because Numba computes `1 + x` in float64; so
+`like(x, 1)` is 1 in x's precision. Errors are in units in the last place (ULP), as the tests
 measure them.
 """
 
@@ -43,9 +42,9 @@ def _like(x, value):  # type: ignore[no-untyped-def]
 
 
 def reduced(x: float) -> tuple[float, float, float]:
-    """(p, a, b) with e^x = (1 + p)·a·b: p = e^r − 1, and a·b = 2ⁿ in two factors.
+    """(p, a, b) with e^x = (1 + p)·a·b, p = e^r − 1 and a·b = 2ⁿ.
 
-    Two factors, because 2ⁿ alone overflows before e^x does and underflows before it.
+    2ⁿ is split into two factors because 2ⁿ overflows and underflows before e^x does.
     """
     with np.errstate(all="ignore"):
         if abs(x) < 0.35:
@@ -62,15 +61,15 @@ _LN2_HIGH_64, _LN2_LOW_64 = (
     _F64(float.fromhex("0x1.62e42fee00000p-1")),
     _F64(1.90821492927058770002e-10),
 )
-# Beyond these e^x is ∞ or 0, and so is its product with any number of moderate size; inside, 2ⁿ
-# in two factors fits the exponents.
+# Beyond these limits e^x is ∞ or 0, also when multiplied by a number of moderate size; within the
+# limits, both factors of 2ⁿ are in range.
 _MOST_32, _LEAST_32 = _F32(89), _F32(-170)
 _MOST_64, _LEAST_64 = _F64(710), _F64(-1400)
-# For x ≤ 0, 2ⁿ = 2ⁿ⁺ᵏ · 2⁻ᵏ with a constant k is in range where 2ⁿ itself is none.
+# For x ≤ 0, 2ⁿ = 2ⁿ⁺ᵏ · 2⁻ᵏ with a constant k: both factors are in range even if 2ⁿ underflows.
 _LEAST_BELOW_32, _LEAST_BELOW_64 = _F32(-120), _F64(-800)
 _LIFT_32, _LIFT_64 = np.int32(64), np.int64(512)
 _LOWER_32, _LOWER_64 = _F32(2.0**-64), _F64(2.0**-512)
-# e^x − 1 is −1 to the last digit from here on, and 2ⁿ in range.
+# Below these limits e^x − 1 rounds to −1; above them, 2ⁿ is in range.
 _LEAST_M1_32, _LEAST_M1_64 = _F32(-30), _F64(-60)
 _2_32, _3_32, _4_32 = _F32(0.49999993450971897), _F32(0.1666652067904263), _F32(0.04166838749041512)
 _5_32, _6_32 = _F32(0.008368711132880414), _F32(0.0013814610427454693)
@@ -83,7 +82,7 @@ _HALF_32, _HALF_64 = np.int32(1), np.int64(1)
 
 @register_jitable(**INLINED)
 def _remainder_32(x: Any) -> Any:
-    """(p, bits) with n in the low bits."""
+    """(p, bits): p = e^r − 1, and n in the low bits of `bits`."""
     shifted = np.float32(x * _LOG2E_32 + _ROUND_32)
     whole = shifted - _ROUND_32
     r = (x - whole * _LN2_HIGH_32) - whole * _LN2_LOW_32
@@ -101,7 +100,7 @@ def _remainder_64(x: Any) -> Any:
     return (r * r) * p + r, shifted.view(np.int64)
 
 
-# Numba makes an int64 of int32 << int32, hence the casts.
+# In Numba, int32 << int32 is an int64, hence the casts.
 
 
 @register_jitable(**INLINED)
@@ -116,7 +115,7 @@ def _power_64(n: Any) -> Any:
 
 @register_jitable(**INLINED)
 def _reduced_32(x: Any) -> Any:
-    x = _MOST_32 if x > _MOST_32 else x  # comparisons let a NaN through
+    x = _MOST_32 if x > _MOST_32 else x  # NaN passes, since every comparison with NaN is false
     x = _LEAST_32 if x < _LEAST_32 else x
     p, bits = _remainder_32(x)
     n = np.int32(bits - _ROUND_BITS_32)
@@ -142,7 +141,7 @@ def _reduced(x):  # type: ignore[no-untyped-def]
 
 
 def reduced_below(x: float) -> tuple[float, float, float]:
-    """`reduced` for x ≤ 0, in fewer steps."""
+    """The result of `reduced` for x ≤ 0, in fewer steps."""
     return reduced(x)
 
 
@@ -204,7 +203,7 @@ def _expm1_below(x):  # type: ignore[no-untyped-def]
 
 @register_jitable(**INLINED)
 def exp(x: float) -> float:
-    """e^x, within 1.1 ULP; 0 and ∞ where it leaves the range, NaN at NaN."""
+    """e^x, within 1.1 ULP; 0 or ∞ where e^x is out of range, NaN at NaN."""
     p, a, b = reduced(x)
     return (like(x, 1) + p) * a * b
 
@@ -219,7 +218,7 @@ def expm1(x: float) -> float:
 
 @register_jitable(**INLINED)
 def quotient(x: float, y: float, lost: float) -> float:
-    """x / (y + lost), where y is a rounded sum and `lost` what the rounding took away."""
+    """x / (y + lost), where y is a rounded sum and `lost` is the rounding error of y."""
     inverse = like(x, 1) / y
     q = x * inverse
     return q + ((x - q * y) - q * lost) * inverse

@@ -1,4 +1,4 @@
-"""The article's layer as kernels: x⁽ⁱ⁺¹⁾ = f(xW + b), and its backward pass.
+"""The article's layer x⁽ⁱ⁺¹⁾ = f(xW + b) as kernels, forward and backward.
 
 Forward, each thread adds b and applies f to its part of the product right after computing that
 part, while the part is still in the thread's cache. Backward, one pass over ∂L/∂x⁽ⁱ⁺¹⁾ computes
@@ -24,14 +24,14 @@ from engine.kernels.compiled.threads import run
 from engine.kernels.compiled.unpacked import UNPACKED
 from engine.kernels.plain import Array, Fused
 
-# Below this many multiplications, one call for a layer's whole backward pass.
+# Below this many multiplications, one call computes a layer's whole backward pass.
 WORTH_SEPARATE_CALLS = 100_000
 
 
 class Runs(NamedTuple):
-    """What the loops need of an activation: addresses of compiled runs, 0 for the identity.
+    """The addresses of an activation's compiled runs; 0 stands for the identity.
 
-    `scaled` is the run of g ⊙ f′, taken of x⁽ⁱ⁺¹⁾ if `of_value`, and of s otherwise.
+    `scaled` computes g ⊙ f′, from x⁽ⁱ⁺¹⁾ if `of_value`, and from s otherwise.
     """
 
     value: int
@@ -42,7 +42,7 @@ class Runs(NamedTuple):
 
 @lru_cache(maxsize=256)
 def runs_of(f: Elementwise, parameters: tuple[float, ...], dtype: np.dtype[Any]) -> Runs:
-    """The runs of f with these parameters, compiled when first asked for."""
+    """The runs of f with these parameters, compiled at the first request."""
     array = np.array(parameters, dtype)
     if f.f is scalars.identity:
         return Runs(0, 0, True, array)
@@ -54,10 +54,10 @@ def runs_of(f: Elementwise, parameters: tuple[float, ...], dtype: np.dtype[Any])
 def layer(
     f: Elementwise, parameters: tuple[float, ...], keep: bool, x: Array, W: Array, *b: Array
 ) -> tuple[Array, Array | None]:
-    """x⁽ⁱ⁺¹⁾ = f(s), and s = xW + b if s is to be kept or the backward pass needs s.
+    """x⁽ⁱ⁺¹⁾ = f(s), and s = xW + b if `keep` or if the backward pass needs s (None otherwise).
 
-    Args: f's kernel and parameters; x (batch, fan_in), W (fan_in, fan_out), b (fan_out,) or none,
-    of one dtype, not checked.
+    Args: f's kernel and parameters; x (batch, fan_in), W (fan_in, fan_out), optionally b
+    (fan_out,), all of one dtype. Nothing is checked.
     """
     dtype = x.dtype
     value, _, of_value, constants = runs_of(f, parameters, dtype)
@@ -82,8 +82,8 @@ def layer_backward(
 ) -> tuple[Array, Array | None, Array | None, Array]:
     """∂L/∂s = g ⊙ f′(s), and ∂L/∂x = ∂L/∂s·Wᵀ, ∂L/∂W = xᵀ·∂L/∂s, ∂L/∂b = Σ_batch ∂L/∂s.
 
-    Args: g and y = x⁽ⁱ⁺¹⁾ (batch, fan_out), and s as `layer` returned it; `needs` says whether
-    ∂L/∂x and ∂L/∂W are wanted. For the identity, ∂L/∂s is g.
+    Args: g and y = x⁽ⁱ⁺¹⁾ (batch, fan_out), and s as returned by `layer`; `needs` says whether
+    ∂L/∂x and ∂L/∂W are computed, or None. For the identity, ∂L/∂s is g.
     """
     dtype = g.dtype
     _, address, of_value, constants = runs_of(f, parameters, dtype)
@@ -132,9 +132,9 @@ def _small_backward(
     dW: Array,
     dx: Array,
 ) -> None:
-    """All of it in one call, since for a small layer a call costs more than the arithmetic."""
+    """The backward pass in one call: for a small layer, a call costs more than the arithmetic."""
     (m, n), p = x.shape, W.shape[1]
-    zero = m - m  # for a constant, Numba would compile `slopes_and_sums` once more
+    zero = m - m  # a constant would make Numba compile `slopes_and_sums` twice
     slopes_and_sums(address, parameters, g, v, ds, db, zero, p)
     if dW.size > 0:
         call_part(part, x, True, ds, False, dW, False, 0, n, 0, p)

@@ -1,7 +1,7 @@
-"""Losses: cross-entropy from logits, and the sum of squares, each with its slopes.
+"""Losses: cross-entropy from logits, and the sum of squares, each with its gradient.
 
-−log softmax(o)_y = log Σ_k exp(o_k − m) − (o_y − m) with m = max_k o_k, so nothing overflows
-and no logarithm is taken of a probability that has underflowed. Sums over examples are made in
+−log softmax(o)_y = log Σ_k exp(o_k − m) − (o_y − m) with m = max_k o_k: no exponential overflows,
+and no logarithm is taken of a probability that has underflowed. Sums over examples are computed in
 float64.
 """
 
@@ -17,13 +17,13 @@ from engine.kernels.plain import Array
 
 
 def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
-    """The mean loss over the examples, and their class probabilities.
+    """The mean loss over the examples, and the examples' class probabilities.
 
     Args:
         logits: (N, K), float32 or float64.
         labels: (N,) integers in [0, K); not checked here.
 
-    Returns: the loss in nats, an array of no axis, and p = softmax(logits), (N, K).
+    Returns: the loss in nats, a 0-d array, and p = softmax(logits), (N, K).
     """
     p, loss = np.empty(logits.shape, logits.dtype), np.empty((), logits.dtype)
     logits = np.ascontiguousarray(logits)
@@ -32,14 +32,14 @@ def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def cross_entropy_slopes(p: Array, labels: Array, scale: float) -> Array:
-    """(p − y)·scale with y one-hot: for scale = 1/N, ∂L/∂logits."""
+    """(p − y)·scale with y one-hot; this is ∂L/∂logits for scale = 1/N."""
     out = np.empty(p.shape, p.dtype)
     _cross_entropy_slopes(p, np.ascontiguousarray(labels, dtype=np.int64), float(scale), out)
     return out
 
 
 def squared_error(a: Array, t: Array, over: float) -> Array:
-    """Σ (a − t)² / over, an array of no axis; a and t of one shape and dtype."""
+    """Σ (a − t)² / over, a 0-d array; a and t have the same shape and dtype."""
     loss = np.empty((), a.dtype)
     _squared_error(np.ascontiguousarray(a), np.ascontiguousarray(t), float(over), loss)
     return loss
@@ -73,7 +73,7 @@ def _cross_entropy(logits: Array, labels: Array, p: Array, loss: Array) -> None:
 
 @jit()
 def _cross_entropy_slopes(p: Array, labels: Array, scale: float, out: Array) -> None:
-    by = p.dtype.type(scale)  # here, where a number too large for it becomes ∞ in silence
+    by = p.dtype.type(scale)  # in the kernel, a scale too large for float32 becomes ∞, unwarned
     for i in range(p.shape[0]):
         for j in range(p.shape[1]):
             out[i, j] = p[i, j] * by

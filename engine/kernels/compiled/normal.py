@@ -1,13 +1,13 @@
-"""The normal distribution's tail, which GELU is made of, as arithmetic that becomes vectors.
+"""The tail of the normal distribution, for GELU, as arithmetic that the compiler can vectorise.
 
 For a ≥ 0, with t = 1 / (1 + a/k),
 
     Φ(−a) = ½ erfc(a/√2) = t · P(t) · exp(−a²/2),
 
-where P is a polynomial: what is left of erfc without its exponential varies slowly in t. Its
-coefficients come from interpolation at Chebyshev's nodes in 50 digits, in the variable
-u = (t − middle) / half, for a up to where Φ(−a) underflows; relative errors are below 1.3e-8
-(float32, k = 4) and 1.3e-17 (float64, k = 5).
+where P is a polynomial, since erfc(a/√2)·exp(a²/2) varies slowly in t. The coefficients of P are
+interpolated at Chebyshev's nodes with 50 digits, in the variable u = (t − middle) / half, for all a
+at which Φ(−a) does not underflow. Relative errors are below 1.3e-8 (float32, k = 4) and 1.3e-17
+(float64, k = 5).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ INV_SQRT_2_PI = 1 / math.sqrt(2 * math.pi)
 def bell(s: float) -> float:
     """exp(−s²/2), for |s| up to 40.
 
-    s² = h² + (s − h)(s + h), with h so short that its square is exact; the rest is small. The
-    rounding of s² would cost s²/2 ULP.
+    s² = h² + (s − h)(s + h), where h has so few digits that h² is exact, and the second term is
+    small. Rounding s² would cost s²/2 ULP.
     """
     step = rounder(s)
     h = (s + step) - step
@@ -41,7 +41,7 @@ def bell(s: float) -> float:
 
 
 def rounder(s: float) -> Any:
-    """What rounds s to a multiple of 2⁻⁸ (float32) or 2⁻²⁰ (float64) when added and taken away."""
+    """r such that (s + r) − r rounds s to a multiple of 2⁻⁸ (float32) or 2⁻²⁰ (float64)."""
     return like(s, 1.5 * 2.0 ** (15 if isinstance(s, np.float32) else 32))
 
 

@@ -1,7 +1,7 @@
 """The kernels of a user's function, from the source of its scalar functions f and f_slope.
 
-The source is kept as a module whose name is made of the source's digest. Numba's cache knows the
-functions by that name in the next process; equal formulas share the module and its machine code.
+The source is executed as a module that is named after the source's digest. Numba's cache finds the
+functions by this name in later processes, and equal formulas share the module and machine code.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ Check = Callable[[str, np.dtype[Any], Kernel], None]
 def own_kernel(
     source: str, value: Formula, slope: Formula, parameters: int, check: Check
 ) -> Elementwise:
-    """The kernel of f and f′, compiled when they are first used.
+    """The kernel of f and f′, compiled at the first use.
 
     Args:
-        source: a module's text that defines f(s, …) and f_slope(s, …).
-        value, slope: the same by NumPy.
-        parameters: how many follow s.
-        check: called with the Python functions at once and with each run that is compiled, see
-            `Elementwise`.
+        source: the text of a module that defines f(s, …) and f_slope(s, …).
+        value, slope: NumPy's formulas of f and f′.
+        parameters: the number of parameters after s.
+        check: called at once with the Python functions, and later with each compiled run, as
+            described in `Elementwise`.
 
     Raises: what `check` raises.
     """
     module = _module(source)
-    known: Elementwise | None = module.__dict__.get("kernel")
-    if known is not None:
-        return known
+    existing: Elementwise | None = module.__dict__.get("kernel")
+    if existing is not None:
+        return existing
     for what in ("f", "f_slope"):
         check(what, np.dtype(np.float64), partial(_uncompiled, getattr(module, what)))
     kernel = Elementwise(module.f, module.f_slope, value, slope, parameters=parameters, check=check)
@@ -59,8 +59,8 @@ def _module(source: str) -> ModuleType:
         file = f"<{title}>"
         module = ModuleType(title)
         module.__file__ = file
-        # Tracebacks and Numba show lines from here.
+        # Tracebacks and Numba read source lines from linecache.
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-        sys.modules[title] = module  # pickled by this name, which makes the cache's key
+        sys.modules[title] = module  # functions are pickled by module name, for the cache's key
         exec(compile(source, file, "exec"), module.__dict__)
     return sys.modules[title]

@@ -1,11 +1,11 @@
-"""Copies of parts of A and B in the order in which the tile reads them.
+"""Copies parts of A and B into panels, in the order in which the tile reads the entries.
 
     panel of A    ROWS rows, column by column:      panel[k, i] = a[i, k]
     panel of B    columns(b) columns, row by row:   panel[k, j] = b[k, j]
 
-One of the two layouts of an operand in memory makes this a plain copy. The other makes it a
-transpose, which one number at a time takes as long as a hundredth of the whole product would; so it
-is done in registers, eight by eight.
+The copy keeps the order of the entries for one memory layout of an operand, and is a transpose for
+the other. A transpose that moves single numbers would be slow, so blocks of eight by eight numbers
+are transposed in registers.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def _transpose_8(
 ) -> Any:
     """to[to_at + k·to_row + i] = source[at + i·row + k] for i, k < 8; nothing is checked.
 
-    Three rounds of exchanging halves, quarters and eighths between pairs of rows, each a shuffle of
-    two registers.
+    In three rounds, pairs of rows exchange halves, quarters and eighths; each exchange shuffles two
+    registers.
     """
     signature = types.void(to, *(types.intp,) * 2, source, *(types.intp,) * 2)
     bits = to.dtype.bitwidth
@@ -100,7 +100,7 @@ def pack(
 ) -> None:
     """panel[to + k·width + i] = source[at + k·k_step + i·i_step] for k < depth, i < here.
 
-    `source` is a pointer, so steps may be negative. Columns from `here` to `width` are zeros.
+    `source` is a pointer, so steps may be negative. Columns `here` to `width` are set to 0.
     """
     if i_step == 1:
         eights = here // _EIGHT * _EIGHT

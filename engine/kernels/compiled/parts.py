@@ -1,12 +1,12 @@
-"""A part of a product: rows and columns of C (+)= A·B, compiled once and called by its address.
+"""Kernels for a part of a product, some rows and columns of C (+)= A·B, called by address.
 
-Each way of the product (`unpacked`, `blocks`, `transposed`) is one function of C's kind, compiled
-once for each dtype. The loops around it (on one thread or several, with a layer's bias and
-activation or without) call it by its address. Were it compiled into each of them, a first product
-would take half a minute.
+Each way to compute the product (`unpacked`, `blocks`, `transposed`) is one function with C's
+calling convention, compiled once for each dtype. The loops around the function (on one thread or
+several, with or without a layer's bias and activation) call it by its address. If the function were
+compiled into each loop, the first product would take half a minute.
 
-A and B are pointers with two steps each, A_ik = a[i·a_i + k·a_k] and B_kj = b[k·b_k + j·b_j], so a
-transpose is an exchange of steps. C is C-contiguous.
+A and B are pointers with two steps each, A_ik = a[i·a_i + k·a_k] and B_kj = b[k·b_k + j·b_j], so
+exchanging the two steps transposes the operand. C is C-contiguous.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Shares = tuple[bool, int]
 
 @dataclass(frozen=True)
 class Way:
-    """A way of the product.
+    """A way to compute the product.
 
     Attributes:
         kernel: `kernel(a, a_i, a_k, b, b_k, b_j, c, c_i, m, n, add, top, bottom, left, right)`
-            adds A·B to the rows top … bottom and columns left … right of C, (m, p), or overwrites
-            them; n is the length of the sums.
-        shares: of (m, p, whether A is stored transposed, dtype): whether threads share out the
-            columns, or else the rows, and the number of them that a share is a multiple of.
+            computes the rows top … bottom and columns left … right of C, (m, p): adds A·B to C if
+            `add`, otherwise overwrites C. n is the length of the sums.
+        shares: `shares(m, p, a_transposed, dtype)` is (by_columns, step): whether threads share out
+            the columns of C (otherwise the rows), and the number of which a share is a multiple.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Way:
         return self.name
 
     def part(self, dtype: np.dtype[Any]) -> int:
-        """The address of the kernel for a dtype, compiled when it is first asked for."""
+        """The address of the kernel for a dtype, compiled at the first request."""
         address = self._addresses.get(dtype)
         if address is None:
             pointer, at = types.CPointer(numba.from_dtype(dtype)), types.intp
@@ -61,13 +61,13 @@ class Way:
     def product(
         self, a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array, *rest: Any
     ) -> None:
-        """`product`, below, this way."""
+        """Call the function `product` below with this kernel."""
         product(self.part(out.dtype), a, a_transposed, b, b_transposed, out, *rest)
 
     def product_parallel(
         self, a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array, *rest: Any
     ) -> None:
-        """`product_parallel`, below, this way."""
+        """Call the function `product_parallel` below with this kernel."""
         m, p = out.shape
         by_columns, step = self.shares(m, p, a_transposed, out.dtype)
         product_parallel(
@@ -90,13 +90,13 @@ def call_part(
     left: Any,
     right: Any,
 ) -> Any:
-    """Call the kernel of a way on matrices; nothing is checked."""
+    """Call the kernel of a `Way` at `address` on matrices; nothing is checked."""
     at, yes = types.intp, types.boolean
     signature = types.void(at, a, yes, b, yes, out, yes, at, at, at, at)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def matrix(i: int) -> tuple[Any, list[Any], list[Any]]:
-            """Of an operand: its data, its shape, and its steps in entries."""
+            """The data pointer of operand i, its shape, and its steps in entries."""
             kind = signature.args[i]
             array = context.make_array(kind)(context, builder, args[i])
             item = ir.Constant(args[0].type, kind.dtype.bitwidth // 8)
@@ -126,7 +126,7 @@ def call_part(
 
 @jit()
 def plain_product(part: int, a: Array, b: Array, out: Array) -> None:
-    """out = a·b on one thread; the fewer arguments, the shorter the call."""
+    """out = a·b on one thread, with few arguments, because each lengthens the call."""
     m, p = out.shape
     call_part(part, a, False, b, False, out, False, 0, m, 0, p)
 
@@ -135,7 +135,7 @@ def plain_product(part: int, a: Array, b: Array, out: Array) -> None:
 def small_product(
     part: int, a: Array, a_transposed: bool, b: Array, b_transposed: bool, out: Array
 ) -> None:
-    """out = a·b on one thread, of operands that may be transposed."""
+    """out = a·b on one thread; a and b may be transposed."""
     m, p = out.shape
     call_part(part, a, a_transposed, b, b_transposed, out, False, 0, m, 0, p)
 
@@ -154,9 +154,9 @@ def product(
     bias: Array,
     s: Array,
 ) -> None:
-    """out (+)= a·b on one thread, and `finish` where there is a bias."""
+    """out (+)= a·b on one thread, then `finish`, which adds the bias and applies f."""
     m, p = out.shape
-    zero = m - m  # for a constant, Numba would compile `finish` once more
+    zero = m - m  # a constant would make Numba compile `finish` twice
     call_part(part, a, a_transposed, b, b_transposed, out, add, 0, m, 0, p)
     finish(address, parameters, bias, s, out, zero, m, zero, p)
 
@@ -178,7 +178,7 @@ def product_parallel(
     s: Array,
     n_threads: int,
 ) -> None:
-    """The same, the columns or the rows of the result shared out."""
+    """`product` on n_threads threads, which share out the columns or rows of `out`."""
     m, p = out.shape
     for i in numba.prange(n_threads):
         low, high = share(p if by_columns else m, step, i, n_threads)

@@ -1,13 +1,13 @@
-"""The matrix product, without BLAS. `matmul` chooses the way that fits the sizes.
+"""The matrix product, without BLAS. `matmul` chooses one of three ways by the sizes.
 
 The README of this folder tells how a product becomes fast, from the definition to the hardware's
 limit. The ways are
 
-- `compiled.unpacked`: sums in registers, operands where they lie; most products;
-- `compiled.transposed`: the same for g·Wᵀ of a batch of few rows;
-- `compiled.blocks`: with copies in the caches, for large products.
+- `compiled.unpacked`: operands are not copied, for most products;
+- `compiled.transposed`: W is not copied, for g·Wᵀ with a batch of few rows;
+- `compiled.blocks`: blocks of the operands are copied into the caches, for large products.
 
-Each is one function over a part of the result; the loops around it are in `compiled.parts`.
+Each way is one function over a part of the result; the loops around it are in `compiled.parts`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from engine.kernels.plain import Array, check_operands, check_out, refuse_shapes
 
 # Below this many multiplications, waking the threads costs more than it saves.
 _WORTH_THREADS = 300_000
-# … and where the operands are in the caches, as those of a square are, this many.
+# The same limit for a square product, whose operands fit the caches.
 _SQUARE_WORTH_THREADS = 1_000_000
-# Beyond this many rows, or rows of Aᵀ, copying A is worth its while.
+# From this many rows of the result, copying A into blocks saves more than it costs.
 _WORTH_COPIES = 400
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 _NOTHING_32, _NOTHING_64 = ((np.empty(0, t), np.empty((0, 0), t)) for t in (_F32, _F64))
 
 
 def nothing(dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """An empty vector and an empty matrix: kernels take them for "none"."""
+    """An empty vector and an empty matrix, which stand for None in calls of kernels."""
     return _NOTHING_32 if dtype is _F32 or dtype == _F32 else _NOTHING_64
 
 
@@ -53,16 +53,16 @@ def matmul(
 
     Args:
         a, b: (m, n) and (n, p), both float32 or both float64, in any memory layout.
-        transpose_a, transpose_b: take the operand's transpose instead.
-        out: where to write, (m, p), C-contiguous; it must not overlap a or b.
+        transpose_a, transpose_b: multiply by the operand's transpose.
+        out: the array for the result, (m, p), C-contiguous; must not overlap a or b.
         accumulate: add to `out` instead of overwriting it.
 
-    Returns: `out`, or a new (m, p) array. Bits do not depend on the number of threads.
+    Returns: `out`, or a new (m, p) array. Its bits do not depend on the number of threads.
 
     Raises: ValueError for shapes, dtypes or an `out` that do not fit.
     """
     shape_a, shape_b, dtype = a.shape, b.shape, a.dtype
-    if (  # the shortest way to a small product: a call costs as much as 16³ multiplications
+    if (  # a small product needs a short path: a call costs as much as 16³ multiplications
         out is None
         and not (transpose_a or transpose_b or accumulate)
         and len(shape_a) == 2 == len(shape_b)
@@ -112,11 +112,11 @@ def multiply(
     bias: Array,
     s: Array,
 ) -> None:
-    """out (+)= A·B, unchecked, then s = out + bias and out = f(s), see `compiled.runs`."""
+    """out (+)= A·B, then s = out + bias and out = f(s) by `finish`; nothing is checked."""
     m, p = out.shape
     n = a.shape[0] if transpose_a else a.shape[1]
     size = m * n * p
-    if size == 0:  # a sum of nothing is 0
+    if size == 0:  # an empty sum is 0
         if not add:
             out.fill(0)
         if out.size:
@@ -148,9 +148,10 @@ def multiply(
 
 
 def _stored(x: Array, transpose: bool) -> tuple[Array, bool]:
-    """x, or its transpose and the opposite of the flag, such that rows are contiguous.
+    """(x, transpose), or (x.T, not transpose) if only the rows of x.T are contiguous.
 
-    Kernels count steps in entries, so a field of records of another length is copied.
+    Kernels count steps in entries, so x is copied if its strides are no multiples of an entry's
+    size, as in a field of a structured array.
     """
     if x.strides[0] % x.itemsize or x.strides[1] % x.itemsize:
         return np.ascontiguousarray(x), transpose
@@ -160,5 +161,5 @@ def _stored(x: Array, transpose: bool) -> tuple[Array, bool]:
 
 
 def _rows_lie_apart(x: Array) -> bool:
-    """Whether each row is contiguous, and the next one lies beyond its end."""
+    """Whether each row is contiguous and ends before the next row begins."""
     return bool(x.strides[1] == x.itemsize and x.strides[0] >= x.shape[1] * x.itemsize)

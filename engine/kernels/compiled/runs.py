@@ -1,13 +1,13 @@
 """A run: a kernel over n consecutive numbers, compiled once and called by its address.
 
-An activation must be computed by many loops: over a whole array, on one thread or several, after a
-matrix product or before one. Were each of these loops compiled anew for every activation, a first
-gradient would take minutes. So an activation is compiled alone, as a function of C's kind,
+Many loops apply an activation: over a whole array, on one thread or several, after a matrix product
+or before one. If every loop were compiled for every activation, the first gradient would take
+minutes. So an activation is compiled alone, as a function with C's calling convention,
 
     run(a, b, c, n, parameters)      c[i] = f(a[i], b[i]), i < n,
 
-and the loops take its address as a number. A call costs two nanoseconds; a run has hundreds of
-entries. The machine code comes from the cache on disk, as every kernel's does.
+and the loops take the function's address as an argument. A call costs two nanoseconds, and a run
+covers hundreds of entries. The machine code is cached on disk, like every kernel's.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from engine.kernels.plain import Array
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
 
-# Numbers in a piece of work between two looks at memory: 16 or 32 KiB.
+# Entries of a piece, 16 or 32 KiB, which stays in the first cache for all steps of a loop.
 _PIECE = 4096
 # Below this many entries, waking the threads costs more than it saves.
 WORTH_THREADS = 50_000
 
 
 def compile_run(kernel: Callable[..., None], dtype: np.dtype[Any]) -> int:
-    """Compile `kernel(a, b, c, n, parameters)`, pointers and a length, and return its address."""
+    """Compile `kernel(a, b, c, n, parameters)`, of pointers and a length n; return its address."""
     pointer = types.CPointer(numba.from_dtype(dtype))
     return compile_function(kernel, (pointer, pointer, pointer, types.intp, pointer), "contract")
 
 
 def compile_function(kernel: Callable[..., None], arguments: tuple[Any, ...], *flags: str) -> int:
-    """Compile a kernel of these C types and return its address; `flags` are fast-math flags."""
+    """Compile a kernel for these C types and return its address; `flags` are fast-math flags."""
     options = {"fastmath": set(flags) or False, "error_model": "numpy"}
     function = cached(CFunc(kernel, (arguments, types.void), {}, options), kernel)
-    _compiled.append(function)  # its machine code lives as long as it does
+    _compiled.append(function)  # the machine code is freed with its CFunc
     address: int = function.address
     return address
 
@@ -53,7 +53,7 @@ _compiled: list[Any] = []
 
 
 def call_once(address: int, a: Array, b: Array, parameters: Array) -> Array:
-    """What the run at `address` gives, called from Python; arrays of one axis and one dtype."""
+    """Call the run at `address` from Python and return c; a and b are 1-d and of one dtype."""
     c = np.empty_like(a)
     pointer = ctypes.c_void_p
     call = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, ctypes.c_ssize_t, pointer)(address)
@@ -97,7 +97,7 @@ def call_run(
 
 @jit()
 def over(address: int, a: Array, b: Array, c: Array, parameters: Array) -> None:
-    """c = f(a, b), entry by entry, for arrays of one dimension."""
+    """c = f(a, b), entry by entry, for 1-d arrays."""
     call_run(address, a, 0, b, 0, c, 0, c.size, parameters)
 
 
@@ -105,7 +105,7 @@ def over(address: int, a: Array, b: Array, c: Array, parameters: Array) -> None:
 def over_parallel(
     address: int, a: Array, b: Array, c: Array, parameters: Array, n_threads: int
 ) -> None:
-    """The same, in equal shares."""
+    """`over` on n_threads threads, in equal shares."""
     for part in numba.prange(n_threads):
         low, high = share(c.size, 64, part, n_threads)
         call_run(address, a, low, b, low, c, low, high - low, parameters)
@@ -113,7 +113,7 @@ def over_parallel(
 
 @jit()
 def share(size: int, step: int, part: int, n_parts: int) -> tuple[int, int]:
-    """This part's range of `size` entries, its ends at multiples of `step`."""
+    """The range (low, high) of part number `part`; its ends are multiples of `step`, or `size`."""
     steps = (size + step - 1) // step
     return min(size, part * steps // n_parts * step), min(
         size, (part + 1) * steps // n_parts * step
@@ -132,10 +132,10 @@ def finish(
     left: int,
     right: int,
 ) -> None:
-    """In these rows and columns, s = out + b and out = f(s); s is kept if it has room for it.
+    """s = out + b and out = f(s), in the rows top … bottom and columns left … right.
 
-    `out` and `s` are C-contiguous. An address of 0 stands for the identity; without a bias (empty),
-    nothing is done.
+    `out` and `s` are C-contiguous; an empty `s` is not written. An address of 0 stands for the
+    identity. With an empty b, `finish` does nothing.
     """
     if b.size == 0:
         return
@@ -173,9 +173,10 @@ def slopes_and_sums(
     left: int,
     right: int,
 ) -> None:
-    """In these columns, ds = g ⊙ f′ and db = Σ_rows ds in one pass; v is what f′ is taken of.
+    """ds = g ⊙ f′(v) and db = Σ_rows ds in the columns left … right, in one pass.
 
-    All are C-contiguous. An address of 0 stands for the identity, where ds is g.
+    v is s, or y = f(s) for a run of y. All arrays are C-contiguous. An address of 0 stands for the
+    identity; then ds must be g.
     """
     m, p = g.shape
     width = right - left
@@ -205,7 +206,7 @@ def slopes_and_sums_parallel(
     db: Array,
     n_threads: int,
 ) -> None:
-    """The same, the columns shared out."""
+    """`slopes_and_sums` on n_threads threads, which share out the columns."""
     for part in numba.prange(n_threads):
         low, high = share(g.shape[1], 64, part, n_threads)
         if high > low:

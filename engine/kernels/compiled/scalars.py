@@ -1,11 +1,11 @@
-"""Every built-in activation as scalar functions: f(s), its slope f′(s), and f′ of y = f(s).
+"""Every built-in activation as scalar functions: f(s), f′(s), and f′ as a function of y = f(s).
 
-They are written with the care that ±∞, ±1000, NaN, ±0 and denormals need.
+The functions are correct at ±∞, ±1000, NaN, ±0 and denormals.
 
-For most, f′ is also a function of y = f(s), cheaper and without a need to keep s: tanh′ = 1 − y².
-In saturation it has fewer digits: 1 − y² is off by up to 6e-8 in float32, so that of a slope below
-that nothing is left, while the function of s has all its digits. Training uses the one of y, as
-every library does; `slope`, for looking, is the one of s.
+For most activations f′ is also a function of y, which is cheaper and lets the backward pass do
+without s: tanh′ = 1 − y². This function loses digits in saturation: in float32, 1 − y² is off by up
+to 6e-8, so a smaller slope has no correct digit, while the function of s is accurate everywhere.
+Training uses the function of y, as every library does; `slope`, which traces use, takes s.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ S = TypeVar("S", bound=Callable[..., Any])
 
 
 def scalar(function: S) -> S:
-    """Mark a scalar function as one that kernels may call."""
-    marked: S = register_jitable(**INLINED)(function)  # or loops would not vectorise
-    return marked
+    """Let kernels call a scalar function, and inline it, so that their loops vectorise."""
+    jitable: S = register_jitable(**INLINED)(function)
+    return jitable
 
 
 def log(s: float) -> Any:
@@ -98,7 +98,7 @@ def sigmoid_slope(s: float) -> float:
     one = like(s, 1)
     e = exp_below(-abs(s))
     y = one + e
-    small = quotient(e, y, e - (y - one))  # σ(−|s|), at most a half: 1 − σ does not cancel
+    small = quotient(e, y, e - (y - one))  # σ(−|s|) ≤ ½, so 1 − σ(−|s|) does not cancel
     return small * (one - small)
 
 
@@ -118,7 +118,7 @@ def tanh(s: float) -> float:
 
 @scalar
 def tanh_slope(s: float) -> float:
-    return like(s, 4) * sigmoid_slope(s + s)  # 1 − tanh² would cancel long before the slope does
+    return like(s, 4) * sigmoid_slope(s + s)  # 1 − tanh² cancels long before tanh′ underflows
 
 
 @scalar
@@ -216,10 +216,10 @@ def softplus_slope_of_value(y: float) -> float:
 
 @scalar
 def gelu(s: float) -> float:
-    far = like(s, 40)  # where Φ(−s) has underflowed; −∞·0 would be NaN
+    far = like(s, 40)  # Φ(−40) underflows to 0; without the limit, −∞·0 would be NaN
     t = far if s > far else (-far if s < -far else s)
     density, tail = bell(t), scaled_tail(abs(t))
-    # In the far left, density has few digits left, so it is the last factor.
+    # For s ≪ 0 the density is denormal and has few digits, so it is the last factor.
     return t * tail * density if s < 0 else s * (like(s, 1) - tail * density)
 
 
@@ -239,7 +239,8 @@ def silu(s: float) -> float:
     p, a, b = reduced_below(-abs(t))
     e = (one + p) * a * b
     y = one + e
-    # Below 0 it is s·e^s / (1 + e^s), and s goes in first: e^s may have lost its digits by then.
+    # For s < 0, silu is s·e^s / (1 + e^s). s is multiplied before the powers of two a and b,
+    # because e^s alone may be denormal and have few digits.
     q = quotient(one if t >= 0 else t * (one + p) * a * b, y, e - (y - one))
     return t * q if t >= 0 else q
 
@@ -251,7 +252,7 @@ def silu_slope(s: float) -> float:
     return sigmoid(t) + t * sigmoid_slope(t)
 
 
-# f′ of y = f(s) where f′ looks at no more than the side that s, and so y, is on.
+# These f′ depend only on the interval that s is in, and y is in the same interval.
 identity_slope_of_value = identity_slope
 hardtanh_slope_of_value = hardtanh_slope
 relu_slope_of_value = relu_slope

@@ -1,13 +1,13 @@
 """When a kernel may run on several threads.
 
-Numba's simplest threading layer, workqueue, aborts the whole process when a parallel kernel is
-entered while another one runs, be it of this project or of the user's, and the OpenMP one hangs or
-dies in a child made by `fork`. So a parallel kernel is entered through `run`, which sends the
-caller to the serial kernel with workqueue, in a forked child, and while the parallel one is busy.
-Both give the same bits: a parallel kernel of this project only hands out parts to its serial one.
+Numba's threading layer workqueue aborts the whole process when a parallel kernel is called while
+another parallel kernel runs, this project's or the user's. The OpenMP layer hangs or crashes in a
+child process made by `fork`. So every parallel kernel is called through `run`, which calls the
+serial kernel instead if the layer is workqueue, in a forked child, and while a parallel kernel
+runs. Both give the same bits, since a parallel kernel only distributes parts to the serial kernel.
 
-Numba looks for a threading layer when it is first asked for threads. Where that is not there (an
-unknown NUMBA_THREADING_LAYER, or "tbb" without TBB), kernels run on one thread.
+Numba loads a threading layer at the first request for threads. If the layer is missing (an unknown
+NUMBA_THREADING_LAYER, or "tbb" without TBB), kernels run on one thread.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _layer_is_missing = False
 
 
 def run(parallel: Callable[..., Any], serial: Callable[..., Any], *args: Any) -> None:
-    """Call `parallel(*args, n_threads)` where that is safe, otherwise `serial(*args)`.
+    """Call `parallel(*args, n_threads)` if that is safe, otherwise `serial(*args)`.
 
-    The number of threads is an argument because a kernel that asks Numba for it itself
-    cannot be cached.
+    The number of threads is an argument, because a kernel that calls numba.get_num_threads can't be
+    cached.
     """
     try:
         n_threads = 1 if _layer_is_missing else numba.get_num_threads()
     except ValueError:
-        n_threads = number_of_threads()  # says why there is one alone
+        n_threads = number_of_threads()  # 1, and tells the user why
     if n_threads == 1 or _forked or not _layer_is_safe() or not _gate.acquire(blocking=False):
         serial(*args)
         return
@@ -47,7 +47,7 @@ def run(parallel: Callable[..., Any], serial: Callable[..., Any], *args: Any) ->
 
 
 def number_of_threads() -> int:
-    """How many threads Numba has for a parallel kernel; 1 without a threading layer."""
+    """The number of threads of a parallel kernel; 1 without a threading layer."""
     global _layer_is_missing
     if _layer_is_missing:
         return 1
@@ -65,12 +65,12 @@ def number_of_threads() -> int:
 
 
 def most_threads() -> int:
-    """How many threads a kernel may be given at most."""
+    """The largest number of threads that `use_threads` accepts."""
     return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
 def use_threads(n: int) -> int:
-    """Let parallel kernels that this thread calls have n threads; how many they had before."""
+    """Let parallel kernels called from this thread use n threads; return the previous number."""
     before = number_of_threads()
     if not _layer_is_missing:
         numba.set_num_threads(n)
@@ -79,14 +79,14 @@ def use_threads(n: int) -> int:
 
 @cache
 def _layer_is_safe() -> bool:
-    # Known once get_num_threads was called.
+    # Numba knows the layer once get_num_threads has been called.
     return bool(numba.threading_layer() != "workqueue")  # type: ignore[attr-defined]
 
 
 def _in_child() -> None:
     global _forked, _gate
     _forked = True
-    _gate = threading.Lock()  # the parent's may have been held at the moment of the fork
+    _gate = threading.Lock()  # the parent's lock may have been held at the fork, so never released
 
 
 if hasattr(os, "register_at_fork"):

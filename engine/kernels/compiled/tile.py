@@ -2,13 +2,12 @@
 
     C[i, j] (+)= Σ_k A[k, i] B[k, j]        i < ROWS, j < columns(…)
 
-All of C's tile stays in vector registers while k runs. Each step then loads one row of B (a few
-vectors) and ROWS numbers of A, and does ROWS × vectors multiply-adds with them: the arithmetic
-units wait for nothing. Three loops in Python or C do not compile to this, because a compiler
-will not keep an array in registers; so the tile is written as the instructions it should be,
-through Numba's access to LLVM.
+The whole tile of C stays in vector registers while k runs. Each step loads one row of B (a few
+vectors) and ROWS numbers of A, and computes ROWS × vectors multiply-adds, so the arithmetic units
+never wait for memory. Compilers do not produce this code from three loops, because they do not keep
+an array in registers. So the tile is written in LLVM's instructions, through Numba.
 
-How many registers there are, and how long, depends on the processor.
+The number and the length of the registers depend on the processor.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ intrinsic: Any = extending.intrinsic
 
 
 class Shape(NamedTuple):
-    """The tile that fits a processor: ROWS × VECTORS accumulators, VECTORS of B and one of A."""
+    """The tile's size. Registers hold rows × vectors sums, `vectors` vectors of B and one of A."""
 
     bits: int  # length of a vector register
     rows: int
     vectors: int
 
     def columns(self, dtype: np.dtype[Any]) -> int:
-        """How many columns of this dtype the tile has."""
+        """The number of columns of the tile for this dtype."""
         return self.vectors * self.bits // (8 * dtype.itemsize)
 
 
@@ -43,17 +42,17 @@ SHAPES = {
 }
 
 
-# What Numba compiles for: the host, unless NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say another.
+# Numba compiles for the host, or for NUMBA_CPU_NAME and NUMBA_CPU_FEATURES if these are set.
 _TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 SHAPE = next(shape for name, shape in SHAPES.items() if name in _FEATURES)
 ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
-# Without the instruction, llvm.fma would be a call of a slow function for every entry.
+# Without an FMA instruction, llvm.fma calls a slow function for every entry.
 HAS_FMA = "+fma" in _FEATURES.split(",") or not _TRIPLE.startswith(("x86_64", "i686"))
 
 
 @intrinsic
 def columns(typing_context: Any, array: Any) -> Any:
-    """How many columns the tile has for this array's dtype, as a constant for the compiler."""
+    """The number of columns of the tile for this array's dtype, a constant for the compiler."""
     count = SHAPE.vectors * SHAPE.bits // array.dtype.bitwidth
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -83,8 +82,8 @@ def tile(
     """C[i, j] (+)= Σ_k A[k, i] B[k, j] for i < rows, j < vectors × lanes, k < depth.
 
     C[i, j] is c[c_at + i·c_i + j], A[k, i] is a[a_at + i·a_i + k·a_k], B[k, j] is
-    b[b_at + k·b_k + j]. `rows` and `vectors` are literal; c, a, b are arrays of one axis, without
-    gaps, or pointers, all of one dtype; nothing is checked. With `add` false, C is overwritten.
+    b[b_at + k·b_k + j]. `rows` and `vectors` are literals; c, a, b are contiguous 1-d arrays or
+    pointers, all of one dtype. If `add` is false, C is overwritten. Nothing is checked.
     """
     if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
         return None
@@ -99,7 +98,7 @@ def tile(
     return signature, generate
 
 
-# Tiles at the lower edge are less high, so that no row is computed that is not there.
+# Tiles at the lower edge of C have fewer rows, so that no row beyond the edge is computed.
 HEIGHTS = tuple(dict.fromkeys((SHAPE.rows, 4, 2, 1)))
 
 
@@ -121,9 +120,9 @@ def part_of_tile(
     depth: Any,
     add: Any,
 ) -> Any:
-    """`tile` for a number of rows in HEIGHTS and `width` columns, neither known to the compiler.
+    """`tile` for `rows` in HEIGHTS and `width` columns, both unknown at compile time.
 
-    Beyond column `width`, B and C are not touched: the last vector is masked.
+    The last vector is masked, so B and C are neither read nor written beyond column `width`.
     """
     at = types.intp
     signature = types.void(at, at, c, at, at, a, at, at, at, b, at, at, at, types.boolean)
@@ -136,7 +135,7 @@ def part_of_tile(
         def number(n: int) -> Any:
             return ir.Constant(width.type, n)
 
-        # 0 vectors stand for a tile of full width, which needs no mask.
+        # 0 vectors stand for a tile of full width, without a mask.
         vectors = builder.sdiv(builder.add(width, number(lanes - 1)), number(lanes))
         whole = builder.icmp_signed("==", width, number(SHAPE.vectors * lanes))
         vectors = builder.select(whole, number(0), vectors)
@@ -158,7 +157,7 @@ def part_of_tile(
 
 
 def data_of(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """Where the entries of an array, or those behind a pointer, begin."""
+    """The address of the first entry of an array or pointer."""
     if isinstance(kind, types.CPointer):
         return value
     return context.make_array(kind)(context, builder, value).data
@@ -166,7 +165,7 @@ def data_of(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 @intrinsic
 def pointer(typing_context: Any, array: Any) -> Any:
-    """A pointer to the entries of an array, which must stay in use for as long."""
+    """A pointer to the entries of an array; the caller must keep the array alive."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return data_of(context, builder, signature.args[0], args[0])
@@ -175,7 +174,7 @@ def pointer(typing_context: Any, array: Any) -> Any:
 
 
 class _Operands:
-    """What `tile` is given, as values of LLVM: c, a and b begin at their first entries."""
+    """The arguments of `tile` as LLVM values; c, a and b point to the first entries to use."""
 
     def __init__(self, context: Any, builder: Any, kinds: Any, args: Any) -> None:
         self.bits = kinds[0].dtype.bitwidth
@@ -188,7 +187,7 @@ class _Operands:
 
 
 def _emit(builder: Any, x: _Operands, n_rows: int, n_vectors: int, width: Any) -> None:
-    """The instructions of a tile; with a `width`, its last vector is masked."""
+    """Emit the instructions of a tile; with a `width`, the last vector is masked."""
     bits, lanes = x.bits, SHAPE.bits // x.bits
     scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
     vector = ir.VectorType(scalar, lanes)
@@ -217,7 +216,7 @@ def _emit(builder: Any, x: _Operands, n_rows: int, n_vectors: int, width: Any) -
     mask = None if width is None else _mask(builder, width, n_vectors - 1, lanes)
 
     def load(base: Any, at: Any, v: int) -> Any:
-        # The alignment is an element's: rows of B need not start at a vector's.
+        # Loads are aligned to an entry, since rows of B need not start at a vector's boundary.
         edge = mask if v == n_vectors - 1 else None
         return _load(builder, vector_at(base, at), edge, zero, bits)
 
@@ -225,21 +224,21 @@ def _emit(builder: Any, x: _Operands, n_rows: int, n_vectors: int, width: Any) -
         edge = mask if v == n_vectors - 1 else None
         _store(builder, y, vector_at(base, at), edge, bits)
 
-    # LLVM turns these stack slots into registers, since nothing takes their address.
+    # LLVM turns these stack slots into registers, since their addresses are not used.
     sums = [
         [cgutils.alloca_once_value(builder, zero) for _ in range(n_vectors)] for _ in range(n_rows)
     ]
     for slot in (slot for row in sums for slot in row):
-        builder.store(zero, slot)  # alloca_once sets it only at the function's entry
-    # The entries of C two tiles to the right, which a product with a short sum would wait for.
+        builder.store(zero, slot)  # alloca_once stores only at the function's entry
+    # Prefetch C two tiles to the right: otherwise a product with short sums waits for memory.
     for i in range(n_rows if mask is None else 0):
         for v in range(2 * n_vectors, 3 * n_vectors):
             at = builder.add(builder.mul(x.c_i, number(i)), number(v * lanes))
             _prefetch(builder, builder.gep(x.c, [at]), to_write=True)
     with cgutils.for_range(builder, x.depth) as loop:
         b_row, a_column = builder.mul(loop.index, x.b_k), builder.mul(loop.index, x.a_k)
-        # Row k of B two tiles to the right. Walking down B the processor would not guess that,
-        # and without it the product waits for memory four times as long.
+        # Prefetch row k of B two tiles to the right. The processor predicts no such access, and
+        # without the prefetch the product waits for memory four times as long.
         for v in range(2 * n_vectors, 3 * n_vectors):
             _prefetch(builder, builder.gep(x.b, [builder.add(b_row, number(v * lanes))]))
         b_vectors = [load(x.b, builder.add(b_row, number(v * lanes)), v) for v in range(n_vectors)]
@@ -267,7 +266,7 @@ def _prefetch(builder: Any, place: Any, to_write: bool = False) -> None:
 
 
 def _mask(builder: Any, width: Any, v: int, lanes: int) -> Any:
-    """Which lanes of vector v lie left of column `width`."""
+    """The mask of vector v: true for lanes to the left of column `width`."""
     whole = ir.VectorType(width.type, lanes)
     columns = ir.Constant(whole, [v * lanes + lane for lane in range(lanes)])
     undefined = ir.Constant(whole, ir.Undefined)
@@ -294,6 +293,6 @@ def _store(builder: Any, y: Any, place: Any, mask: Any, bits: int) -> None:
 
 
 def _masked(builder: Any, what: str, kind: Any, vector: Any, bits: int) -> Any:
-    # LLVM mends the name's last part where its pointers have types.
+    # LLVM versions with typed pointers correct the suffix p0.
     name = f"llvm.masked.{what}.v{vector.count}f{bits}.p0"
     return cgutils.get_or_insert_function(builder.module, kind, name)

@@ -1,9 +1,9 @@
-"""g·Wᵀ for a batch of few rows: its transpose, W·gᵀ, which reads W along its rows.
+"""g·Wᵀ for a batch of few rows, computed as its transpose W·gᵀ, which reads W along its rows.
 
-In `compiled.unpacked` the strips of Wᵀ would have to be copied; for up to sixteen rows the
-copy costs more than the product. Here W takes the part of A in the tile, of which single numbers
-are read, eight rows side by side, and gᵀ, which is small and is copied, that of B. Each entry is
-one sum from the first k to the last, so the bits do not depend on how the rows of W are shared out.
+`compiled.unpacked` would copy strips of Wᵀ, and for up to sixteen rows of g the copy costs more
+than the product. Here W is the tile's operand A: single numbers of up to eight rows are read side
+by side. gᵀ is small, and a copy of it is the tile's operand B. Each entry is one sum over all k in
+order, so the bits do not depend on how threads share out the rows of W.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import SHAPE, tile
 
 MOST_ROWS = 16
-# Vectors that hold sixteen numbers, and the rows of W beside them: eight streams are as many as
-# a processor follows well.
+# The vectors that hold MOST_ROWS numbers, and the rows of W that a tile reads: processors prefetch
+# about eight streams well.
 _VECTORS_32, _VECTORS_64 = MOST_ROWS * 32 // SHAPE.bits, MOST_ROWS * 64 // SHAPE.bits
 _HEIGHT = 8 if SHAPE.bits == 512 else 2
 

@@ -1,16 +1,16 @@
-"""A product whose operands are read where they lie, through the register tile.
+"""A product that reads its operands in place, through the register tile.
 
-Nothing is copied first. A copy costs a small product more than it saves, and also a large one in
-which each number of W is used only a few times: a batch of ten.
+Copying the operands first would cost more than it saves for a small product, and for a large
+product in which each number of W is used only a few times, as with a batch of ten.
 
-    small squares    everything is in the first cache anyway
-    x·W, few rows    W is read once: 128 rows of it, strip after strip to the right, then the next
-    xᵀ·g, few rows   the sums are short, and the time goes into writing the result, row by row
+    small squares    all operands fit the first cache
+    x·W, few rows    W is read once: 128 rows, strip after strip to the right, then the next rows
+    xᵀ·g, few rows   the sums are short; most of the time is spent writing the result, row by row
 
-Rows of B must be contiguous, or those of Bᵀ, of which a strip at a time is copied; A may have any
-steps, since the tile takes one number of it at a time. Tiles at the lower edge are 4, 2 or 1 rows
-high, and at the right edge the last vector is masked. The sums are cut into runs of the same length
-wherever the tile lies, so the bits do not depend on how threads share out rows or columns.
+Rows of B must be contiguous, or rows of Bᵀ, which are copied strip by strip. A may have any
+strides, since the tile reads single numbers of A. Tiles at the lower edge have 4, 2 or 1 rows, and
+at the right edge the last vector is masked. All sums are split into pieces of the same length, so
+the bits do not depend on how threads share out rows or columns.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from engine.kernels.compiled.runs import carray
 from engine.kernels.compiled.tile import HEIGHTS, SHAPE, columns, part_of_tile
 
 _HEIGHT = HEIGHTS[0]
-# 128 rows of a strip of B, 192 bytes wide at most, stay in the first cache for all rows of A.
+# 128 rows of a strip of B, each at most 192 bytes, stay in the first cache for all rows of A.
 _DEPTH = 128
-# With up to 16 rows of A the time goes into reading B, and memory answers faster to few streams.
+# With up to 16 rows of A, reading B takes most of the time, and memory is faster with few streams.
 _FEW_ROWS, _SHORT_DEPTH = 16, 32
 
 

@@ -1,6 +1,6 @@
 """The step of gradient descent in one pass over memory: w ← w + by·direction.
 
-Written with NumPy, it reads and writes a third array, as large as the weights, for the product.
+NumPy would write the product by·direction to a third array as large as w, and read it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WORTH_THREADS = 100_000
 
 
 def add_scaled(w: Array, direction: Array, by: float) -> None:
-    """w += by·direction in place; w is C-contiguous, both of one shape and dtype."""
+    """w += by·direction in place; w is C-contiguous, and both have one shape and dtype."""
     if not direction.flags.c_contiguous:
         direction = np.ascontiguousarray(direction)
     by = float(by)

@@ -201,7 +201,7 @@ def test_what_an_activation_of_a_file_depends_on(tmp_path):
         ({"width": 10**6}, "width must be at most 20000"),
         ({"lr": float("nan")}, "lr must be positive and finite"),
         ({"lr": 0.0}, "lr must be positive"),
-        ({"activation": "tan"}, "--activation: no activation is named 'tan'; there are identity"),
+        ({"activation": "tan"}, "--activation: no activation is named 'tan'; the names are"),
         ({"init": "xavier"}, "init 'xavier' is unknown; there are zeros"),
         ({"data": "mnist", "n_train": 0}, "mnist has a limited number"),
         ({"seed": -1}, "seed must be at least 0"),
