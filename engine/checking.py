@@ -154,7 +154,7 @@ class _Comparison:
         return np.array(y.numpy(), dtype=np.float64).reshape(-1)
 
     def _along(self, i: int, entry: int) -> Callable[[float], Array]:
-        """f as a function of one entry of one input."""
+        """f as a function of one entry of input i."""
 
         def value(number: float) -> Array:
             moved = [x.copy() for x in self._xs]

@@ -120,7 +120,7 @@ def _if_positive(s: Array, above: Any, below: Any) -> Array:
 
 
 def _zero(s: Any, *parameters: float) -> Any:
-    return sign(s) * 0.0  # unlike s·0, 0 at ±∞; NaN at NaN
+    return sign(s) * 0.0  # 0 at ±∞, where s·0 would be NaN; NaN at NaN
 
 
 identity = _built_in(

@@ -70,7 +70,7 @@ class Expression(NDArrayOperatorsMixin, Symbolic):
     operands: tuple[Expression, ...]
     value: Any
 
-    # The attributes that rules read of an operand; a number has no axes.
+    # Attributes of operands that rules read. An expression stands for a number, without axes.
     shape: tuple[int, ...] = ()
     ndim = 0
     size = 1
@@ -160,7 +160,7 @@ def name(text: str) -> Expression:
 def expression(x: Any) -> Expression:
     """x itself, or the number x as an expression.
 
-    Raises: SymbolicError for anything else.
+    Raises: SymbolicError for any other object.
     """
     if isinstance(x, Expression):
         return x

@@ -73,7 +73,7 @@ def special_points(f: Expression, slope: Expression, evaluate: Evaluate) -> Spec
 
 
 def _switches(f: Expression, poles: bool = False) -> Iterator[Expression]:
-    """The expressions whose zeros are f's changes of branch, or the poles of its operations."""
+    """The expressions at whose zeros f changes its branch or, with `poles`, may have a pole."""
     for x in parts(f):
         xs: Any = x.operands
         activation = x.kind.removesuffix("′")

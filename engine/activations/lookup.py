@@ -33,7 +33,7 @@ def find_activation(f: Activation | str) -> Activation:
 
 
 def _from_file(path: str, name: str) -> Activation:
-    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for long names
         raise ValueError(f"activation {path}:{name}: there is no file {path}")
     names = run_file(path, ActivationError)
     f = names.get(name)

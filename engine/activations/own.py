@@ -34,7 +34,7 @@ Function = Callable[..., Any]
 
 
 class ActivationWarning(UserWarning):
-    """A user's activation works, but not for every s."""
+    """A user's activation or its slope is not finite for some s, or its slope is 0 everywhere."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -254,7 +254,7 @@ def moments(flat: Array) -> Moments:
     largest = abs(v).max()
     if largest == 0 or 1e-140 < largest < 1e140:
         mean, std = v.mean(), v.std()
-    else:  # the squares would leave float64's range
+    else:  # the squares would overflow or underflow
         factor = 2.0 ** min(1000, -math.frexp(largest)[1])
         mean, std = (v * factor).mean() / factor, (v * factor).std() / factor
     return Moments(*counts, float(v.min()), float(v.max()), float(mean), float(std))

@@ -298,5 +298,5 @@ def _share(y: Any, wins: Any, ties: Any) -> Any:
     return where(y == y, wins + 0.5 * ties, np.nan).astype(y.dtype)
 
 
-if not TYPE_CHECKING:  # mypy takes every public name
+if not TYPE_CHECKING:  # mypy reads the public names without `__all__`
     __all__ = operations_of(__name__)

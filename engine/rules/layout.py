@@ -348,5 +348,5 @@ def _np_unstack(x: Any, *, axis: Any = 0) -> Any:
     return unstack(x, axis)
 
 
-if not TYPE_CHECKING:  # mypy takes every public name
+if not TYPE_CHECKING:  # mypy reads the public names without `__all__`
     __all__ = operations_of(__name__)

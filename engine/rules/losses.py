@@ -136,5 +136,5 @@ def _one_shape(name: str, a: Operand, b: Operand) -> tuple[int, ...]:
     return shape
 
 
-if not TYPE_CHECKING:  # mypy takes every public name
+if not TYPE_CHECKING:  # mypy reads the public names without `__all__`
     __all__ = operations_of(__name__)

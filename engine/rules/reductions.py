@@ -224,5 +224,5 @@ def _count(a: Any, axis: Any) -> int:
     return math.prod(a.shape[i] for i in _axes(a, axis))
 
 
-if not TYPE_CHECKING:  # mypy takes every public name
+if not TYPE_CHECKING:  # mypy reads the public names without `__all__`
     __all__ = operations_of(__name__)
