@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from nn import init, theory
 from nn.init import Initializer
 from nn.layers import MLP, Dense, Sequential
+from nn.learned import learned
 from nn.losses import cross_entropy, mse, quadratic
 from nn.module import Module
 from nn.optim import SGD, Adam, Optimizer
@@ -38,6 +39,7 @@ __all__ = [
     "Sequential",
     "cross_entropy",
     "init",
+    "learned",
     "mse",
     "quadratic",
     "theory",

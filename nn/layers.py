@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from engine import Activation, ShapeError, Tensor, dense, find_activation, place, printable
 from nn.init import Initializer, find_initializer, weights_dtype
+from nn.learned import Learned, as_learned
 from nn.module import Module
 from nn.randomness import Rng, generator
 
@@ -27,7 +28,8 @@ class Dense(Module):
 
     Args:
         n_in, n_out: W is (n_in, n_out), b is (n_out,).
-        activation: f, an `Activation` or its name.
+        activation: f, an `Activation` or its name. The slope of "prelu" is learned (`f_parameters`
+            holds a for each unit); a fixed slope is "leaky_relu". See `learned` for others.
         weight_init, bias_init: an `nn.init` scheme or its name.
         rng: a seed or a generator; without either, every layer and every run gets other weights.
             Give the layers of one net the same generator, or different seeds, since equal seeds
@@ -43,7 +45,7 @@ class Dense(Module):
         self,
         n_in: int,
         n_out: int,
-        activation: Activation | str = "identity",
+        activation: Activation | Learned | str = "identity",
         weight_init: Initializer | str = "xavier_uniform",
         bias_init: Initializer | str = "zeros",
         rng: Rng = None,
@@ -52,7 +54,8 @@ class Dense(Module):
     ) -> None:
         n_in, n_out = _sizes((n_in, n_out), f"Dense({n_in!r}, {n_out!r})")
         dtype = weights_dtype(dtype, "Dense")
-        self.f = find_activation(activation)
+        self.learned = as_learned(activation)
+        self.f = self.learned.f if self.learned else find_activation(cast(Any, activation))
         self.weight_init, self.bias_init = map(find_initializer, (weight_init, bias_init))
         rng = generator(rng)
         fans = (n_in, n_out)
@@ -60,6 +63,7 @@ class Dense(Module):
         b = self.bias_init((n_out,), rng, dtype, fans)
         self.W = Tensor(W, requires_grad=True)
         self.b = Tensor(b, requires_grad=True)
+        self.f_parameters = self.learned.parameters(n_out, dtype) if self.learned else {}
         self._has_own_name = name is not None
         self._be_named(name or "dense")
 
@@ -83,17 +87,20 @@ class Dense(Module):
     def forward(self, x: Tensor | npt.ArrayLike) -> Tensor:
         # Data are constants: in the layer's own precision they do not promote the whole net.
         data = x if isinstance(x, Tensor) else Tensor(x, dtype=self.W.dtype)
-        return dense(data, self.W, self.b, self.f)
+        if self.learned is None:
+            return dense(data, self.W, self.b, self.f)
+        return self.learned(dense(data, self.W, self.b), self.f_parameters)
 
     def parameters(self) -> list[Tensor]:
-        return [self.W, self.b]
+        return [self.W, self.b, *self.f_parameters.values()]
 
     def _be_named(self, name: str) -> None:
         self._label, self._place = name, place(name)
         self._tensors()
 
     def _held(self) -> Iterable[tuple[str, Module | Tensor]]:
-        return ("W", self.W), ("b", self.b)
+        learned = [(f"f.{name}", tensor) for name, tensor in self.f_parameters.items()]
+        return [("W", self.W), ("b", self.b), *learned]
 
     def _hidden(self) -> str:
         return self._inside  # a layer alone says its name, too: "layer 1.W"
@@ -176,7 +183,7 @@ class MLP(Chain):
     Args:
         sizes: (inputs, hidden 1, …, outputs); `MLP([784, 256, 256, 10])` has two hidden layers,
             "layer 1" and "layer 2", and "output".
-        activation: f of the hidden layers.
+        activation: f of the hidden layers, as `Dense` takes it.
         weight_init, bias_init: schemes of all layers.
         output_activation: of the last layer; identity, since losses take logits.
         rng, dtype: see `Dense`.
@@ -187,12 +194,12 @@ class MLP(Chain):
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: Activation | str = "tanh",
+        activation: Activation | Learned | str = "tanh",
         weight_init: Initializer | str = "xavier_uniform",
         bias_init: Initializer | str = "zeros",
         rng: Rng = None,
         dtype: npt.DTypeLike = np.float32,
-        output_activation: Activation | str = "identity",
+        output_activation: Activation | Learned | str = "identity",
     ) -> None:
         if isinstance(sizes, str) or not isinstance(sizes, Iterable):
             raise TypeError(
@@ -203,7 +210,8 @@ class MLP(Chain):
         self.sizes = _sizes(sizes, f"MLP({sizes})")
         if len(sizes) < 2:
             raise ShapeError(f"MLP({sizes}): sizes must name at least inputs and outputs")
-        activation = find_activation(activation)  # even where no hidden layer uses it
+        if not isinstance(activation, Learned):
+            activation = find_activation(activation)  # even where no hidden layer uses it
         rng = generator(rng)
         last = len(sizes) - 2
         self.layers: list[Dense] = [

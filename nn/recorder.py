@@ -235,11 +235,3 @@ def _position(name: str, names: tuple[str, ...], what: str) -> int:
     if name not in names:
         raise KeyError(f"no {what} {name!r}; the names are {', '.join(names) or 'not known yet'}")
     return names.index(name)
-
-
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    distinct: list[str] = []
-    for i, name in enumerate(names):
-        uses = names[:i].count(name) + 1
-        distinct.append(name if uses == 1 else f"{name} ({uses})")
-    return tuple(distinct)

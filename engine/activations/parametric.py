@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.activations.builtin import leaky_relu
+from engine.activations.record import BUILT_IN
 from engine.core.operation import Symbolic, apply
 from engine.core.rule import partials, rule
 from engine.core.tensor import Operand, Tensor
@@ -31,7 +32,7 @@ _prelu = rule(
 def _at_mean_slope(a: Any) -> Any:
     """The function as theory sees it: one slope, the mean over the units."""
     mean = float(np.mean(a))
-    return leaky_relu(a=mean) if math.isfinite(mean) else leaky_relu
+    return BUILT_IN["prelu"].variant({"a": mean} if math.isfinite(mean) else {})
 
 
 def _leaky(s: Any, a: Any) -> Any:

@@ -71,7 +71,7 @@ def layers_of(
             pending[i] = parts
         else:
             complete.append(parts)
-    complete += pending.values()
+    complete += [part for parts in pending.values() for part in _apart(parts)]
     complete.sort(key=lambda parts: parts.members[-1])
     known = {(row.members, row.place): row for row in earlier}
     return [
@@ -124,11 +124,14 @@ def _added(node: NodeRecord, before: list[Parts | None]) -> Parts | None:
             return None
         # The links stand in the order in which their products were computed.
         first, second = sorted((first, second), key=lambda parts: parts.members[0])
-        first.links += second.links
-        first.biases += second.biases
-        first.members += second.members
-        first.s = node, OUTPUT
-        return first
+        return Parts(
+            first.links + second.links,
+            (node, OUTPUT),
+            node,
+            biases=first.biases + second.biases,
+            members=first.members + second.members,
+            terms=(first, second),
+        )
     position = 0 if first is None else 1
     parts = second if first is None else first
     if parts is None or isinstance(node.sources[position], int):
@@ -139,6 +142,18 @@ def _added(node: NodeRecord, before: list[Parts | None]) -> Parts | None:
     parts.biases.append((node, position))
     parts.s = node, OUTPUT
     return parts
+
+
+def _apart(parts: Parts) -> list[Parts]:
+    """The layers of a sum without an activation: one for each term in a place of its own.
+
+    Two heads whose outputs are added are two layers; tanh(x @ W + h @ U) is one layer, wherever its
+    products were computed.
+    """
+    places = {link.node.place for link in parts.links}
+    if len(places) == 1:
+        return [parts]
+    return [part for term in parts.terms for part in _apart(term)] or [parts]
 
 
 def _weights(nodes: Sequence[NodeRecord], source: Source) -> tuple[Any, bool]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.activations import Activation, identity
 from engine.arrays import Array
-from engine.core.rule import Rule
+from engine.core.rule import RULES, Rule
 from engine.errors import GraphError
 from engine.rules.linear import dense_gradients
 from engine.spelling import printable
@@ -186,6 +186,7 @@ class Parts:
     slopes: NodeRecord | None = None  # the operation f(s), where that is a step of its own
     biases: list[tuple[NodeRecord, int]] = field(default_factory=list)
     members: list[int] = field(default_factory=list)  # the operations, the last at the end
+    terms: tuple[Parts, ...] = ()  # the sums of which s is the sum
     views: dict[int, LayerRecord] = field(default_factory=dict)  # the layer's row, by link
 
     @property
@@ -318,6 +319,15 @@ class LayerRecord:
     def dL_ds(self) -> Array | None:
         """∂L/∂s = ∂L/∂x⁽ⁱ⁺¹⁾ ⊙ f′, with the bits of the pass."""
         return self._find("dL_ds")
+
+    @property
+    def learned(self) -> dict[str, tuple[Array, Array | None]]:
+        """The learned parameters of f and their gradients, by name: {"a": (a, ∂L/∂a)} for prelu."""
+        node = self.parts.slopes
+        if node is None or len(node.input_shapes) == 1:
+            return {}
+        names = RULES[node.name].letters[1:]
+        return dict(zip(names, zip(node.inputs[1:], node.dL_dx[1:], strict=True), strict=True))
 
     def slopes_used(self) -> Array:
         """f′(s) as the backward pass used it: for tanh, sigmoid and others taken from x⁽ⁱ⁺¹⁾."""

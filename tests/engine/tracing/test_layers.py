@@ -147,13 +147,17 @@ def test_a_learned_slope_is_the_layers_f(keep):
     a = Tensor(np.full(8, 0.25), requires_grad=True)
     with trace(keep) as t:
         cross_entropy(dense(prelu(dense(X, W, b), a), V, c), LABELS).backward()
-    assert [row.f.name for row in t.layers] == ["leaky_relu", "identity"]
+    assert [row.f.name for row in t.layers] == ["prelu", "identity"]
     assert t[0].f.parameters == {"a": 0.25}
     slopes = np.where(X @ W.numpy() + b.numpy() > 0, 1, 0.25)
     assert t[0].statistics("df_ds").mean == pytest.approx(slopes.mean())
     if keep == "arrays":
         np.testing.assert_array_equal(t[0].df_ds, slopes)
         np.testing.assert_allclose(t[0].dL_ds, t[0].dL_dx_next * slopes)
+        value, gradient = t[0].learned["a"]
+        np.testing.assert_array_equal(value, a.numpy())
+        np.testing.assert_array_equal(gradient, a.grad.numpy())
+        assert t[1].learned == {}
 
 
 def test_what_is_taken_twice_is_no_part_of_one_layer():
@@ -334,3 +338,24 @@ def test_a_diagnosis_takes_time_in_proportion_to_the_steps(losses, keep):
         profile.runcall(t.diagnose, lr=0.1)
         calls.append(pstats.Stats(profile).total_calls)
     assert calls[1] < 5 * calls[0]  # 16 if each step met all others
+
+
+@KEEP
+def test_two_heads_whose_outputs_are_added_are_two_layers(keep):
+    (W, b), (V, c) = variables((INPUTS, 8, 8))
+    h = Tensor(RNG.normal(size=(N, 8)))
+    with trace(keep) as t:
+        with place("one"):
+            first = X @ W + b
+        with place("two"):
+            second = dense(h, V, c)
+        (first + second).sum().backward()
+    assert [row.name for row in t.layers] == ["one", "two"]
+    assert t["one"].statistics("dL_ds").mean == t["two"].statistics("dL_ds").mean == 1
+    with trace(keep) as t:
+        with place("one"):
+            first = X @ W + b
+        with place("two"):
+            second = dense(h, V, c)
+        tanh(first + second).sum().backward()
+    assert [row.name for row in t.layers] == ["one + two"]
