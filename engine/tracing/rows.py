@@ -103,7 +103,7 @@ class NodeRecord:
         self.looks: dict[Slot, Look] = {}
 
     def keep(self, inputs: Sequence[Array], output: Array, saved: Array | None) -> None:
-        """Keep the arrays of the forward pass."""
+        """Called by the trace: keep the arrays of the forward pass."""
         self.kept = True
         self.inputs, self.output, self.saved = list(inputs), output, saved
         self.number = float(output) if output.ndim == 0 else None
@@ -111,7 +111,7 @@ class NodeRecord:
         self.dL_dx = [None] * len(self.inputs)
 
     def add_backward(self, g: Array, gradients: Sequence[Array | None]) -> None:
-        """Add a backward pass through the operation, whose arrays are kept."""
+        """Called by the trace: add a backward pass through the operation."""
         self.sweeps += 1
         self.dL_dy = _sum(self.dL_dy, g)
         self.dL_dx = [_sum(a, b) for a, b in zip(self.dL_dx, gradients, strict=True)]

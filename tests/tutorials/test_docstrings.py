@@ -107,9 +107,9 @@ def test_data_of_builtin_types_have_no_docstring_of_their_own(docstrings):
 
 
 def test_methods_for_other_parts_of_the_engine_are_left_out(docstrings):
-    from engine import LayerRecord, Trace
+    from engine import NodeRecord, Trace
 
-    assert docstrings._skip(None, "", "", LayerRecord.keep, False, None) is True
+    assert docstrings._skip(None, "", "", NodeRecord.keep, False, None) is True
     assert docstrings._skip(None, "", "", Trace.walk, False, None) is None
 
 

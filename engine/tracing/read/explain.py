@@ -35,7 +35,7 @@ class Explanation:
         df_ds: f′(s_k) as the pass used it: for tanh, sigmoid and others taken from x_k⁽ⁱ⁺¹⁾.
         df_ds_exact: f′(s_k) from s.
         terms: ∂L/∂s_k · x_j, the summands, in float64.
-        batches: how many examples each call had.
+        batches, steps: how many examples each call had, and its time step.
         order: the examples, those of the largest |term| first; the first `shown` are printed.
         total: Σ terms. gradient: what the pass itself added to W.grad[j, k], in its precision; None
             if it was not asked for.
@@ -52,6 +52,7 @@ class Explanation:
     x: Array
     terms: Array
     batches: tuple[int, ...]
+    steps: tuple[int, ...]
     shown: int
     gradient: float | None
     notes: tuple[str, ...]
@@ -76,12 +77,12 @@ class Explanation:
         return f"b[{self.k}]" if self.j is None else f"W[{self.j}, {self.k}]"
 
     def _example(self, n: int) -> str:
-        """The example's number from 0; "2:17" is example 17 of the second call."""
+        """The example's number from 0; "2:17" is example 17 of step 2."""
         if len(self.batches) == 1:
             return str(n)
         starts = np.cumsum((0, *self.batches))
         call = int(np.searchsorted(starts, n, side="right"))
-        return f"{call}:{n - starts[call - 1]}"
+        return f"{self.steps[call - 1]}:{n - starts[call - 1]}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
@@ -232,6 +233,7 @@ def explain(
         x=x,
         terms=terms,
         batches=tuple(len(row.x) for row in rows),
+        steps=tuple(i if row.step is None else row.step for i, row in enumerate(rows)),
         shown=min(examples, len(terms)),
         gradient=float(np.sum(known, dtype=rows[0].W.dtype)) if len(known) == len(rows) else None,
         notes=(*notes, *_differences(used, exact)),
