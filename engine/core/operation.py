@@ -129,15 +129,15 @@ def _alike(operands: tuple[Any, ...]) -> bool:
     dtype = None
     for x in operands:
         if type(x) is Tensor:
-            own = x._array.dtype
+            dtype_of_x = x._array.dtype
         elif type(x) is np.ndarray:
-            own = x.dtype
+            dtype_of_x = x.dtype
         else:
             return False
-        if own is not dtype:
-            if dtype is not None or own not in FLOATS:
+        if dtype_of_x is not dtype:
+            if dtype is not None or dtype_of_x not in FLOATS:
                 return False
-            dtype = own
+            dtype = dtype_of_x
     return True
 
 
@@ -223,16 +223,16 @@ def operation(
     """
 
     def define(value: Callable[..., Any]) -> Any:
-        made = rule(value.__name__, value, partials(*gradients), formula, (), **flags)
+        new_rule = rule(value.__name__, value, partials(*gradients), formula, (), **flags)
 
         if len(gradients) == 1:
 
             def applied(a: Operand) -> Tensor:
-                return apply(made, a)
+                return apply(new_rule, a)
         else:
 
             def applied(a: Operand, b: Operand) -> Tensor:  # type: ignore[misc]
-                return apply(made, a, b)
+                return apply(new_rule, a, b)
 
         update_wrapper(applied, value, ("__module__", "__name__", "__qualname__", "__doc__"), ())
         del applied.__wrapped__  # type: ignore[attr-defined]  # its annotations are of arrays

@@ -184,11 +184,11 @@ def _visit(
     wrap: Wrap | None,
     watching: bool,
 ) -> dict[Node | Leaf, Any]:
-    pending, kept = Sums(root, g), {}
+    pending, gradients_kept = Sums(root, g), {}
     while pending.nodes:
         node, g = pending.pop()  # every operation that uses its result has been visited
         if node.keeps_grad:
-            kept[node] = g
+            gradients_kept[node] = g
         gradients = pull_back(node, g, floor, wrap, watching)
         for parent, gradient in zip(node.parents, gradients, strict=True):
             if gradient is not None:
@@ -197,7 +197,7 @@ def _visit(
                     _watch(node, g, [pending.of[parent]], "the sum of gradients at operand")
         if freed_by is not None:
             node.free(freed_by)
-    return pending.leaves() | kept
+    return pending.leaves() | gradients_kept
 
 
 class Sums:

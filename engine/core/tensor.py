@@ -112,15 +112,15 @@ class Tensor(ArrayMethods):
 
     def assign(self, value: Operand) -> None:
         """Set all values, `value` broadcast to this shape. See `update`."""
-        new = value._array if isinstance(value, Tensor) else as_floats(value)
+        values = value._array if isinstance(value, Tensor) else as_floats(value)
         try:
-            new = np.broadcast_to(new, self.shape)
+            values = np.broadcast_to(values, self.shape)
         except ValueError:
             raise ShapeError(
-                f"values of shape {new.shape} can't be assigned to {self.name or 'a tensor'} "
+                f"values of shape {values.shape} can't be assigned to {self.name or 'a tensor'} "
                 f"of shape {self.shape}"
             ) from None
-        self.update(lambda array: np.copyto(array, new, casting="same_kind"))
+        self.update(lambda array: np.copyto(array, values, casting="same_kind"))
 
     def move(self, direction: Tensor | Array, by: float) -> None:
         """Change a variable to (this) + by · direction, in one pass: `W.move(W.grad, -lr)`.
@@ -287,11 +287,11 @@ class Tensor(ArrayMethods):
             if node.sink is not None:
                 node.sink.add(g)
                 continue
-            new = g if type(g) is Tensor else Tensor._wrap(np.asarray(g))
+            gradient = g if type(g) is Tensor else Tensor._wrap(np.asarray(g))
             if node.grad is None:
-                node.grad = new
+                node.grad = gradient
             else:
-                node.grad = node.grad + new if create_graph else _sum(node.grad, new)
+                node.grad = node.grad + gradient if create_graph else _sum(node.grad, gradient)
 
     def _seed(self, gradient: Operand | None) -> Tensor | Array:
         if gradient is None:

@@ -175,10 +175,10 @@ def _places(layers: Sequence[Parts]) -> list[Place]:
     keys = [_variable(parts) for parts in layers]
     for i, key in enumerate(keys):
         if not places[i]:
-            own = i if key is None else key
-            if own not in unnamed:
-                unnamed[own] = next(free)
-            places[i] = unnamed[own]
+            which = i if key is None else key
+            if which not in unnamed:
+                unnamed[which] = next(free)
+            places[i] = unnamed[which]
     return numbered(places, keys)
 
 

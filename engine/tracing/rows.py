@@ -219,23 +219,23 @@ class LayerRecord:
         self.name, self.step, self.label = place.name, place.step, str(place)
         self.node, self.f = parts.last, parts.f
         self.links, self.members = tuple(parts.links), frozenset(parts.members)
-        own = self.links[at]
-        self.weights, self.source = own.weights, own.source
-        self.fan_in, self.fan_out = own.fans
+        link = self.links[at]
+        self.weights, self.source = link.weights, link.source
+        self.fan_in, self.fan_out = link.fans
         self.batch = math.prod(parts.s[0].output_shape[:-1])
         self._slots: dict[str, tuple[NodeRecord, Slot]] = {
-            "x": (own.node, Slot("inputs", own.x)),
-            "W": (own.node, Slot("inputs", own.W)),
+            "x": (link.node, Slot("inputs", link.x)),
+            "W": (link.node, Slot("inputs", link.W)),
             "s": parts.s,
             "x_next": (parts.last, OUTPUT),
             "dL_dx_next": (parts.last, ARRIVED),
-            "dL_dW": (own.node, Slot("dL_dx", own.W)),
-            "dL_dx": (own.node, Slot("dL_dx", own.x)),
+            "dL_dW": (link.node, Slot("dL_dx", link.W)),
+            "dL_dx": (link.node, Slot("dL_dx", link.x)),
         }
-        one = parts.s[1] == SAVED and parts.slopes is None
+        is_one = parts.s[1] == SAVED and parts.slopes is None
         self._slots["dL_ds"] = (parts.s[0], DL_DS if parts.s[1] == SAVED else ARRIVED)
-        if one or parts.slopes is not None:
-            self._slots["df_ds"] = (parts.last if one else parts.slopes or parts.last, SLOPES)
+        if is_one or parts.slopes is not None:
+            self._slots["df_ds"] = (parts.last if is_one else parts.slopes or parts.last, SLOPES)
         if parts.biases:
             node, position = parts.biases[0]
             self._slots["b"] = (node, Slot("inputs", position))

@@ -83,13 +83,15 @@ def _has(row: LayerRecord, name: str) -> bool:
 
 
 def _square(row: LayerRecord, name: str) -> float:
-    made = row.statistics(name)
-    return math.nan if made is None else made.rms * made.rms  # where ** would raise OverflowError
+    statistics = row.statistics(name)
+    return (
+        math.nan if statistics is None else statistics.rms * statistics.rms
+    )  # where ** would raise OverflowError
 
 
 def _variance(row: LayerRecord) -> float:
-    made = row.statistics("s")
-    return math.nan if made is None else made.std * made.std
+    statistics = row.statistics("s")
+    return math.nan if statistics is None else statistics.std * statistics.std
 
 
 def _over(moment: Callable[[Activation, float], float], f: Activation, q: float) -> float:

@@ -122,8 +122,8 @@ def _walked(t: TraceData) -> tuple[list[list[frozenset[int]]], list[list[int]]]:
     after: list[list[int]] = [[] for _ in t.layers]
     for number, node in enumerate(t.nodes):
         if number in layer_of:
-            own = last.get(number)
-            reached.append(frozenset[int]() if own is None else frozenset({own}))
+            position = last.get(number)
+            reached.append(frozenset[int]() if position is None else frozenset({position}))
             continue
         layers = frozenset[int]().union(*(reached[s] for s in node.sources if isinstance(s, int)))
         # The sum of the losses of T steps would be reached by T layers.
@@ -142,11 +142,11 @@ def _walked(t: TraceData) -> tuple[list[list[frozenset[int]]], list[list[int]]]:
 
 def chain_to(t: TraceData, last: int) -> set[int]:
     """The layers on the way to that one: each the latest of those that feed the one after it."""
-    feeds, found = fed_by(t), {last}
+    feeds, chain = fed_by(t), {last}
     while feeds[last]:
         last = max(feeds[last])
-        found.add(last)
-    return found
+        chain.add(last)
+    return chain
 
 
 def count_passes(t: TraceData) -> int:

@@ -65,9 +65,9 @@ def letters(node: NodeRecord) -> tuple[str, ...]:
         return ("g₀", "s")
     if is_activation(node):
         return ("s",)
-    own = RULES[node.name].letters if node.kind == "built-in" else ()
-    if own and own != ("x_i",):
-        return own[:count]
-    if own or count > 2:
+    names = RULES[node.name].letters if node.kind == "built-in" else ()
+    if names and names != ("x_i",):
+        return names[:count]
+    if names or count > 2:
         return tuple(f"x_{i}" for i in range(count))
     return ("a", "b")[:count]

@@ -42,27 +42,27 @@ def ridges(rows: Sequence[LayerRecord], name: str) -> list[Ridge]:
     Gradients, whose size changes by powers of ten, are shown as |v| on a logarithmic axis; the rest
     between the least 2nd and the largest 98th percentile of the layers, and a fifth beyond.
     """
-    found = [row.statistics(name) for row in rows]
+    statistics = [row.statistics(name) for row in rows]
     if name in _LOGARITHMIC:
-        return _logarithmic(found)
-    ends = [e for s in found if s is not None for e in (s.p2, s.p98) if math.isfinite(e)]
+        return _logarithmic(statistics)
+    ends = [e for s in statistics if s is not None for e in (s.p2, s.p98) if math.isfinite(e)]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     room = 0.2 * (high - low) or max(1e-3 * abs(high), 1e-30)
     edges = np.linspace(low - room, high + room, _BINS + 1)
-    made = []
-    for row, s in zip(rows, found, strict=True):
+    drawn = []
+    for row, s in zip(rows, statistics, strict=True):
         heights, interval = None, None
         if s is not None and s.sampled:
             if row.kept:
                 heights = _heights(np.histogram(sample_of(getattr(row, name)), edges)[0])
             else:
                 interval = s.p2, s.mean, s.p98
-        made.append(Ridge(edges, heights, interval, False, _note(s)))
-    return made
+        drawn.append(Ridge(edges, heights, interval, False, _note(s)))
+    return drawn
 
 
-def _logarithmic(found: Sequence[Statistics | None]) -> list[Ridge]:
-    counts = [s.histogram for s in found if s is not None]
+def _logarithmic(statistics: Sequence[Statistics | None]) -> list[Ridge]:
+    counts = [s.histogram for s in statistics if s is not None]
     used = np.flatnonzero(np.sum(counts, axis=0)) if counts else np.array([], int)
     first, last = (int(used[0]), int(used[-1])) if used.size else (60, 60)
     # The outermost bins have no outer edge; they are drawn as wide as the others.
@@ -70,14 +70,14 @@ def _logarithmic(found: Sequence[Statistics | None]) -> list[Ridge]:
     edges = np.concatenate(
         [[Statistics.edges[0] / step], Statistics.edges, [Statistics.edges[-1] * step]]
     )[first : last + 2]
-    made = []
-    for s in found:
+    drawn = []
+    for s in statistics:
         heights = None if s is None else _heights(s.histogram[first : last + 1])
         note = _note(s)
         if s is not None and s.zeros > 0.005:
             note = f"{100 * s.zeros:.0f} % zeros" + (f", {note}" if note else "")
-        made.append(Ridge(edges, heights, None, True, note))
-    return made
+        drawn.append(Ridge(edges, heights, None, True, note))
+    return drawn
 
 
 def _heights(counts: Array) -> Array | None:

@@ -67,8 +67,8 @@ def figure(trace: TraceData, theory: Any = None) -> Figure:
     predicted = estimate(trace) if theory is None else theory
     shown = sorted({round(i) for i in np.linspace(0, n - 1, min(n, _MOST_RIDGES))})
     height = 1.3 + 0.3 * max(3, len(shown))
-    made = new_figure(figsize=(13, height + 3.4), layout=ConstrainedLayoutEngine(w_pad=0.12))
-    above, below = made.subfigures(2, 1, squeeze=False, height_ratios=[height, 3.4])[:, 0]
+    figure = new_figure(figsize=(13, height + 3.4), layout=ConstrainedLayoutEngine(w_pad=0.12))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[height, 3.4])[:, 0]
     tops = above.subplots(1, 4, sharey=True)
     for ax, (name, title, colour) in zip(tops, _RIDGES, strict=True):
         _draw_ridges(ax, ridges([rows[i] for i in shown], name), title, colour)
@@ -78,30 +78,30 @@ def figure(trace: TraceData, theory: Any = None) -> Figure:
     for ax, (name, statistic, prediction, title, colour) in zip(
         below.subplots(1, 4), _PROFILES, strict=True
     ):
-        found = [row.statistics(name) for row in rows]
-        values = np.array([np.nan if s is None else getattr(s, statistic) for s in found])
+        statistics = [row.statistics(name) for row in rows]
+        values = np.array([np.nan if s is None else getattr(s, statistic) for s in statistics])
         curve = beside(values, np.asarray(getattr(predicted, prediction)), name)
         _draw_profile(ax, depth, values, curve, title, colour)
     handles = [
         Line2D([], [], color="0.3", marker="o", markersize=4, label="measured"),
         Line2D([], [], color=_THEORY, linestyle=":", label=label),
     ]
-    made.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     first = rows[0]
     some = f" (above, {len(shown)} of them)" if len(shown) < n else ""
-    made.suptitle(
+    figure.suptitle(
         f"{n} layer{'s' * (n > 1)}{some}, {_as_text(first.f.name, 20)}, batch {first.batch}",
         fontsize=13,
     )
-    return made
+    return figure
 
 
 def _as_text(name: str, most: int) -> str:
     return shortened(name, most).replace("$", r"\$")  # matplotlib would read mathematics
 
 
-def _draw_ridges(ax: Axes, found: list[Ridge], title: str, colour: str) -> None:
-    for i, ridge in enumerate(found):
+def _draw_ridges(ax: Axes, drawn: list[Ridge], title: str, colour: str) -> None:
+    for i, ridge in enumerate(drawn):
         ax.axhline(i, color="0.85", linewidth=0.8, zorder=1)
         if ridge.heights is not None:
             tops = i - 0.85 * ridge.heights
@@ -132,16 +132,16 @@ def _draw_ridges(ax: Axes, found: list[Ridge], title: str, colour: str) -> None:
                 bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6},
                 zorder=4,
             )
-    if found and found[0].logarithmic:
+    if drawn and drawn[0].logarithmic:
         ax.set_xscale("log")
-        left, right = found[0].edges[0], found[0].edges[-1]
-        if any(ridge.note for ridge in found):
+        left, right = drawn[0].edges[0], drawn[0].edges[-1]
+        if any(ridge.note for ridge in drawn):
             left /= (right / left) ** 0.4
         ax.set_xlim(left, right * 1.2)
-    if all(ridge.heights is None and ridge.interval is None for ridge in found):
+    if all(ridge.heights is None and ridge.interval is None for ridge in drawn):
         ax.set_xticks([])
         ax.xaxis.set_minor_locator(_no_ticks())
-    elif not found[0].logarithmic and any(ridge.interval is not None for ridge in found):
+    elif not drawn[0].logarithmic and any(ridge.interval is not None for ridge in drawn):
         title += "\n2nd to 98th percentile, mean"
     _finish(ax, title)
     ax.tick_params(axis="y", length=0)

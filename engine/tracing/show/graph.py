@@ -37,24 +37,24 @@ def graph_of(t: TraceData) -> Graph:
     edges: list[tuple[str, str]] = []
     variables: dict[tuple[str, int], str] = {}
     for number, node in enumerate(t.nodes):
-        own = f"n{number}"
+        vertex_id = f"n{number}"
         for i, (source, shape) in enumerate(zip(node.sources, node.input_shapes, strict=True)):
             if isinstance(source, int):
-                edges.append((f"n{source}", own))
+                edges.append((f"n{source}", vertex_id))
                 continue
             leaf = f"v{number}_{i}"
             if source is not None:
                 first = variables.setdefault((source.name, source.number), leaf)
                 if first != leaf:
-                    edges.append((first, own))
+                    edges.append((first, vertex_id))
                     continue
             kind = "constant" if source is None else "variable"
             vertices.append(Vertex(leaf, f"{source or kind}\n{_size(shape)}", kind, node.place))
-            edges.append((leaf, own))
+            edges.append((leaf, vertex_id))
         f = node.parameters.get("f")
         title = f"{node.name} ({f.name})" if isinstance(f, Activation) else node.name
         vertices.append(
-            Vertex(own, f"{title}\n{_size(node.output_shape)}", "operation", node.place)
+            Vertex(vertex_id, f"{title}\n{_size(node.output_shape)}", "operation", node.place)
         )
     return Graph(vertices, edges)
 

@@ -40,13 +40,13 @@ def new_figure(**options: Any) -> Figure:
         return Figure(**options)
     current = plt.gcf().number if plt.get_fignums() else None
     try:
-        made: Figure = plt.figure(**options)
+        figure: Figure = plt.figure(**options)
     except Exception:  # a backend that can't open a window here: that is for plt.show() to report
         return Figure(**options)
-    _ours[:] = [ref for ref in _ours if ref() is not None] + [weakref.ref(made)]
+    _ours[:] = [ref for ref in _ours if ref() is not None] + [weakref.ref(figure)]
     if current is not None:
         plt.figure(current)
-    return made
+    return figure
 
 
 def _has_room(plt: Any) -> bool:

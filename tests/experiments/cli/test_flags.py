@@ -42,7 +42,7 @@ class TestPresets:
     @pytest.mark.parametrize("flags", ["--quick --depth 3", "--depth 3 --quick"])
     def test_flags_override_it_on_either_side(self, flags):
         found = settings(flags)
-        assert (found.depth, found.width, found.draws) == (3, 128, 20)
+        assert (found.depth, found.width, found.draws) == (3, 128, 12)
 
     @pytest.mark.parametrize("flags", ["--quick --paper", "--paper --quick", "--default --quick"])
     def test_two_are_one_too_many(self, flags):

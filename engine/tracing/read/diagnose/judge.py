@@ -110,29 +110,29 @@ def diagnose(t: TraceData, *, lr: float | None = None) -> Diagnosis:
         saturation_finding(others),
         gradient_finding(hidden_chain, t),
     ]
-    found = [finding for finding in on_gradients if finding]
-    found += _of_scales(t, layers, chain, found)
-    update = update_finding(layers, lr, bool(found))
+    findings = [finding for finding in on_gradients if finding]
+    findings += _of_scales(t, layers, chain, findings)
+    update = update_finding(layers, lr, bool(findings))
     judged = len(layers) > 1 or any(
         n.name in _LOSSES and n.kind == "built-in" and n.sweeps for n in t.nodes
     )
     summary = _summary(layers, hidden_chain, judged) + _unrecorded(t)
-    return Diagnosis([*found, update] if update else found, summary, judged)
+    return Diagnosis([*findings, update] if update else findings, summary, judged)
 
 
 def _of_scales(
-    t: TraceData, layers: list[Measures], chain: list[Measures], found: list[Finding]
+    t: TraceData, layers: list[Measures], chain: list[Measures], findings: list[Finding]
 ) -> list[Finding]:
     """Findings about inputs, logits and loss, as far as those on gradients do not explain them."""
-    kinds = {finding.kind for finding in found}
+    kinds = {finding.kind for finding in findings}
     losses = guesses(t)
     inputs = None
-    if not any("x_rms" in finding.numbers for finding in found):
+    if not any("x_rms" in finding.numbers for finding in findings):
         inputs = input_finding(layers, losses)
     scales = [inputs, equal_examples_finding(chain, only_data=True)]
     if inputs is None and "exploding gradient" not in kinds:
         scales.append(loss_finding(t, layers, chain, losses))
-    if not found and not any(scales):
+    if not findings and not any(scales):
         examples = equal_examples_finding(chain, only_data=False)
         at_the_end = examples is None or examples.layers == (chain[-1].row.name,)
         logits = equal_logits_finding(t, losses) if at_the_end else None

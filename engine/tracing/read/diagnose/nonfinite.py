@@ -122,8 +122,12 @@ def _of_statistics(node: NodeRecord, row: LayerRecord | None, forward: bool) -> 
             yield "y", "forward", int(not math.isfinite(node.number)), 1
         return
 
-    def of(quantity: str, kind: str, made: Statistics | None) -> _Quantity:
-        return (quantity, kind, made.nonfinite, made.size) if made else (quantity, kind, 0, 0)
+    def of(quantity: str, kind: str, statistics: Statistics | None) -> _Quantity:
+        return (
+            (quantity, kind, statistics.nonfinite, statistics.size)
+            if statistics
+            else (quantity, kind, 0, 0)
+        )
 
     if forward:
         for name, source in zip(letters(node), node.sources, strict=True):

@@ -59,16 +59,16 @@ class Guess:
 
 def guesses(t: TraceData) -> list[Guess]:
     """The cross-entropies that the backward pass came through, the largest loss first."""
-    found = [
+    guessed = [
         Guess(node, node.number, node.input_shapes[0][1])
         for node in t.nodes
         if node.name == "cross_entropy" and node.kind == "built-in" and node.sweeps
         if node.number is not None and math.isfinite(node.number) and node.input_shapes[0][1] > 1
     ]
-    return sorted(found, key=lambda guess: guess.uniform - guess.loss)
+    return sorted(guessed, key=lambda guess: guess.uniform - guess.loss)
 
 
-def input_finding(layers: list[Measures], found: list[Guess]) -> Finding | None:
+def input_finding(layers: list[Measures], guessed: list[Guess]) -> Finding | None:
     """A finding if data come in at a scale that the weights are not made for."""
     for row in (view for m in layers for view in m.row.by_link):
         x = row.statistics("x")
@@ -76,7 +76,7 @@ def input_finding(layers: list[Measures], found: list[Guess]) -> Finding | None:
             continue  # a first state of zeros is no data
         off = _off(row, x)
         if off:
-            return _of_inputs(row, x, *off, [guess for guess in found if guess.far_above])
+            return _of_inputs(row, x, *off, [guess for guess in guessed if guess.far_above])
     return None
 
 
@@ -125,15 +125,15 @@ def _of_inputs(
 
 
 def loss_finding(
-    t: TraceData, layers: list[Measures], chain: list[Measures], found: list[Guess]
+    t: TraceData, layers: list[Measures], chain: list[Measures], guessed: list[Guess]
 ) -> Finding | None:
     """A finding if a cross-entropy is far above that of a guess, and the inputs are not why.
 
     `chain` are the layers on the way to the last one.
     """
-    if not found or not found[0].far_above:
+    if not guessed or not guessed[0].far_above:
         return None
-    guess = found[0]
+    guess = guessed[0]
     last, widest = layers[-1].row, max(layers, key=lambda m: m.forward)
     biased = max(layers, key=lambda m: m.s_bias * rms(m.row, "s"))
     names: tuple[str, ...] = (last.name,)
@@ -230,10 +230,10 @@ def equal_examples_finding(chain: list[Measures], only_data: bool) -> Finding | 
     )
 
 
-def equal_logits_finding(t: TraceData, found: list[Guess]) -> Finding | None:
+def equal_logits_finding(t: TraceData, guessed: list[Guess]) -> Finding | None:
     """A finding if the logits of each example are all equal: the net gives a uniform guess."""
     rows = {id(row.node): row for row in t.layers}
-    for guess in found:
+    for guess in guessed:
         source = guess.node.sources[0]
         row = rows.get(id(t.nodes[source])) if isinstance(source, int) else None
         if guess.node.kept:

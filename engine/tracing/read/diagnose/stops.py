@@ -78,9 +78,9 @@ def _below(position: int, feeds: list[frozenset[int]], silent: set[int]) -> set[
     """The layer and those without a gradient that it takes its input from."""
     below, waiting = {position}, [position]
     while waiting:
-        new = (feeds[waiting.pop()] & silent) - below
-        below |= new
-        waiting += new
+        silent_before = (feeds[waiting.pop()] & silent) - below
+        below |= silent_before
+        waiting += silent_before
     return below
 
 
