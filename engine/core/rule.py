@@ -6,11 +6,7 @@ For y = f(x₁, x₂, …) and a loss L, a rule holds the value f and the vector
 
 as functions of g = ∂L/∂y, y and the operands. They are written in the engine's own operations:
 on arrays they run at once, on tensors they are recorded, so that a derivative can be
-differentiated again. (`dense` and the losses run a kernel on arrays, and these operations on
-tensors.)
-
-Activations are rules too, with `scale` beside each; every `engine.activations.Activation` holds
-its own pair.
+differentiated again. (`dense` and the losses run a fused kernel on arrays.)
 
 A rule holds only its local derivative. The engine owns what all rules share: promotion of
 dtypes, undoing of broadcasts, accumulation, and the checks of shape and dtype.
@@ -20,27 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Gradients = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One product x·W of a layer: the positions of x and W among the operands of the rule."""
 
     x: int
     W: int
 
 
-@dataclass(frozen=True, slots=True)
-class LayerForm:
-    """How a rule is read as a layer: s = Σ x·W + b over its links, and y = f(s).
+class LayerForm(NamedTuple):
+    """How a rule that saves s is read as a layer: s = Σ x·W + b over its links, and y = f(s).
 
-    Attributes: `links`; `b`, the position of the bias (an operand that may be left out); `f`, the
-    name of the parameter that is the activation. The rule saves s.
+    `b` is the position of the bias, which may be left out; `f` the name of the parameter for f.
     """
 
     links: tuple[Link, ...]

@@ -126,3 +126,15 @@ def test_type_checking_is_for_libraries_alone():
                 continue
             for module in targets(name, ast.Module(node.body, [])):
                 assert module.split(".")[0] not in PACKAGES, (name, module)
+
+
+def test_the_core_is_short():
+    """What a reader reads first."""
+    core = [path for name, path in FILES.items() if name.startswith("engine.core")]
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in core) < 1500
+
+
+def test_reading_a_trace_knows_nothing_of_showing():
+    for name in FILES:
+        if name.startswith("engine.tracing.read"):
+            assert not [module for module in GRAPH[name] if "tracing.show" in module], name

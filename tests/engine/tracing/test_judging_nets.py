@@ -175,7 +175,73 @@ def two_heads():
     return loss
 
 
+def drawn(*shape, gain=1.0, seed=6):
+    W = np.random.default_rng([seed, *shape]).normal(size=shape) * math.sqrt(gain / shape[0])
+    return Tensor(W, requires_grad=True)
+
+
+def branches(scale, depth=12):
+    """h + scale · relu(h W₁) W₂, and no places."""
+
+    def loss():
+        W = [(drawn(64, 64, gain=2.0, seed=i), drawn(64, 64, seed=50 + i)) for i in range(depth)]
+        V = drawn(64, K)
+
+        def forward():
+            h = Tensor(normal(1, inputs=64))
+            for first, second in W:
+                h = h + scale * (relu(h @ first) @ second)
+            return cross_entropy(h @ V, LABELS)
+
+        return forward
+
+    return loss
+
+
+def cell_by_hand(gain, steps=8):
+    """tanh(x W + h U + b), with U of variance gain / n."""
+    W, U, V = drawn(12, 64), drawn(64, 64, gain=gain), drawn(64, K)
+    b = Tensor(np.zeros(64), requires_grad=True)
+    x = np.random.default_rng(3).normal(size=(steps, N, 12))
+
+    def loss():
+        h = Tensor(np.zeros((N, 64)))
+        for i, step in enumerate(x):
+            with place("cell", i):
+                h = tanh(step @ W + h @ U + b)
+        with place("output"):
+            return cross_entropy(h @ V, LABELS)
+
+    return lambda: loss
+
+
+def convolutions(f, gain):
+    """Three convolutions of 3×3 patches and a dense layer."""
+
+    def loss():
+        W, V = [drawn(9 * 8, 8, gain=gain, seed=i) for i in range(4)], drawn(8 * 64, K)
+        x = np.random.default_rng(4).normal(size=(20, 16, 16, 8))
+
+        def forward():
+            h = Tensor(x)
+            for kernel in W:
+                n, height, width, channels = h.shape
+                i = np.arange(height - 2)[:, None] + np.arange(3)
+                j = np.arange(width - 2)[:, None] + np.arange(3)
+                patches = h[:, i[:, None, :, None], j[None, :, None, :], :]
+                h = f(patches.reshape(n, height - 2, width - 2, 9 * channels) @ kernel)
+            return cross_entropy(h.reshape(20, -1) @ V, np.arange(20) % K)
+
+        return forward
+
+    return loss
+
+
 WELL = {
+    "branches, scaled": branches(1 / math.sqrt(12)),
+    "a cell by hand": cell_by_hand(1.2, 4),
+    "convolutions, relu": convolutions(relu, 2.0),
+    "convolutions, tanh": convolutions(tanh, 1.2),
     "tanh, xavier, 1": classes([64, K], "tanh", "xavier"),
     "tanh, xavier, 3": classes([64] * 3 + [K], "tanh", "xavier"),
     "tanh, xavier, 10": classes([100] * 10 + [K], "tanh", "xavier"),
@@ -355,6 +421,36 @@ def dead_branch():
 
 # name: (loss, kind of the finding, its layers, words of it)
 SICK = {
+    "a cell by hand, small U": (
+        cell_by_hand(0.15, 12),
+        "vanishing gradient",
+        ("cell",),
+        ["in cell [0] it is", "of that in cell [11]", "n Var W is too small"],
+    ),
+    "a cell by hand, large U": (
+        cell_by_hand(9.0, 12),
+        "exploding gradient",
+        ("cell",),
+        ["n Var W is too large"],
+    ),
+    "branches, not scaled": (
+        branches(1.0, 20),
+        "exploding gradient",
+        None,
+        ["goes through multiply, add too", "scale the branch"],
+    ),
+    "convolutions, sigmoid": (
+        convolutions(sigmoid, 1.0),
+        "vanishing gradient",
+        None,
+        ["E[f′²] is too small", "relu with Kaiming's variance"],
+    ),
+    "convolutions, small": (
+        convolutions(tanh, 0.05),
+        "vanishing gradient",
+        None,
+        ["n Var W is too small"],
+    ),
     "C1": (
         sequential(relu, relu, None, bias=-50),
         "no gradient",
@@ -742,7 +838,7 @@ def test_where_branches_meet_the_draw_is_not_blamed(depth, width, keep):
     assert "scale the branch" in text
     assert "wider" not in text and "draw" not in text
     assert "predicted_factor" not in found[0].numbers
-    assert {off.partition(", × ")[0] for *_, off in found[0].table} == {"add between"}
+    assert {off.partition(" between: ")[2] for *_, off in found[0].table} == {"add"}
 
 
 @MODES

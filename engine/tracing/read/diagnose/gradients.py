@@ -38,6 +38,7 @@ class _Link:
     a: Measures
     b: Measures
     others: tuple[str, ...]
+    skipped: bool  # a is a whole branch: its output is added to its own x
 
     @property
     def factor(self) -> float:
@@ -139,7 +140,10 @@ def _links(hidden: list[Measures], t: TraceData) -> list[_Link]:
             others = [
                 t.layers[i].label for i in takers if i != b.position and t.layers[i].node.sweeps
             ]
-        links.append(_Link(a, b, tuple(dict.fromkeys(others))))
+        source = a.row.source
+        sums = [node for node in after[a.position] if node.name == "add"]
+        skipped = isinstance(source, int) and any(source in node.sources for node in sums)
+        links.append(_Link(a, b, tuple(dict.fromkeys(others)), skipped))
     return links
 
 
@@ -172,7 +176,7 @@ def _no_chain(links: Sequence[_Link]) -> tuple[str, str]:
     if "add" not in others:
         return f"{cause}.", remedy
     skip = math.sqrt(1 + predicted**2)
-    if abs(math.log(measured / skip)) < THEORY + DRAW / math.sqrt(links[0].width):
+    if all(link.skipped for link in links[1:]) and any(link.skipped for link in links):
         cause += (
             ", as where a branch is added to what skips the branch: √(1 + E[f′²]·n·Var W) = "
             f"{skip:.3g}"
@@ -190,7 +194,7 @@ def _row(
 ) -> tuple[str, float, float, float, str]:
     """The step from b's ∂L/∂s to a's: E[f′²] is a's, n Var W is b's."""
     slope2, n_var_W = link.a.slope2, link.b.n_var_W
-    off = f"{', '.join(link.others)} between, × {link.between:.3g}" if unexplained else ""
+    off = f"× {link.between:.3g} between: {', '.join(link.others)}" if unexplained else ""
     off = off or _which(slope2, n_var_W, shrinks, remedy)
     return link.a.row.label, slope2, n_var_W, link.factor, off
 
