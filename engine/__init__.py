@@ -36,10 +36,11 @@ from engine.errors import (
     ShapeError,
 )
 from engine.files import read_arrays, write_arrays
-from engine.rules import elementwise, layout, linear, losses, reductions
+from engine.rules import elementwise, layout, linear, links, losses, reductions
 from engine.rules.elementwise import *  # noqa: F403
 from engine.rules.layout import *  # noqa: F403
 from engine.rules.linear import *  # noqa: F403
+from engine.rules.links import *  # noqa: F403
 from engine.rules.losses import *  # noqa: F403
 from engine.rules.own import Operation, custom_vjp
 from engine.rules.reductions import *  # noqa: F403
@@ -94,7 +95,7 @@ __all__ = [
 
 # mypy takes the names of star imports, and would take it that the engine has every name.
 if not TYPE_CHECKING:
-    _given = (activations, elementwise, layout, linear, losses, reductions)
+    _given = (activations, elementwise, layout, linear, links, losses, reductions)
     __all__ = sorted([*__all__, *(name for module in _given for name in module.__all__)])
 
     def __getattr__(name):

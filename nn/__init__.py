@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from nn import init, theory
 from nn.init import Initializer
 from nn.layers import MLP, Dense, Sequential
-from nn.learned import learned
 from nn.losses import cross_entropy, mse, quadratic
 from nn.module import Module
 from nn.optim import SGD, Adam, Optimizer
+from nn.parametric import learned
 from nn.recorder import Recorder
 
 Layer = Module  # the name in older programs, whose classes define __call__ and named_parameters

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from engine import Activation, ShapeError, Tensor, dense, find_activation, place, printable
 from nn.init import Initializer, find_initializer, weights_dtype
-from nn.learned import Learned, as_learned
 from nn.module import Module
+from nn.parametric import Learned, as_learned
 from nn.randomness import Rng, generator
 
 

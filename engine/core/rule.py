@@ -33,11 +33,11 @@ class Link(NamedTuple):
 class LayerForm(NamedTuple):
     """How a rule that saves s is read as a layer: s = Σ x·W + b over its links, and y = f(s).
 
-    `b` is the position of the bias, which may be left out; `f` the name of the parameter for f.
+    `b` is the position of the bias, None without one; `f` the name of the parameter for f.
     """
 
     links: tuple[Link, ...]
-    b: int
+    b: int | None
     f: str = "f"
 
 
@@ -61,7 +61,7 @@ class Rule:
             number of operands.
         linear: the derivative looks at no values of the operands, so it does not matter if they are
             changed before the backward pass.
-        layer: how the rule is read as a layer; None for all other operations.
+        layer: how the rule is read as a layer, by the number of operands; None if it is no layer.
         activation: for y = f(s), s the first operand: the `Activation` f, as a function of the
             other operands; None for all other rules.
         slope: for such a rule, f′(s) of arrays, as a function of all operands.
@@ -79,7 +79,7 @@ class Rule:
     view: bool = False
     saves: bool = False
     linear: bool = False
-    layer: LayerForm | None = None
+    layer: Callable[[int], LayerForm] | None = None
     activation: Callable[..., Any] | None = None
     slope: Callable[..., Any] | None = None
     kind: str = "own"

@@ -177,7 +177,7 @@ DENSE = rule(
     saves=True,
     formula="∂L/∂s = g ⊙ f′(s), ∂L/∂x = ∂L/∂s Wᵀ, ∂L/∂W = xᵀ ∂L/∂s, ∂L/∂b = Σ_n ∂L/∂s",
     letters=("x", "W", "b"),
-    layer=LayerForm((Link(0, 1),), b=2),
+    layer=lambda count: LayerForm((Link(0, 1),), b=2 if count > 2 else None),
 )
 
 

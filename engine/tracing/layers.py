@@ -89,7 +89,7 @@ def _begun(nodes: Sequence[NodeRecord], i: int) -> Parts | None:
             for link in node.form.links
         ]
         parts = Parts(links, (node, SAVED), node, node.parameters[node.form.f])
-        if len(node.sources) > node.form.b:
+        if node.form.b is not None:
             parts.biases.append((node, node.form.b))
         return parts
     if node.name == "matmul" and node.kind == "built-in" and len(node.input_shapes[1]) == 2:

@@ -92,7 +92,8 @@ class NodeRecord:
         parameters: dict[str, Any],
     ) -> None:
         self.name, self.kind, self.place = rule.name, rule.kind, place
-        self.form, self.slope = rule.layer, rule.slope
+        self.form = None if rule.layer is None else rule.layer(len(input_shapes))
+        self.slope = rule.slope
         self.input_shapes, self.output_shape = input_shapes, output_shape
         self.sources, self.parameters = sources, parameters
         self.activation: Activation | None = None

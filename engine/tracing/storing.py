@@ -156,7 +156,7 @@ def _node(stored: dict[str, Any], arrays: dict[str, Array], number: int) -> Node
     if type(sweeps) is not int or (sweeps > 0) != (values["dL_dy"] is not None):
         raise ValueError(f"operation {number} ({values['name']}): {sweeps!r} backward passes")
     rule = RULES.get(values["name"]) if values["kind"] == "built-in" else None
-    form = None if rule is None else rule.layer
+    form = rule.layer(len(inputs)) if rule is not None and rule.layer is not None else None
     saved, f = values["saved"], values["activation"]
     if form is not None and np.shape(saved) != values["output"].shape:
         raise ValueError(f"layer {values['place'] or values['name']} and its s do not fit")

@@ -272,6 +272,23 @@ def _(draw):
     return Case(engine.matmul, (a, b), np.matmul)
 
 
+@case("affine")
+def _(draw):
+    m, n, k, p = (draw(st.integers(1, 3)) for _ in range(4))
+    x, W, h, U = (numbers(draw, shape) for shape in ((m, n), (n, p), (m, k), (k, p)))
+    if draw(st.booleans()):
+        return Case(
+            lambda x, W, h, U: engine.affine([(x, W), (h, U)], f="tanh"),
+            (x, W, h, U),
+            lambda x, W, h, U: np.tanh(x @ W + h @ U),
+        )
+    return Case(
+        lambda x, W, h, U, b: engine.affine([(x, W), (h, U)], b, "sigmoid"),
+        (x, W, h, U, numbers(draw, (p,))),
+        lambda x, W, h, U, b: 1 / (1 + np.exp(-(x @ W + h @ U + b))),
+    )
+
+
 @case("dense")
 def _(draw):
     lead = shape_of(draw, min_dims=0, max_dims=2)

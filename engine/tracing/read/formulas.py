@@ -30,7 +30,7 @@ def formula(node: NodeRecord, f: Activation | None = None) -> str:
         more = ", …" if len(node.input_shapes) > 3 else ""
         return f"{operands}{more} = vjp(g) of {name}, your own"
     text = RULES[name].formula
-    if name == "dense":
+    if node.form is not None:
         if len(node.input_shapes) == 2:
             text = text.replace(_BIAS, "")
         if f is not None and f.built_in and f.name in SLOPES:

@@ -13,6 +13,7 @@ from engine import (
     QUANTITIES,
     Tensor,
     activation,
+    affine,
     cross_entropy,
     dense,
     place,
@@ -139,6 +140,49 @@ def test_a_recurrence_written_by_hand_has_a_row_for_each_step():
     assert t.explain("cell", weight=(2, 3)).total == pytest.approx(W.grad.numpy()[2, 3])
     with pytest.raises(IndexError, match="2 links"):
         t.explain("cell", weight=(2, 3), link=2)
+
+
+@KEEP
+def test_a_layer_of_several_links_in_one_operation(keep):
+    """`affine` reads as the same layer written by hand."""
+    (W, b), (U, _) = variables((INPUTS, 8, 8))
+    h = RNG.normal(size=(N, 8))
+    gradients = []
+    for write in (
+        lambda: affine([(X, W), (h, U)], b, "tanh"),
+        lambda: tanh(X @ W + h @ U + b),
+    ):
+        for variable in (W, U, b):
+            variable.zero_grad()
+        with trace(keep) as t, place("cell"):
+            cross_entropy(write(), LABELS).backward()
+        gradients.append([variable.grad.numpy() for variable in (W, U, b)])
+        assert t[0].size() == "12+8→8" and t[0].f is tanh and t[0].name == "cell"
+        sizes = [view.statistics("dL_dW").rms for view in t[0].by_link]
+        sizes += [t[0].statistics(name).rms for name in ("s", "df_ds", "dL_ds", "dL_db", "x_next")]
+        gradients[-1].append(np.array(sizes))
+    for first, second in zip(*gradients, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-12)
+
+
+def test_affine_of_one_link_is_dense():
+    (W, b), _ = variables((INPUTS, 8, K))
+    np.testing.assert_array_equal(
+        affine([(X, W)], b, "tanh").numpy(), dense(X, W, b, "tanh").numpy()
+    )
+    h = RNG.normal(size=(2, 20, 8))
+    (U, _), _ = variables((8, 8, K))
+    x = X.reshape(2, 20, INPUTS)
+    y = affine([(x, W), (h, U)], b)
+    np.testing.assert_allclose(y.numpy(), x @ W.numpy() + h @ U.numpy() + b.numpy())
+    for links, c, words in (
+        ([], None, "no links"),
+        ([(X, W), (h, U)], None, "link 1 gives"),
+        ([(X, W), (X, U)], None, "link 1 has x"),
+        ([(x, W), (h, U)], U, "one bias for each unit"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            affine(links, c)
 
 
 @KEEP

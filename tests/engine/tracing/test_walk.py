@@ -104,6 +104,17 @@ CLAIMS = {
         lambda g, y, s, a: (np.where(s > 0, g, a * g), [(g * np.minimum(s, 0)).sum()]),
     ),
     "matmul": ((A, MANY.T), {}, lambda g, y, a, b: (g @ b.T, a.T @ g)),
+    "affine": (
+        (A, MANY.T, 2 * A, MANY.T, np.arange(3.0)),
+        {"f": engine.tanh},
+        lambda g, y, x, W, h, U, b: (
+            (dL_ds := g * (1 - y**2)) @ W.T,
+            x.T @ dL_ds,
+            dL_ds @ U.T,
+            h.T @ dL_ds,
+            dL_ds.sum(axis=0),
+        ),
+    ),
     "dense": (
         (A, MANY.T, np.arange(3.0)),
         {"f": engine.tanh},
@@ -183,6 +194,8 @@ TEXTS = {
     "stack": "∂L/∂x_i = the layer of g that x_i became",
     "prelu": "∂L/∂s = g where s > 0, else a g; ∂L/∂a = Σ g min(s, 0)",
     "matmul": "∂L/∂a = g bᵀ, ∂L/∂b = aᵀ g",
+    "affine": "∂L/∂s = g ⊙ f′(s); ∂L/∂x_i = ∂L/∂s Wᵀ for an input, with W its weights, "
+    "xᵀ ∂L/∂s for the weights of x, Σ_n ∂L/∂s for b; f′ = 1 − y²",
     "dense": "∂L/∂s = g ⊙ f′(s), ∂L/∂x = ∂L/∂s Wᵀ, ∂L/∂W = xᵀ ∂L/∂s, ∂L/∂b = Σ_n ∂L/∂s; "
     "f′ = 1 − y²",
     "sum": "∂L/∂a = g for every entry",
