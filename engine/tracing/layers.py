@@ -33,8 +33,8 @@ from engine.tracing.rows import (
 MOVES = frozenset({"reshape", "transpose", "cast", "variable", "label"})
 """Operations that move entries without changing or repeating them."""
 
-PICKS = frozenset({"index", "concatenate", "stack"})
-"""Operations that pick entries, and may repeat them; zeros that pad an image come with them."""
+PICKS = frozenset({"index"})
+"""Operations that pick entries, and may repeat them."""
 
 
 def layers_of(
@@ -85,7 +85,7 @@ def _begun(nodes: Sequence[NodeRecord], i: int) -> Parts | None:
     node = nodes[i]
     if node.form is not None:
         links = [
-            Link(node, link.x, link.W, _weights(nodes, node.sources[link.W])[0])
+            Link(node, link.x, link.W, *_weights(nodes, node.sources[link.W]))
             for link in node.form.links
         ]
         parts = Parts(links, (node, SAVED), node, node.parameters[node.form.f])
@@ -93,9 +93,9 @@ def _begun(nodes: Sequence[NodeRecord], i: int) -> Parts | None:
             parts.biases.append((node, node.form.b))
         return parts
     if node.name == "matmul" and node.kind == "built-in" and len(node.input_shapes[1]) == 2:
-        weights, is_variable = _weights(nodes, node.sources[1])
-        if is_variable:
-            return Parts([Link(node, 0, 1, weights)], (node, OUTPUT), node)
+        weights, is_transposed = _weights(nodes, node.sources[1])
+        if isinstance(weights, Variable):
+            return Parts([Link(node, 0, 1, weights, is_transposed)], (node, OUTPUT), node)
     return None
 
 
@@ -156,11 +156,13 @@ def _apart(parts: Parts) -> list[Parts]:
     return [part for term in parts.terms for part in _apart(term)] or [parts]
 
 
-def _weights(nodes: Sequence[NodeRecord], source: Source) -> tuple[Any, bool]:
-    """The variable that is used as W, through transpositions, and whether it is a variable."""
+def _weights(nodes: Sequence[NodeRecord], source: Source) -> tuple[Source, bool]:
+    """What is used as W, seen through transpositions, and whether W is its transpose."""
+    is_transposed = False
     while isinstance(source, int) and nodes[source].name == "transpose":
         source = nodes[source].sources[0]
-    return source, isinstance(source, Variable)
+        is_transposed = not is_transposed
+    return source, is_transposed
 
 
 def _places(layers: Sequence[Parts]) -> list[Place]:
@@ -182,7 +184,9 @@ def _places(layers: Sequence[Parts]) -> list[Place]:
     return numbered(places, keys)
 
 
-def _variable(parts: Parts) -> int | None:
-    """Which variable is the layer's W, whatever its values."""
-    weights = parts.links[0].weights
-    return weights.number if isinstance(weights, Variable) else None
+def _variable(parts: Parts) -> tuple[int, bool] | None:
+    """Which variable is the layer's W, whatever its values, and whether it is transposed."""
+    link = parts.links[0]
+    if isinstance(link.weights, Variable):
+        return link.weights.number, link.is_transposed
+    return None

@@ -158,13 +158,14 @@ class Link:
 
     Attributes: `node`, the operation; `x`, `W`, the positions of x and W among its inputs;
     `weights`, the variable W (seen through transpositions) or the number of the operation that made
-    W; `source`, where x comes from.
+    W; `is_transposed`, whether W is the variable's transpose; `source`, where x comes from.
     """
 
     node: NodeRecord
     x: int
     W: int
     weights: Source
+    is_transposed: bool
 
     @property
     def source(self) -> Source:
@@ -222,6 +223,7 @@ class LayerRecord:
         self.links, self.members = tuple(parts.links), frozenset(parts.members)
         link = self.links[at]
         self.weights, self.source = link.weights, link.source
+        self.is_transposed = link.is_transposed
         self.fan_in, self.fan_out = link.fans
         self.batch = math.prod(parts.s[0].output_shape[:-1])
         self._slots: dict[str, tuple[NodeRecord, Slot]] = {

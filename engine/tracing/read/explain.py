@@ -103,7 +103,8 @@ class Explanation:
             "",
             f"  ∂L/∂{'b_k ' if bias else 'w_jk'} = Σ_n ∂L/∂x_k⁽ⁱ⁺¹⁾ · f′(s_k){times}",
             "",
-            f"  {'example n':>12}  {'∂L/∂x_k⁽ⁱ⁺¹⁾':>13}   {'f′(s_k)':>11}"
+            f"  {'example n' if len(self.batches) == 1 else 'step:example':>12}"
+            f"  {'∂L/∂x_k⁽ⁱ⁺¹⁾':>13}   {'f′(s_k)':>11}"
             + ("" if bias else f"   {'x_j':>11}")
             + f"   {'term':>12}",
         ]

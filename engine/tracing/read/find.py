@@ -22,7 +22,10 @@ def calls_of(
         if not rows:
             known = list(dict.fromkeys(row.name for row in t.layers))
             raise KeyError(f"no layer {layer!r} in this trace; there are {known}")
-        if not all(same_weights(rows[0], row) for row in rows):
+        if not all(
+            same_weights(rows[0], row) and row.is_transposed == rows[0].is_transposed
+            for row in rows
+        ):
             positions = [i for i, row in enumerate(t.layers) if row.name == layer]
             raise ValueError(
                 f"several layers with different weights are named {layer!r}; give a position, one "

@@ -14,6 +14,7 @@ from engine import (
     Tensor,
     activation,
     affine,
+    concatenate,
     cross_entropy,
     dense,
     place,
@@ -403,3 +404,91 @@ def test_two_heads_whose_outputs_are_added_are_two_layers(keep):
             second = dense(h, V, c)
         tanh(first + second).sum().backward()
     assert [row.name for row in t.layers] == ["one + two"]
+
+
+@KEEP
+def test_tied_weights_are_two_layers_of_one_variable(keep):
+    """An autoencoder tanh(x W) Wᵀ: the rows have W and Wᵀ, and both know of the other."""
+    (W, _), _ = variables((INPUTS, 8, 8))
+    with trace(keep) as t:
+        ((tanh(X @ W) @ W.T - X) ** 2).sum().backward()
+    assert [row.label for row in t.layers] == ["layer 1", "layer 2"]
+    assert [row.is_transposed for row in t.layers] == [False, True]
+    assert "update ratio" in str(t.diagnose(lr=1e9)) or keep == "stats"
+    if keep == "arrays":
+        np.testing.assert_allclose(t[0].dL_dW + t[1].dL_dW.T, W.grad.numpy(), rtol=1e-12)
+        explained = t.explain("layer 1", weight=(9, 2))
+        assert explained.total == pytest.approx(t[0].dL_dW[9, 2])
+        assert "1 more call (layer 2)" in str(explained)
+
+
+@KEEP
+def test_a_first_step_without_a_gradient_stops_nothing(keep):
+    """The forget gate of a cell whose state begins at 0: its W learns at all later steps."""
+    (W, b), (V, _) = variables((INPUTS, INPUTS, K))
+    c = np.zeros((N, INPUTS))
+    h = Tensor(X)
+    with trace(keep) as t:
+        for step in range(4):
+            with place("forget", step):
+                gate = sigmoid(h @ W + b)
+            c = gate * c + 0.5 * h
+            h = tanh(c)
+        cross_entropy(h @ V, LABELS).backward()
+    assert t["forget", 0].statistics("dL_ds").rms == 0
+    assert "no gradient" not in [finding.kind for finding in t.diagnose()]
+
+
+@KEEP
+def test_a_cell_of_joined_inputs_gets_no_false_cause(keep):
+    """tanh([x, h] W): most rows of W meet the data, so n Var W of all rows explains nothing."""
+    rng = np.random.default_rng(0)
+    U = 0.2 * np.linalg.qr(rng.normal(size=(32, 32)))[0]
+    joined = np.concatenate([rng.normal(size=(8, 32)) / 3, U])
+    W, V = Tensor(joined, requires_grad=True), Tensor(rng.normal(size=(32, K)), requires_grad=True)
+    h = Tensor(np.zeros((N, 32)))
+    with trace(keep) as t:
+        for step in range(8):
+            with place("cell", step):
+                h = tanh(concatenate([Tensor(rng.normal(size=(N, 8))), h], axis=1) @ W)
+        cross_entropy(h @ V, LABELS).backward()
+    (finding,) = [f for f in t.diagnose() if f.kind == "vanishing gradient"]
+    assert "concatenate too" in finding.cause and "does not hold there" in finding.cause
+
+
+@KEEP
+def test_the_remedy_of_a_recurrence_counts_what_comes_in(keep):
+    """With the remedy's variance for U, the factor is the one that was predicted."""
+    factors = []
+    for gain in (0.1, 2.54):
+        rng = np.random.default_rng(1)
+        W, U, V = (
+            Tensor(rng.normal(size=shape) * math.sqrt(g / shape[0]), requires_grad=True)
+            for shape, g in (((8, 128), 1.0), ((128, 128), gain), ((128, K), 1.0))
+        )
+        h = Tensor(np.zeros((N, 128)))
+        with trace(keep) as t:
+            for step in range(10):
+                with place("cell", step):
+                    h = tanh(Tensor(rng.normal(size=(N, 8))) @ W + h @ U)
+            cross_entropy(h @ V, LABELS).backward()
+        sizes = t.series("cell", "dL_ds")
+        factors.append((sizes[0] / sizes[-1]) ** (1 / 9))
+        if gain < 1:
+            (finding,) = [f for f in t.diagnose() if f.kind == "vanishing gradient"]
+            assert "tanh with Kaiming's variance 2.54 / fan_in" in finding.remedy
+    assert finding.numbers["factor"] == pytest.approx(factors[0])
+    assert finding.numbers["predicted_factor"] == pytest.approx(factors[1], rel=0.1)
+
+
+def test_one_bad_step_is_named():
+    W = variables((INPUTS, 64, 64, 64, 64, 64, K))
+    W[2][0].assign(0.01 * W[2][0].numpy())
+    h = Tensor(X)
+    with trace() as t:
+        for i, (weights, b) in enumerate(W):
+            with place(f"layer {i + 1}"):
+                h = dense(h, weights, b, "tanh" if i < 5 else "identity")
+        cross_entropy(h, LABELS).backward()
+    (finding,) = [f for f in t.diagnose() if f.kind == "vanishing gradient"]
+    assert "most of it is the step from layer 3 back to layer 2" in finding.evidence

@@ -10,7 +10,7 @@ from itertools import pairwise
 from engine.tracing.data import TraceData
 from engine.tracing.layers import MOVES, PICKS
 from engine.tracing.read.diagnose.finding import Finding, named
-from engine.tracing.read.diagnose.measures import Measures, rms
+from engine.tracing.read.diagnose.measures import Measures, mean_square, rms
 from engine.tracing.read.diagnose.remedies import Remedy, best_remedy, geometric_mean
 from engine.tracing.read.find import fed_by, operations_after
 
@@ -22,6 +22,8 @@ FAR = 0.01
 # least share of all that is off, in logarithms, with which it is named beside the other part.
 PART = 1.5
 NAMED = 0.25
+# The share of the whole change, in logarithms, from which one step is named as its place.
+ONE_STEP = 0.6
 # A draw of n units moves the factor's logarithm by less than 2/√n, over several layers by less than
 # that over √layers; the rest is room for what mean-field theory leaves out.
 DRAW = 2.0
@@ -90,19 +92,21 @@ def gradient_finding(hidden: list[Measures], t: TraceData) -> Finding | None:
         return None
     fans = [(m.row.fan_in, round(m.repeats * m.row.fan_out)) for m in hidden]
     # The last layer of the table has no f′ in the product, the first no W.
-    remedy = best_remedy(fans, hidden[0].row.f, hidden[0].x2)
+    remedy = best_remedy(fans, hidden[0].row.f, hidden[0].x2, _drive(hidden))
     slope2 = geometric_mean([m.slope2 for m in hidden[:-1]])
     n_var_W = geometric_mean([m.n_var_W for m in hidden[1:]])
     links = _links(hidden, t)
     unexplained = _unexplained(links)
-    table = tuple(_row(link, link in unexplained, shrinks, remedy) for link in links)
+    table = tuple(
+        _row(link, link in unexplained, bool(unexplained), shrinks, remedy) for link in links
+    )
     name = "vanishing gradient" if shrinks else "exploding gradient"
     first, last = hidden[0].row.label, hidden[-1].row.label
     change = f"1/{1 / total:.3g} of" if shrinks else f"{total:.3g} times"
     names = tuple(dict.fromkeys(m.row.name for m in hidden))
     evidence = (
         f"rms(∂L/∂s) changes by a factor of {factor:.3g} per layer; in {first} it is {change} "
-        f"that in {last}."
+        f"that in {last}{_most(links, total)}."
     )
     if unexplained:
         numbers = {"factor": factor, "total": total, "slope2": slope2, "n_var_W": n_var_W}
@@ -123,6 +127,30 @@ def gradient_finding(hidden: list[Measures], t: TraceData) -> Finding | None:
         },
         table,
     )
+
+
+def _most(links: list[_Link], total: float) -> str:
+    """Which step alone brings most of the change, if one does."""
+    if len(links) < 3:
+        return ""
+    largest = max(links, key=lambda link: math.log(link.factor) / math.log(total))
+    if math.log(largest.factor) / math.log(total) < ONE_STEP:
+        return ""
+    step = f"from {largest.b.row.label} back to {largest.a.row.label}"
+    return f"; most of it is the step {step}, a factor of {largest.factor:.3g}"
+
+
+def _drive(hidden: list[Measures]) -> float:
+    """The mean variance of s that the layers' other links bring."""
+    variances = [
+        sum(
+            view.fan_in * mean_square(view, "W") * mean_square(view, "x")
+            for view in m.row.by_link
+            if view.at != m.row.at
+        )
+        for m in hidden
+    ]
+    return sum(variances) / len(variances)
 
 
 def _passed(b: Measures) -> frozenset[str]:
@@ -190,12 +218,16 @@ def _no_chain(links: Sequence[_Link]) -> tuple[str, str]:
 
 
 def _row(
-    link: _Link, unexplained: bool, shrinks: bool, remedy: Remedy
+    link: _Link, unexplained: bool, is_chain_off: bool, shrinks: bool, remedy: Remedy
 ) -> tuple[str, float, float, float, str]:
-    """The step from b's ∂L/∂s to a's: E[f′²] is a's, n Var W is b's."""
+    """The step from b's ∂L/∂s to a's: E[f′²] is a's, n Var W is b's.
+
+    Where operations between other layers are the cause, no part of this step is called off.
+    """
     slope2, n_var_W = link.a.slope2, link.b.n_var_W
     off = f"× {link.between:.3g} between: {', '.join(link.others)}" if unexplained else ""
-    off = off or _which(slope2, n_var_W, shrinks, remedy)
+    if not off and not is_chain_off:
+        off = _which(slope2, n_var_W, shrinks, remedy)
     return link.a.row.label, slope2, n_var_W, link.factor, off
 
 

@@ -44,18 +44,21 @@ class Remedy:
         )
 
 
-def best_remedy(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> Remedy:
+def best_remedy(
+    fans: Sequence[tuple[int, int]], f: Activation, x2: float, drive: float = 0.0
+) -> Remedy:
     """Xavier's variance for f if that is good, else Kaiming's, else another f; else the nearest.
 
     Args:
         fans: (fan_in, fan_out) of the hidden layers, two at least.
         x2: E[x²] of the data.
+        drive: the variance of s that other inputs of a layer bring, as x W in tanh(x W + h U).
     """
     candidates: list[Remedy] = []
     for g, schemes in ((f, (_xavier, _kaiming)), (tanh, (_xavier,)), (relu, (_kaiming,))):
         for scheme in schemes:
             try:
-                candidates += scheme(fans, g, x2)
+                candidates += scheme(fans, g, x2, drive)
             except ValueError:  # a moment of f is infinite: no scheme can be judged with it
                 continue
     return next((c for c in candidates if c.good), min(candidates, key=_distance))
@@ -67,11 +70,12 @@ def predicted(
     f: Activation,
     x2: float,
     variance: Callable[[int, int], float],
+    drive: float = 0.0,
 ) -> Remedy:
-    """q⁽ⁱ⁾ = fan_in Var[W] E[x²] through the layers, and E[f′²] · fan_out Var[W] back."""
+    """q⁽ⁱ⁾ = fan_in Var[W] E[x²] + drive through the layers, and E[f′²] · fan_out Var[W] back."""
     slopes: list[float] = []
     for fan_in, fan_out in fans:
-        q = min(fan_in * variance(fan_in, fan_out) * x2, 1e30)
+        q = min(fan_in * variance(fan_in, fan_out) * x2 + drive, 1e30)
         x2 = meanfield.second_moment(f, q)
         slopes.append(meanfield.slope_second_moment(f, q))
     slope2 = geometric_mean(slopes[:-1])
@@ -86,19 +90,23 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def _xavier(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> list[Remedy]:
+def _xavier(
+    fans: Sequence[tuple[int, int]], f: Activation, x2: float, drive: float
+) -> list[Remedy]:
     text = f"{f.name} with Xavier's variance 2 / (fan_in + fan_out), biases 0"
-    return [predicted(text, fans, f, x2, lambda i, o: 2 / (i + o))]
+    return [predicted(text, fans, f, x2, lambda i, o: 2 / (i + o), drive)]
 
 
-def _kaiming(fans: Sequence[tuple[int, int]], f: Activation, x2: float) -> list[Remedy]:
+def _kaiming(
+    fans: Sequence[tuple[int, int]], f: Activation, x2: float, drive: float
+) -> list[Remedy]:
     """Kaiming's variance with f's own gain: 1 / E[f(z)²] in place of ReLU's 2; none if f is 0."""
     moment = meanfield.second_moment(f, 1.0)
     if moment == 0:
         return []
     gain2 = 1 / moment
     text = f"{f.name} with Kaiming's variance {gain2:.3g} / fan_in, biases 0"
-    return [predicted(text, fans, f, x2, lambda i, o: gain2 / i)]
+    return [predicted(text, fans, f, x2, lambda i, o: gain2 / i, drive)]
 
 
 def _distance(remedy: Remedy) -> float:

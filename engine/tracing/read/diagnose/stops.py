@@ -31,7 +31,11 @@ _UNDERFLOW = "mend what makes the gradient shrink; float64 only moves the layer 
 
 def stop_findings(t: TraceData, swept: list[Measures]) -> list[Finding]:
     """A finding for each layer at which the gradient has become exactly 0, the last layer first."""
-    silent = {m.position for m in swept if all_zero(m.row, "dL_ds")}
+    # Another use of the same W may have a gradient, as another step of a recurrence.
+    learning = {m.row.weights for m in swept if m.dL_ds > 0} - {None}
+    silent = {
+        m.position for m in swept if all_zero(m.row, "dL_ds") and m.row.weights not in learning
+    }
     if not silent:
         return []
     feeds = fed_by(t)
@@ -55,8 +59,12 @@ def _at_most(findings: list[Finding]) -> list[Finding]:
     """The first findings, and a last one that names the layers of the rest."""
     if len(findings) <= MOST:
         return findings
-    names = tuple(name for finding in findings[MOST - 1 :] for name in finding.layers)
-    rest = Finding(
+    shown = {name for finding in findings[: MOST - 1] for name in finding.layers}
+    rest = (name for finding in findings[MOST - 1 :] for name in finding.layers)
+    names = tuple(name for name in dict.fromkeys(rest) if name not in shown)
+    if not names:
+        return findings[: MOST - 1]
+    last = Finding(
         KIND,
         names,
         f"∂L/∂s is exactly 0 in {len(names)} layers more: {named(names)}.",
@@ -64,7 +72,7 @@ def _at_most(findings: list[Finding]) -> list[Finding]:
         f"mend what is found above, which may be what stops it there too; {_SHOWS}",
         {"layers": float(len(names))},
     )
-    return [*findings[: MOST - 1], rest]
+    return [*findings[: MOST - 1], last]
 
 
 def _never_on(t: TraceData, position: int, feeds: list[frozenset[int]]) -> int:
@@ -143,7 +151,7 @@ def _between(
     """Nothing arrives at the layer's output: what takes it sends nothing back."""
     sending = [m for m in lively if not all_zero(m.row, "dL_dx")]
     if takers and not sending:
-        return _of_weights(lively[0].row)
+        return _of_weights((lively or takers)[0].row)
     above = sending[0].row.name if sending else "the loss"
     stop = _stopping(after) if row.kept else _only_possible(row, after)
     if stop is None:

@@ -68,5 +68,7 @@ def _whole_gradient(views: list[LayerRecord]) -> float:
         return rms(views[0], "dL_dW")
     if not views or not views[0].kept:
         return 0.0
-    total = sum(np.asarray(view.dL_dW) for view in views)
+    total = sum(
+        np.asarray(view.dL_dW).T if view.is_transposed else np.asarray(view.dL_dW) for view in views
+    )
     return norm(np.asarray(total)) / math.sqrt(views[0].fan_in * views[0].fan_out)
