@@ -78,7 +78,7 @@ def chart(trace: Trace, steps: Mapping[int, int], theory: Any = None) -> Chart:
     points, dots = [], []
     for line, i in enumerate(reversed(range(len(rows)))):
         y = _TOP + row * (line + 0.5)
-        name = shortened(rows[i].name, _LONGEST_NAME)
+        name = shortened(rows[i].label, _LONGEST_NAME)
         value = "no gradient" if found[i] is None else _said(measured[i])
         points.append(Point(name, value, x(measured[i]), y, steps.get(i), line % each == 0))
         dots.append((x(curve[i]), y))

@@ -27,6 +27,7 @@ from engine import meanfield
 from engine.activations import Activation
 from engine.arrays import Array
 from engine.tracing.data import TraceData
+from engine.tracing.read.find import follows, rows_by_main_link
 from engine.tracing.rows import LayerRecord
 
 
@@ -48,18 +49,20 @@ class Estimate:
 def estimate(trace: TraceData) -> Estimate:
     """The estimate for a trace's layers, taken as a chain.
 
-    Where a layer's fan_in is not the fan_out of the one before, something else lies between: the
-    estimate begins again there, from what is measured.
+    Where a layer does not take the output of the row before it as it is, the estimate begins again,
+    from what is measured. So it does for the other links of a layer with several.
     """
-    rows = trace.layers
+    rows, takes_previous = rows_by_main_link(trace), follows(trace)
     n = len(rows)
     s_std, x_std, x2s = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
     x2 = math.nan
     for i, row in enumerate(rows):
-        if i == 0 or row.fan_in != rows[i - 1].fan_out:
+        if not takes_previous[i]:
             x2 = _square(row, "x")
         x2s[i] = x2
         q = row.fan_in * _square(row, "W") * x2 + (_square(row, "b") if _has(row, "b") else 0.0)
+        others = (view for view in row.by_link if view.at != row.at)
+        q += sum(view.fan_in * _square(view, "W") * _square(view, "x") for view in others)
         x2, mean = (_over(g, row.f, q) for g in (meanfield.second_moment, meanfield.mean))
         s_std[i], x_std[i] = math.sqrt(q), math.sqrt(np.maximum(0.0, x2 - mean * mean))
     ds2, dx2 = np.ones(n), np.full(n, np.nan)
@@ -68,7 +71,7 @@ def estimate(trace: TraceData) -> Estimate:
         if i + 1 < n:
             later = rows[i + 1]
             dx2[i] = later.fan_out * _square(later, "W") * ds2[i + 1]
-            if later.fan_in != row.fan_out:
+            if not takes_previous[i + 1]:
                 dx2[i] = math.nan
             ds2[i] = dx2[i] * _over(meanfield.slope_second_moment, row.f, _variance(row))
     return Estimate(s_std, x_std, np.sqrt(ds2), np.sqrt(dx2), _relative(np.sqrt(x2s * ds2)))

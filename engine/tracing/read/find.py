@@ -73,6 +73,16 @@ def rows_by_main_link(t: TraceData) -> list[LayerRecord]:
     return rows
 
 
+def follows(t: TraceData) -> list[bool]:
+    """Whether each layer takes the output of the row before it, moved at most."""
+    feeds, after = _walked(t)
+    result = []
+    for i, (row, links) in enumerate(zip(rows_by_main_link(t), feeds, strict=True)):
+        between = {t.nodes[number].name for number in after[i - 1]} if i else set()
+        result.append(i > 0 and links[row.at] == {i - 1} and between <= MOVES)
+    return result
+
+
 def repeats_of(t: TraceData) -> list[float]:
     """How often each entry of the output of the layer before stands in a layer's x.
 

@@ -72,7 +72,7 @@ def figure(trace: TraceData, theory: Any = None) -> Figure:
     tops = above.subplots(1, 4, sharey=True)
     for ax, (name, title, colour) in zip(tops, _RIDGES, strict=True):
         _draw_ridges(ax, ridges([rows[i] for i in shown], name), title, colour)
-    tops[0].set_yticks(range(len(shown)), [_as_text(rows[i].name, 18) for i in shown])
+    tops[0].set_yticks(range(len(shown)), [_as_text(rows[i].label, 18) for i in shown])
     tops[0].set_ylim(len(shown) - 0.5, -1.0)
     depth = np.arange(1, n + 1)
     for ax, (name, statistic, prediction, title, colour) in zip(
