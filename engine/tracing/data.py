@@ -94,7 +94,7 @@ class TraceData:
         """
         if statistic not in Statistics.__dataclass_fields__ or statistic in ("shape", "histogram"):
             raise KeyError(f"series: no statistic {statistic!r}; for example rms, mean, std, max")
-        nodes = [n for n in self.nodes if n.name == "label" and n.parameters["name"] == name]
+        nodes = [n for n in self.nodes if n.built_in == "label" and n.parameters["name"] == name]
         if nodes:
             if quantity not in ("y", "dL_dy"):
                 raise KeyError(f"series: the label {name!r} has y and dL_dy, no {quantity!r}")

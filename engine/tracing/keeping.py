@@ -217,16 +217,14 @@ class StatisticsKeeper(Keeper):
             self._look_at_slopes(record, f, node.saved)
             if f is identity:
                 self._sums.add(number)
-        elif record.name == "matmul" and record.kind == "built-in" and inputs[1].ndim == 2:
+        elif record.built_in == "matmul" and inputs[1].ndim == 2:
             self._look(record, {Slot("inputs", 0): inputs[0], Slot("inputs", 1): inputs[1]})
             self._look(record, {OUTPUT: output})
             self._sums.add(number)
         elif any(of_sum) and record.activation is not None:
             self._look(record, {OUTPUT: output})
             self._look_at_slopes(record, record.activation, *inputs)
-        elif (
-            any(of_sum) and record.kind == "built-in" and record.name in ("add", "reshape", "label")
-        ):
+        elif any(of_sum) and record.built_in in ("add", "reshape", "label"):
             biases = {
                 Slot("inputs", i): x
                 for i, x in enumerate(inputs)
@@ -234,7 +232,7 @@ class StatisticsKeeper(Keeper):
             }
             self._look(record, {**biases, OUTPUT: output})
             self._sums.add(number)
-        elif record.kind == "built-in" and record.name == "label":
+        elif record.built_in == "label":
             self._look(record, {OUTPUT: output})
 
     def _keep_backward(

@@ -92,7 +92,7 @@ def _begun(nodes: Sequence[NodeRecord], i: int) -> Parts | None:
         if node.form.b is not None:
             parts.biases.append((node, node.form.b))
         return parts
-    if node.name == "matmul" and node.kind == "built-in" and len(node.input_shapes[1]) == 2:
+    if node.built_in == "matmul" and len(node.input_shapes[1]) == 2:
         weights, is_transposed = _weights(nodes, node.sources[1])
         if isinstance(weights, Variable):
             return Parts([Link(node, 0, 1, weights, is_transposed)], (node, OUTPUT), node)
@@ -102,11 +102,11 @@ def _begun(nodes: Sequence[NodeRecord], i: int) -> Parts | None:
 def _continued(node: NodeRecord, before: list[Parts | None]) -> Parts | None:
     """The layer that an operation goes on with: a sum, a bias, another shape, or the activation."""
     first = before[0] if before else None
-    if node.kind == "built-in" and node.name == "add":
+    if node.built_in == "add":
         return _added(node, before)
     if first is None:
         return None
-    if node.kind == "built-in" and node.name in ("reshape", "label"):
+    if node.built_in in ("reshape", "label"):
         if node.output_shape[-1:] != (first.links[0].fans[1],):
             return None
         first.s = node, OUTPUT
@@ -159,7 +159,7 @@ def _apart(parts: Parts) -> list[Parts]:
 def _weights(nodes: Sequence[NodeRecord], source: Source) -> tuple[Source, bool]:
     """What is used as W, seen through transpositions, and whether W is its transpose."""
     is_transposed = False
-    while isinstance(source, int) and nodes[source].name == "transpose":
+    while isinstance(source, int) and nodes[source].built_in == "transpose":
         source = nodes[source].sources[0]
         is_transposed = not is_transposed
     return source, is_transposed

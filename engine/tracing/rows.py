@@ -126,6 +126,11 @@ class NodeRecord:
         look = self.looks.get(slot)
         return None if look is None else look.statistics(shape)
 
+    @property
+    def built_in(self) -> str:
+        """The name of an operation of the engine; "" for a user's, which may have any name."""
+        return self.name if self.kind == "built-in" else ""
+
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not there.
         if name in ("inputs", "output", "saved", "dL_dy", "dL_dx"):
@@ -264,7 +269,7 @@ class LayerRecord:
 
     @property
     def is_one_operation(self) -> bool:
-        """Whether the layer was computed by one operation, `dense`."""
+        """Whether the layer was computed by one operation, `dense` or `affine`."""
         return self.parts.is_one_operation
 
     @property
@@ -341,7 +346,7 @@ class LayerRecord:
     def _array(self, name: str) -> Array:
         array = self._find(name)
         if array is None:
-            raise GraphError(f"{self.name}: it has no {name} in this trace")
+            raise GraphError(f"layer {self.label} has no {name} in this trace")
         return array
 
     def _find(self, name: str) -> Array | None:
@@ -356,7 +361,7 @@ class LayerRecord:
         elif attribute == "dL_ds":
             g = node.dL_dy
             x, W = node.inputs[:2]
-            f = node.parameters["f"]
+            f = self.f if node.form is None else node.parameters[node.form.f]
             array = None if g is None else slopes_of(f, g, node.output, node.saved, x, W)
         else:
             array = getattr(node, attribute)
@@ -438,7 +443,7 @@ class LayerRecord:
 
 
 def slopes_of(f: Activation, g: Array, y: Any, s: Any, x: Array, W: Array) -> Array:
-    """∂L/∂s of a `dense` from ∂L/∂x⁽ⁱ⁺¹⁾, with the kernel of the pass, so with the same bits."""
+    """∂L/∂s of a layer in one operation from ∂L/∂x⁽ⁱ⁺¹⁾, by the kernel and with the bits of the pass."""
     return np.asarray(dense_gradients(g, y, s, x, W, f=f, needs=(False, False))[0])
 
 

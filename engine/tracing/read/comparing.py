@@ -85,7 +85,11 @@ def compare(a: TraceData, b: TraceData) -> Comparison:
         )
     first_rows, second_rows = ([view for row in t.layers for view in row.by_link] for t in (a, b))
     if len(first_rows) != len(second_rows):
-        raise ValueError("compare: the layers have different numbers of links")
+        sizes = [[row.size() for row in t.layers] for t in (a, b)]
+        raise ValueError(
+            f"compare: the first trace has layers of sizes {sizes[0]} and the second {sizes[1]}; "
+            "only traces of the same architecture can be compared"
+        )
     pairs = list(zip(first_rows, second_rows, strict=True))
     for first, second in pairs:
         if first.W.shape != second.W.shape:

@@ -78,7 +78,7 @@ def follows(t: TraceData) -> list[bool]:
     feeds, after = _walked(t)
     result = []
     for i, (row, links) in enumerate(zip(rows_by_main_link(t), feeds, strict=True)):
-        between = {t.nodes[number].name for number in after[i - 1]} if i else set()
+        between = {t.nodes[number].built_in for number in after[i - 1]} if i else set()
         result.append(i > 0 and links[row.at] == {i - 1} and between <= MOVES)
     return result
 
@@ -95,8 +95,8 @@ def repeats_of(t: TraceData) -> list[float]:
         ratio = 1.0
         if len(before) == 1:
             (i,) = before
-            picks = {t.nodes[n].name for n in after[i]} & PICKS
-            if picks and {t.nodes[n].name for n in after[i]} <= MOVES | PICKS:
+            between = {t.nodes[n].built_in for n in after[i]}
+            if between & PICKS and between <= MOVES | PICKS:
                 size = t.layers[i].batch * t.layers[i].fan_out
                 ratio = max(1.0, row.batch * row.fan_in / max(1, size))
         repeats.append(ratio)

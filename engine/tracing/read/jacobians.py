@@ -16,6 +16,7 @@ from engine import kernels
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
+from engine.tracing.read.find import rows_by_main_link
 from engine.tracing.rows import LayerRecord
 from engine.tracing.widths import shortened
 
@@ -88,17 +89,18 @@ def jacobians_of(trace: TraceData, examples: int = 4) -> Jacobians:
         raise ValueError(f"jacobians({examples}): it takes one example at least")
     if not trace.layers:
         raise ValueError("jacobians: this trace holds no layer")
-    by_layer = [_jacobians(row, examples) for row in trace.layers]
+    rows = rows_by_main_link(trace)
+    by_layer = [_jacobians(row, examples) for row in rows]
     product: Array | None = by_layer[0]
-    for i, row in enumerate(trace.layers[1:], 1):
-        before = trace.layers[i - 1].x_next
+    for i, row in enumerate(rows[1:], 1):
+        before = rows[i - 1].x_next
         if product is None or not (row.x is before or np.array_equal(row.x, before, True)):
             product = None
             break
         pairs = zip(by_layer[i], product, strict=True)
         product = np.stack([kernels.matmul(later, sooner) for later, sooner in pairs])
     return Jacobians(
-        names=tuple(row.label for row in trace.layers),
+        names=tuple(row.label for row in rows),
         layers=tuple(_singular_values(J) for J in by_layer),
         end_to_end=None if product is None else _singular_values(product),
     )

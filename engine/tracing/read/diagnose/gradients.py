@@ -162,14 +162,14 @@ def _links(hidden: list[Measures], t: TraceData) -> list[_Link]:
     feeds, after = fed_by(t), operations_after(t)
     links = []
     for a, b in pairwise(hidden):
-        others = [node.name for node in after[a.position] if node.name not in _passed(b)]
+        others = [node.name for node in after[a.position] if node.built_in not in _passed(b)]
         if not others:
             takers = [i for i, before in enumerate(feeds) if a.position in before]
             others = [
                 t.layers[i].label for i in takers if i != b.position and t.layers[i].node.sweeps
             ]
         source = a.row.source
-        sums = [node for node in after[a.position] if node.name == "add"]
+        sums = [node for node in after[a.position] if node.built_in == "add"]
         skipped = isinstance(source, int) and any(source in node.sources for node in sums)
         links.append(_Link(a, b, tuple(dict.fromkeys(others)), skipped))
     return links
