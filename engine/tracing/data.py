@@ -14,7 +14,8 @@ import numpy as np
 from engine.arrays import Array
 from engine.errors import GraphError
 from engine.tracing.keeping import ArrayKeeper, Keeper
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.nodes import NodeRecord
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import Statistics
 
 Keep = Literal["arrays", "stats"]

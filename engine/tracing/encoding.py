@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.activations import ACTIVATIONS, Activation
 from engine.arrays import Array
-from engine.tracing.rows import Variable
+from engine.tracing.nodes import Variable
 
 _POINTS = np.array([-3.0, -1.25, -0.5, 0.3, 0.75, 2.0])
 

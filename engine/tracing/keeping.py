@@ -23,19 +23,18 @@ from engine.core.tensor import plain
 from engine.errors import GraphError
 from engine.kernels import empty
 from engine.tracing.layers import layers_of
-from engine.tracing.rows import (
+from engine.tracing.nodes import (
     ARRIVED,
     DL_DS,
     OUTPUT,
     SAVED,
     SLOPES,
-    LayerRecord,
     NodeRecord,
     Slot,
     Source,
     Variable,
-    slopes_of,
 )
+from engine.tracing.rows import LayerRecord, slopes_of
 from engine.tracing.statistics import Look
 
 

@@ -18,17 +18,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.activations import identity
+from engine.tracing.nodes import OUTPUT, SAVED, Link, NodeRecord, Source, Variable
 from engine.tracing.places import Place, numbered, shared
-from engine.tracing.rows import (
-    OUTPUT,
-    SAVED,
-    LayerRecord,
-    Link,
-    NodeRecord,
-    Parts,
-    Source,
-    Variable,
-)
+from engine.tracing.rows import LayerRecord, Parts
 
 MOVES = frozenset({"reshape", "transpose", "cast", "variable", "label"})
 """Operations that move entries without changing or repeating them."""

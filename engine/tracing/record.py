@@ -17,13 +17,14 @@ from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.data import Keep, TraceData
 from engine.tracing.keeping import ArrayKeeper, StatisticsKeeper
+from engine.tracing.nodes import NodeRecord
 from engine.tracing.read.comparing import Comparison, compare
 from engine.tracing.read.diagnose.finding import Diagnosis
 from engine.tracing.read.diagnose.judge import diagnose
 from engine.tracing.read.explain import Explanation, explain
 from engine.tracing.read.jacobians import Jacobians, jacobians_of
 from engine.tracing.read.walk import Walk, walk
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.rows import LayerRecord
 from engine.tracing.show.figure import figure
 from engine.tracing.show.graph import to_dot, to_mermaid
 from engine.tracing.show.schema import as_data

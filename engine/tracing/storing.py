@@ -15,8 +15,8 @@ from engine.files import read_arrays, write_arrays
 from engine.tracing.data import TraceData
 from engine.tracing.encoding import Encoder, UnknownActivationError, decode
 from engine.tracing.keeping import ArrayKeeper
+from engine.tracing.nodes import NodeRecord, Variable
 from engine.tracing.read.formulas import SLOPES
-from engine.tracing.rows import NodeRecord, Variable
 
 FORMAT = "gradtrace trace"
 VERSION = 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.tracing.data import TraceData
 from engine.tracing.layers import MOVES, PICKS
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.nodes import NodeRecord
+from engine.tracing.rows import LayerRecord
 
 
 def calls_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from engine.activations import Activation
 from engine.activations.record import BUILT_IN
 from engine.core.rule import RULES
-from engine.tracing.rows import NodeRecord
+from engine.tracing.nodes import NodeRecord
 
 SLOPES = {name: f.slope_formula for name, f in BUILT_IN.items()}
 

@@ -12,9 +12,10 @@ from typing import Any, overload
 from engine.errors import GraphError
 from engine.spelling import printable
 from engine.tracing.data import TraceData
+from engine.tracing.nodes import NodeRecord, Source
 from engine.tracing.read.diagnose.measures import norm
 from engine.tracing.read.formulas import formula, letters
-from engine.tracing.rows import LayerRecord, NodeRecord, Source
+from engine.tracing.rows import LayerRecord
 
 
 @printable

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from engine.tracing.data import TraceData
+from engine.tracing.nodes import Source, Variable
 from engine.tracing.places import Place
 from engine.tracing.read.estimate import estimate
 from engine.tracing.read.find import fed_by
-from engine.tracing.rows import LayerRecord, Source, Variable
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import QUANTITIES, Statistics
 
 FORMAT, VERSION = "gradtrace trace data", 1

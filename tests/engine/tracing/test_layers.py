@@ -195,7 +195,7 @@ def test_jacobians_follow_the_state_of_a_recurrence():
 
 def test_operations_of_a_user_may_have_the_engines_names():
     """They are neither labels, nor transpositions, nor moves."""
-    (W, b), (V, c) = variables((INPUTS, INPUTS, K))
+    (W, _), (V, c) = variables((INPUTS, INPUTS, K))
 
     def named(name):
         def double(a):

@@ -11,10 +11,11 @@ import numpy as np
 from engine.arrays import Array
 from engine.spelling import printable
 from engine.tracing.data import TraceData
+from engine.tracing.nodes import NodeRecord
 from engine.tracing.read.diagnose.finding import Finding
 from engine.tracing.read.diagnose.measures import Measures, mean_square, rms
 from engine.tracing.read.formulas import letters
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import Statistics
 
 # What, of which kind, its entries that are not finite, and all its entries.

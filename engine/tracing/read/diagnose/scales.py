@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from engine.tracing.data import TraceData
+from engine.tracing.nodes import NodeRecord
 from engine.tracing.read.diagnose.finding import Finding, named
 from engine.tracing.read.diagnose.measures import (
     ALIKE,
@@ -20,7 +21,7 @@ from engine.tracing.read.diagnose.measures import (
     units_alike,
 )
 from engine.tracing.read.find import operations_after
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import Statistics
 
 # See `engine.tracing.read.diagnose.judge` for the reasons.

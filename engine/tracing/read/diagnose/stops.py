@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from engine.tracing.data import TraceData
+from engine.tracing.nodes import NodeRecord
 from engine.tracing.read.diagnose.finding import Finding, named
 from engine.tracing.read.diagnose.measures import Measures, all_zero, mean_square, rms
 from engine.tracing.read.find import fed_by, operations_to_the_end, same_weights
 from engine.tracing.read.formulas import formula, is_activation
-from engine.tracing.rows import LayerRecord, NodeRecord
+from engine.tracing.rows import LayerRecord
 from engine.tracing.statistics import largest_slope
 
 KIND = "no gradient"
